@@ -1,0 +1,15 @@
+//! A mail message: scanned once as it streams in, summarised, and given its trace fields.
+
+#![allow(clippy::todo, unused_variables, reason = "interface first; bodies follow")]
+
+mod header;
+mod report;
+mod scanner;
+mod summary;
+mod trace;
+
+pub use header::{HeaderBlock, HeaderError};
+pub use report::{FailedRecipient, FailureReport, failure_report};
+pub use scanner::Scanner;
+pub use summary::{Content, Disposition, Envelope, EnvelopeAddress, Part, Span, Summary};
+pub use trace::{ReceivedFrom, TraceFields};

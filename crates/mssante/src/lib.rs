@@ -1,0 +1,19 @@
+//! The vocabulary of the trust space and its rules: addresses, BAL kinds, national
+//! identifiers, who may write to whom.
+//!
+//! This crate is pure. It does no I/O, knows no async, and reads no clock but the one
+//! that it is handed. Everything here is a value that exists only when it is true.
+
+mod address;
+mod ambient;
+mod bal;
+mod identifiers;
+mod refusal;
+mod rules;
+
+pub use address::{Address, AddressError, Domain, LocalPart, ReversePath};
+pub use ambient::{Clock, Random};
+pub use bal::{BalId, BalKind, BalState, UnknownWord};
+pub use identifiers::{IdentifierError, Rpps, StructureId, luhn};
+pub use refusal::{Permanence, Refusal, RefusalRow, refusal_table};
+pub use rules::{Credential, Rule, Verdict, may_log_in_with, may_receive, may_send, rule_table};

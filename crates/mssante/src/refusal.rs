@@ -1,0 +1,190 @@
+//! Every refusal that pli gives for a reason of its own, in one table: reply code, enhanced
+//! code, the stable reason word for traces and metrics, and what a person is told.
+
+use serde::{Deserialize, Serialize};
+
+/// Whether trying again later can help. `[RFC5321 4.2.1]`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Permanence {
+    /// 4yz: the same command may succeed later.
+    Temporary,
+    /// 5yz: it will not.
+    Permanent,
+}
+
+macro_rules! refusals {
+    ($($(#[$doc:meta])* $variant:ident => $word:literal, $code:literal, $enhanced:literal, $english:literal, $french:literal;)*) => {
+        /// A reason for not taking, sending or showing something.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        #[serde(rename_all = "kebab-case")]
+        pub enum Refusal {
+            $($(#[$doc])* $variant,)*
+        }
+
+        const TABLE: &[RefusalRow] = &[$(RefusalRow {
+            refusal: Refusal::$variant, word: $word, code: $code, enhanced: $enhanced, english: $english, french: $french,
+        }),*];
+    };
+}
+
+/// One line of the table of refusals.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct RefusalRow {
+    /// The refusal itself.
+    #[serde(skip)]
+    pub refusal: Refusal,
+    /// The stable word for traces and metrics.
+    pub word: &'static str,
+    /// The SMTP reply code.
+    pub code: u16,
+    /// The enhanced status code. `[RFC3463 3]`
+    pub enhanced: &'static str,
+    /// The text of the SMTP reply.
+    pub english: &'static str,
+    /// The sentence shown to a person.
+    pub french: &'static str,
+}
+
+refusals! {
+    /// A local domain, but no such BAL.
+    UnknownRecipient => "unknown-recipient", 550, "5.1.1",
+        "no such BAL here; check the address in the annuaire",
+        "Cette adresse n'existe pas. Vérifiez-la dans l'annuaire.";
+    /// The BAL exists but is suspended; its state may change.
+    RecipientSuspended => "recipient-suspended", 450, "4.2.1",
+        "this BAL is suspended; try again later",
+        "Cette boîte aux lettres est suspendue pour le moment.";
+    /// The BAL was closed.
+    RecipientClosed => "recipient-closed", 550, "5.2.1",
+        "this BAL is closed",
+        "Cette boîte aux lettres est fermée.";
+    /// The recipient's domain is not on the white list.
+    DomainNotListed => "domain-not-listed", 550, "5.7.1",
+        "the recipient's domain is outside the MSSante trust space",
+        "Le domaine du destinataire n'appartient pas à l'espace de confiance MSSanté.";
+    /// The sender's domain is not on the white list.
+    SenderDomainNotListed => "sender-domain-not-listed", 550, "5.7.1",
+        "the sender's domain is outside the MSSante trust space",
+        "Le domaine de l'expéditeur n'appartient pas à l'espace de confiance MSSanté.";
+    /// The peer's certificate is not the one listed for the domain it writes for.
+    CertificateNotListed => "certificate-not-listed", 550, "5.7.1",
+        "the certificate presented is not listed for this domain",
+        "Le certificat présenté n'est pas celui que la liste blanche associe à ce domaine.";
+    /// No certificate where one is obligatory.
+    CertificateMissing => "certificate-missing", 550, "5.7.1",
+        "a client certificate of the MSSante trust space is required",
+        "Un certificat de l'espace de confiance MSSanté est obligatoire.";
+    /// A peer writes for one of our own domains.
+    SenderIsOurs => "sender-is-ours", 550, "5.7.1",
+        "this sender's domain belongs to this operator; submit on port 587",
+        "Ce domaine d'expéditeur est le nôtre : utilisez le port 587.";
+    /// The trust list is missing, unreadable or too old.
+    TrustListUnavailable => "trust-list-unavailable", 451, "4.7.0",
+        "the trust list is not available or too old; try again later",
+        "La liste blanche n'est pas disponible ou trop ancienne ; réessayez plus tard.";
+    /// The connection is in clear where TLS is obligatory.
+    TlsRequired => "tls-required", 530, "5.7.0",
+        "must issue a STARTTLS command first",
+        "Une connexion chiffrée (STARTTLS) est obligatoire.";
+    /// Nobody has logged in where it is obligatory.
+    AuthenticationRequired => "authentication-required", 530, "5.7.0",
+        "authentication required",
+        "Il faut s'identifier avant d'envoyer.";
+    /// The credentials are wrong, or there is no such BAL: nobody is told which.
+    AuthenticationFailed => "authentication-failed", 535, "5.7.8",
+        "authentication failed",
+        "Identifiant ou mot de passe incorrect.";
+    /// A peer asks us to pass mail on to a third party.
+    RelayDenied => "relay-denied", 550, "5.7.1",
+        "this operator does not relay for others",
+        "Cet opérateur n'achemine pas le courrier d'un tiers.";
+    /// The envelope sender is not a BAL from which the principal may send.
+    SenderNotAllowed => "sender-not-allowed", 550, "5.7.1",
+        "you may not send from this address",
+        "Vous n'avez pas le droit d'envoyer depuis cette adresse.";
+    /// The author in the header is not the envelope sender.
+    FromMismatch => "from-mismatch", 550, "5.7.1",
+        "the From field must name exactly the BAL that sends",
+        "Le champ « De » doit porter l'adresse de la boîte qui envoie.";
+    /// The message is larger than this listener takes.
+    MessageTooLarge => "message-too-large", 552, "5.3.4",
+        "message larger than the announced SIZE",
+        "Le message dépasse la taille maximale.";
+    /// More recipients than the listener takes in one transaction.
+    TooManyRecipients => "too-many-recipients", 452, "4.5.3",
+        "too many recipients; send the rest in another transaction",
+        "Trop de destinataires pour un seul envoi.";
+    /// Bare CR or LF in the content. `[RFC5321 2.3.8]`
+    BareLineEnding => "bare-line-ending", 550, "5.6.0",
+        "bare CR or LF in the message; lines end with CR LF",
+        "Le message contient des fins de ligne interdites.";
+    /// A line of the content is too long. `[RFC5321 4.5.3.1]`
+    LineTooLong => "line-too-long", 550, "5.6.0",
+        "a line of the message is longer than 998 octets",
+        "Une ligne du message est trop longue.";
+    /// The header cannot be read or is oversized.
+    MalformedMessage => "malformed-message", 550, "5.6.0",
+        "the message header is malformed or too large",
+        "L'en-tête du message est illisible ou trop long.";
+    /// The message has travelled in circles. `[RFC5321 6.3]`
+    MailLoop => "mail-loop", 554, "5.4.6",
+        "too many Received fields: this message is going in circles",
+        "Ce message tourne en rond entre des serveurs.";
+    /// The database or the disk does not answer; nothing was accepted.
+    StoreUnavailable => "store-unavailable", 451, "4.3.0",
+        "the message store is not available; try again later",
+        "Le service est momentanément indisponible ; réessayez plus tard.";
+    /// The recipient needs SMTPUTF8 and the sender did not declare it. `[RFC6531 3.5]`
+    Utf8Needed => "smtputf8-needed", 553, "5.6.7",
+        "this address needs SMTPUTF8",
+        "Cette adresse demande l'extension SMTPUTF8.";
+}
+
+impl Refusal {
+    /// The line of the table for this refusal.
+    pub fn row(self) -> &'static RefusalRow {
+        TABLE.iter().find(|row| row.refusal == self).expect("the macro writes a row for every variant")
+    }
+
+    /// The stable word for traces and metrics.
+    pub fn word(self) -> &'static str {
+        self.row().word
+    }
+
+    /// Whether trying again later can help.
+    pub fn permanence(self) -> Permanence {
+        if self.row().code < 500 { Permanence::Temporary } else { Permanence::Permanent }
+    }
+}
+
+/// All refusals with their codes and texts.
+pub fn refusal_table() -> &'static [RefusalRow] {
+    TABLE
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn every_refusal_has_its_own_word() {
+        let words: HashSet<_> = refusal_table().iter().map(|row| row.word).collect();
+        assert_eq!(words.len(), refusal_table().len());
+    }
+
+    #[test]
+    fn the_class_of_the_enhanced_code_is_that_of_the_reply_code() {
+        for row in refusal_table() {
+            assert_eq!(row.enhanced.as_bytes()[0], row.code.to_string().as_bytes()[0], "{}", row.word);
+            assert!(row.english.is_ascii(), "{}: replies are ASCII", row.word);
+        }
+    }
+
+    #[test]
+    fn doubt_about_trust_is_a_temporary_refusal() {
+        assert_eq!(Refusal::TrustListUnavailable.permanence(), Permanence::Temporary);
+        assert_eq!(Refusal::StoreUnavailable.permanence(), Permanence::Temporary);
+    }
+}

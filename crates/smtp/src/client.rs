@@ -1,0 +1,1 @@
+//! The sending client: greets, starts TLS, hands a message over.

@@ -1,0 +1,81 @@
+//! The shell around the receiving session: sockets, TLS, the store.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use annuaire::Resolver;
+use auth::Authenticator;
+use mssante::{Clock, Random};
+use store::Store;
+use tokio::net::TcpStream;
+use tokio_util::sync::CancellationToken;
+use trust::{ServerTls, TrustSpace};
+
+/// Whom a listener talks to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Other operators (port 25).
+    Hop,
+    /// Mail clients and business software (587, 465).
+    Submission,
+}
+
+/// When TLS begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TlsStart {
+    /// After the STARTTLS command.
+    Command,
+    /// With the first octet.
+    Connection,
+}
+
+/// Bounds of a session.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Octets of a message (announced by SIZE).
+    pub message_size: u64,
+    /// Recipients in one transaction.
+    pub recipients: usize,
+    /// Messages in one session (announced by LIMITS).
+    pub transactions: usize,
+    /// Wait for the next command. `[RFC5321 4.5.3.2]`
+    pub command_timeout: Duration,
+    /// Wait for the next octets of content. `[RFC5321 4.5.3.2]`
+    pub data_timeout: Duration,
+    /// Errors before the session is closed.
+    pub errors: usize,
+}
+
+/// One SMTP listener's behaviour; shared by its connections.
+pub struct Service {
+    /// Whom it talks to.
+    pub role: Role,
+    /// When TLS begins.
+    pub tls_start: TlsStart,
+    /// Our name in the greeting and in trace fields.
+    pub hostname: String,
+    /// Bounds.
+    pub limits: Limits,
+    /// TLS.
+    pub tls: Arc<ServerTls>,
+    /// Local BALs.
+    pub resolver: Arc<Resolver>,
+    /// The trust list.
+    pub trust: TrustSpace,
+    /// Log-ins.
+    pub authenticator: Arc<Authenticator>,
+    /// The store.
+    pub store: Store,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub random: Arc<dyn Random>,
+}
+
+impl Service {
+    /// Runs one connection to its end; on `stop` it finishes the transaction in progress and says `421`.
+    pub async fn handle(self: Arc<Self>, stream: TcpStream, peer: SocketAddr, stop: CancellationToken) {
+        todo!()
+    }
+}

@@ -1,0 +1,51 @@
+//! What can go wrong in the store, and whose fault it is.
+
+use mssante::Address;
+use thiserror::Error;
+
+/// Why the store did not do it.
+#[derive(Debug, Error)]
+pub enum StoreError {
+    /// The database does not answer or refused; trying again later can help.
+    #[error("the database is not available: {0}")]
+    Unavailable(String),
+    /// The schema was made by a newer pli.
+    #[error(
+        "the database schema (version {found}) is newer than this pli knows ({known}); install a newer pli or use another database"
+    )]
+    SchemaTooNew {
+        /// Newest migration applied in the database.
+        found: i64,
+        /// Newest migration that this binary has.
+        known: i64,
+    },
+    /// The PostgreSQL server is too old.
+    #[error("PostgreSQL {0} is too old; pli needs 14 or newer")]
+    ServerTooOld(String),
+    /// The address is taken.
+    #[error("there is already a BAL {0}")]
+    BalExists(Address),
+    /// There is no such BAL.
+    #[error("there is no BAL {0}")]
+    NoSuchBal(String),
+    /// A folder of this name exists.
+    #[error("there is already a folder of this name")]
+    FolderExists,
+    /// There is no such folder.
+    #[error("there is no such folder")]
+    NoSuchFolder,
+    /// The folder cannot be changed in this way (INBOX, or it has children).
+    #[error("{0}")]
+    FolderRefused(&'static str),
+    /// What was stored cannot be opened: wrong key ring or damaged octets.
+    #[error("stored data cannot be unsealed: {0}")]
+    Unseal(String),
+    /// Rows contradict each other.
+    #[error("inconsistent data in {table}: {what}")]
+    Inconsistent {
+        /// Where.
+        table: &'static str,
+        /// What is wrong.
+        what: String,
+    },
+}

@@ -1,0 +1,239 @@
+//! Folders and what is in them.
+
+use std::collections::BTreeSet;
+
+use mssante::BalId;
+use time::OffsetDateTime;
+
+use crate::{MessageId, Store, StoreError};
+
+/// The number of a folder. Never reused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FolderId(pub i64);
+
+/// Unique identifier of a message in a folder. `[RFC3501 2.3.1.1]`
+pub type Uid = u32;
+/// Only grows when a folder's UIDs start anew. `[RFC3501 2.3.1.1]`
+pub type UidValidity = u32;
+/// Counts the changes of a folder. `[RFC7162 3.1]`
+pub type Modseq = u64;
+
+/// Special uses of folders. `[RFC6154 2]`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum SpecialUse {
+    /// `\Archive`
+    Archive,
+    /// `\Drafts`
+    Drafts,
+    /// `\Junk`
+    Junk,
+    /// `\Sent`
+    Sent,
+    /// `\Trash`
+    Trash,
+}
+
+/// A folder of a BAL. Names are UTF-8, levels divided by `/`; INBOX is always `INBOX`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Folder {
+    /// Its number.
+    pub id: FolderId,
+    /// Its full name.
+    pub name: String,
+    /// Its special use.
+    pub special_use: Option<SpecialUse>,
+    /// Whether it is subscribed.
+    pub subscribed: bool,
+    /// UIDVALIDITY.
+    pub uid_validity: UidValidity,
+    /// UIDNEXT.
+    pub uid_next: Uid,
+    /// HIGHESTMODSEQ.
+    pub highest_modseq: Modseq,
+}
+
+/// System flags and keywords of a message. `\Recent` is not one of them: it belongs to a session.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct Flags {
+    /// `\Seen`
+    pub seen: bool,
+    /// `\Answered`
+    pub answered: bool,
+    /// `\Flagged`
+    pub flagged: bool,
+    /// `\Deleted`
+    pub deleted: bool,
+    /// `\Draft`
+    pub draft: bool,
+    /// Keywords, in the case of their first use.
+    pub keywords: BTreeSet<String>,
+}
+
+/// One message in a folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Its UID.
+    pub uid: Uid,
+    /// Which message.
+    pub message: MessageId,
+    /// Its flags.
+    pub flags: Flags,
+    /// The change that it was last touched by.
+    pub modseq: Modseq,
+    /// INTERNALDATE.
+    pub internal_date: OffsetDateTime,
+    /// RFC822.SIZE.
+    pub size: u64,
+}
+
+/// The figures of STATUS. `[RFC3501 6.3.10]`, `[RFC8438]`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FolderStatus {
+    /// MESSAGES.
+    pub messages: u32,
+    /// UNSEEN.
+    pub unseen: u32,
+    /// RECENT: messages that no session has been told of yet.
+    pub recent: u32,
+    /// DELETED.
+    pub deleted: u32,
+    /// Sum of sizes.
+    pub size: u64,
+    /// UIDNEXT.
+    pub uid_next: Uid,
+    /// UIDVALIDITY.
+    pub uid_validity: UidValidity,
+    /// HIGHESTMODSEQ.
+    pub highest_modseq: Modseq,
+}
+
+/// A folder opened by SELECT or EXAMINE.
+#[derive(Debug, Clone)]
+pub struct Opened {
+    /// The folder at that moment.
+    pub folder: Folder,
+    /// Its messages by UID.
+    pub entries: Vec<Entry>,
+    /// Messages with this UID and above are `\Recent` for this session (claimed by SELECT).
+    pub recent_from: Uid,
+}
+
+/// What changed in a folder since a MODSEQ.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// New or changed messages, by UID.
+    pub changed: Vec<Entry>,
+    /// Messages that are gone, by UID.
+    pub expunged: Vec<Uid>,
+    /// The folder's HIGHESTMODSEQ at that moment; ask from here next time.
+    pub highest_modseq: Modseq,
+    /// UIDNEXT at that moment.
+    pub uid_next: Uid,
+    /// The folder was deleted.
+    pub gone: bool,
+}
+
+/// What STORE does to flags. `[RFC3501 6.4.6]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FlagChange {
+    /// FLAGS
+    Replace(Flags),
+    /// +FLAGS
+    Add(Flags),
+    /// -FLAGS
+    Remove(Flags),
+}
+
+/// What COPY and MOVE did. `[RFC4315 3]`
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Copied {
+    /// UIDVALIDITY of the target.
+    pub uid_validity: UidValidity,
+    /// UIDs in the source, ascending.
+    pub source: Vec<Uid>,
+    /// UIDs in the target, in the same order.
+    pub target: Vec<Uid>,
+}
+
+impl Store {
+    /// All folders of a BAL, INBOX first, then by name.
+    pub async fn folders(&self, bal: BalId) -> Result<Vec<Folder>, StoreError> {
+        todo!()
+    }
+
+    /// Creates a folder and the missing ones above it.
+    pub async fn create_folder(
+        &self,
+        bal: BalId,
+        name: &str,
+        special_use: Option<SpecialUse>,
+    ) -> Result<Folder, StoreError> {
+        todo!()
+    }
+
+    /// Deletes a folder with its messages; INBOX and folders with children are refused.
+    pub async fn delete_folder(&self, bal: BalId, name: &str) -> Result<(), StoreError> {
+        todo!()
+    }
+
+    /// Renames a folder and all below it; renaming INBOX moves its messages. `[RFC3501 6.3.5]`
+    pub async fn rename_folder(&self, bal: BalId, from: &str, to: &str) -> Result<(), StoreError> {
+        todo!()
+    }
+
+    /// Subscribes or unsubscribes a name (it need not exist). `[RFC3501 6.3.6]`
+    pub async fn set_subscribed(&self, bal: BalId, name: &str, subscribed: bool) -> Result<(), StoreError> {
+        todo!()
+    }
+
+    /// All subscribed names, existing or not. `[RFC3501 6.3.9]`
+    pub async fn subscriptions(&self, bal: BalId) -> Result<Vec<String>, StoreError> {
+        todo!()
+    }
+
+    /// The figures of a folder.
+    pub async fn folder_status(&self, folder: FolderId) -> Result<FolderStatus, StoreError> {
+        todo!()
+    }
+
+    /// Opens a folder; with `claim_recent` (SELECT, not EXAMINE) this session alone sees the
+    /// new messages as `\Recent`.
+    pub async fn open_folder(&self, bal: BalId, name: &str, claim_recent: bool) -> Result<Opened, StoreError> {
+        todo!()
+    }
+
+    /// What changed in the folder after `since`.
+    pub async fn changes(&self, folder: FolderId, since: Modseq) -> Result<Changes, StoreError> {
+        todo!()
+    }
+
+    /// Changes flags of the messages that still exist; returns those with their new state.
+    pub async fn change_flags(
+        &self,
+        folder: FolderId,
+        uids: &[Uid],
+        change: &FlagChange,
+    ) -> Result<Vec<Entry>, StoreError> {
+        todo!()
+    }
+
+    /// Removes those of `uids` that are `\Deleted` (all that are, with `None`); returns their UIDs.
+    pub async fn expunge(&self, folder: FolderId, uids: Option<&[Uid]>) -> Result<Vec<Uid>, StoreError> {
+        todo!()
+    }
+
+    /// Copies messages with their flags and dates. `[RFC3501 6.4.7]`
+    pub async fn copy(&self, from: FolderId, uids: &[Uid], to: FolderId) -> Result<Copied, StoreError> {
+        todo!()
+    }
+
+    /// Moves messages in one transaction. `[RFC6851 3.3]`
+    pub async fn move_messages(&self, from: FolderId, uids: &[Uid], to: FolderId) -> Result<Copied, StoreError> {
+        todo!()
+    }
+
+    /// Wakes at every change of the folder, made by this process or (within half a second) another node.
+    pub fn watch_folder(&self, folder: FolderId) -> tokio::sync::watch::Receiver<Modseq> {
+        todo!()
+    }
+}

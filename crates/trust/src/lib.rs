@@ -1,0 +1,16 @@
+//! The trust space: the white list, distinguished names, certificates, and the only place
+//! where a TLS configuration is built.
+
+#![allow(clippy::todo, clippy::unused_async, unused_variables, dead_code, reason = "interface first; bodies follow")]
+
+mod dn;
+mod list;
+mod peer;
+mod space;
+mod tls;
+
+pub use dn::{DistinguishedName, DnError, DnMatch};
+pub use list::{SignaturePolicy, TrustList, TrustListError};
+pub use peer::VerifiedPeer;
+pub use space::TrustSpace;
+pub use tls::{ClientCertificate, HopTls, ServerTls, TlsError, TlsFiles, Transport};
