@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use mssante::{Clock, Random};
-use store::Store;
+use mssante::{Address, Clock, Credential, Random, may_log_in_with};
+use store::{BalRecord, Store, StoreError};
 use thiserror::Error;
 use trust::VerifiedPeer;
 
-use crate::Identity;
+use crate::gate::PasswordGate;
 use crate::sasl::Credentials;
+use crate::{Identity, Principal, Secret};
 
 /// Why nobody is logged in.
 #[derive(Debug, Error)]
@@ -25,8 +26,17 @@ pub enum AuthError {
     Unavailable(String),
 }
 
+impl From<StoreError> for AuthError {
+    fn from(error: StoreError) -> Self {
+        Self::Unavailable(error.to_string())
+    }
+}
+
 /// Checks credentials; shared by all sessions.
-pub struct Authenticator {}
+pub struct Authenticator {
+    store: Store,
+    gate: PasswordGate,
+}
 
 impl std::fmt::Debug for Authenticator {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -36,12 +46,104 @@ impl std::fmt::Debug for Authenticator {
 
 impl Authenticator {
     /// At most `hashing_jobs` password checks run at once.
+    #[allow(clippy::needless_pass_by_value, reason = "whoever makes one hands out its parts for good")]
     pub fn new(store: Store, clock: Arc<dyn Clock>, random: Arc<dyn Random>, hashing_jobs: usize) -> Self {
-        todo!()
+        Self { store, gate: PasswordGate::new(clock, random.as_ref(), hashing_jobs) }
     }
 
     /// Checks what a SASL exchange ended with; `peer` is the connection's verified certificate.
+    /// BAL and hash are read from the store each time, so what an administrator changes holds at once.
     pub async fn check(&self, credentials: Credentials, peer: Option<&VerifiedPeer>) -> Result<Identity, AuthError> {
-        todo!()
+        let (kind, result) = match credentials {
+            Credentials::Password { login, password } => ("password", self.by_password(&login, password).await),
+            Credentials::Certificate { bal } => ("certificate", self.by_certificate(bal.as_deref(), peer).await),
+        };
+        count(kind, &result);
+        result
+    }
+
+    async fn by_password(&self, login: &str, password: Secret) -> Result<Identity, AuthError> {
+        let found = match Address::parse(login) {
+            Ok(address) => self.store.credential(&address).await?,
+            Err(_) => None,
+        };
+        let bal = self.gate.open(found, password).await?;
+        Ok(Identity { principal: Principal::Person(bal.address.clone()), bals: vec![bal] })
+    }
+
+    async fn by_certificate(&self, asked: Option<&str>, peer: Option<&VerifiedPeer>) -> Result<Identity, AuthError> {
+        let key = peer.ok_or(AuthError::Refused { word: "no-certificate" })?.name().key();
+        let registered = self.store.bals_of_certificate(&key).await?;
+        let bals = opened_by_certificate(registered, asked).map_err(|word| AuthError::Refused { word })?;
+        Ok(Identity { principal: Principal::Software(key), bals })
+    }
+}
+
+/// The BALs that open for a certificate: the one asked for, or all that it is registered for.
+/// `[MSS1 APP.CERTIFICATE]`
+fn opened_by_certificate(registered: Vec<BalRecord>, asked: Option<&str>) -> Result<Vec<BalRecord>, &'static str> {
+    if registered.is_empty() {
+        return Err("unknown-certificate");
+    }
+    let asked = asked.map(Address::parse).transpose().map_err(|_| "not-this-bal")?;
+    let mut bals = registered;
+    bals.retain(|bal| asked.as_ref().is_none_or(|address| *address == bal.address));
+    if bals.is_empty() {
+        return Err("not-this-bal");
+    }
+    bals.retain(|bal| may_log_in_with(bal.kind, bal.state, Credential::Certificate).is_ok());
+    if bals.is_empty() { Err("not-active") } else { Ok(bals) }
+}
+
+fn count(kind: &'static str, result: &Result<Identity, AuthError>) {
+    let outcome = match result {
+        Ok(_) => "ok",
+        Err(AuthError::Refused { word }) => word,
+        Err(AuthError::Unavailable(_)) => "unavailable",
+    };
+    metrics::counter!("pli_auth_total", "mechanism" => kind, "outcome" => outcome).increment(1);
+    tracing::debug!(mechanism = kind, outcome, "log-in");
+}
+
+#[cfg(test)]
+mod tests {
+    use mssante::{BalKind, BalState};
+
+    use super::*;
+    use crate::fixture::bal;
+
+    fn software(address: &str, state: BalState) -> BalRecord {
+        bal(address, BalKind::Applicative, state)
+    }
+
+    fn opened(registered: &[BalRecord], asked: Option<&str>) -> Result<Vec<String>, &'static str> {
+        opened_by_certificate(registered.to_vec(), asked)
+            .map(|bals| bals.iter().map(|bal| bal.address.to_string()).collect())
+    }
+
+    #[test]
+    fn a_certificate_opens_all_its_active_bals_or_the_one_asked_for() {
+        let registered = [
+            software("a@b.fr", BalState::Suspended),
+            software("b@b.fr", BalState::Active),
+            software("c@b.fr", BalState::Active),
+        ];
+        assert_eq!(opened(&registered, None), Ok(vec!["b@b.fr".into(), "c@b.fr".into()]));
+        assert_eq!(opened(&registered, Some("C@B.fr")), Ok(vec!["c@b.fr".into()]));
+        assert_eq!(opened(&registered, Some("a@b.fr")), Err("not-active"));
+    }
+
+    #[test]
+    fn a_certificate_opens_no_bal_that_it_is_not_registered_for() {
+        let registered = [software("a@b.fr", BalState::Active)];
+        assert_eq!(opened(&registered, Some("x@b.fr")), Err("not-this-bal"));
+        assert_eq!(opened(&registered, Some("nonsense")), Err("not-this-bal"));
+        assert_eq!(opened(&[], None), Err("unknown-certificate"));
+    }
+
+    #[test]
+    fn a_certificate_opens_no_persons_bal() {
+        let registered = [bal("a@b.fr", BalKind::Nominative, BalState::Active)];
+        assert_eq!(opened(&registered, None), Err("not-active"));
     }
 }
