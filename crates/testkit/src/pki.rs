@@ -1,0 +1,405 @@
+//! A private PKI with the names, the layout and the key sizes of IGC-Santé's test chain.
+//!
+//! Root and intermediate carry the names of `TEST AC RACINE IGC-SANTE ELEMENTAIRE` and
+//! `TEST AC IGC-SANTE ELEMENTAIRE ORGANISATIONS`; the anchor is the root, and every chain that
+//! is handed out holds the leaf and the intermediate, as peers send them.
+
+use std::fs;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::{Path, PathBuf};
+
+use rcgen::string::{Ia5String, PrintableString};
+use rcgen::{
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, DnValue, ExtendedKeyUsagePurpose, IsCa, Issuer,
+    KeyPair, KeyUsagePurpose, PKCS_RSA_SHA256, RsaKeySize, SanType,
+};
+use thiserror::Error;
+use time::{Duration, OffsetDateTime};
+
+const ROOT_CN: &str = "TEST AC RACINE IGC-SANTE ELEMENTAIRE";
+const ISSUING_CN: &str = "TEST AC IGC-SANTE ELEMENTAIRE ORGANISATIONS";
+
+/// CN of the certificate that signs lists.
+pub const LIST_SIGNER_CN: &str = "Liste Blanche MSSante";
+/// OU of the certificate that signs lists: the SIRET of the ANS.
+pub const LIST_SIGNER_OU: &str = "318751275100020";
+
+/// Why a key, a certificate or a file could not be made or read.
+#[derive(Debug, Error)]
+pub enum PkiError {
+    /// The certificate library refuses.
+    #[error("cannot make the certificate or read the key: {0}")]
+    Certificate(#[from] rcgen::Error),
+    /// A file cannot be read or written.
+    #[error("{file}: {error}")]
+    File {
+        /// Which file.
+        file: PathBuf,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// A file does not hold a PEM certificate.
+    #[error("{0}: no PEM certificate in it")]
+    NoCertificate(PathBuf),
+}
+
+/// Who holds a server certificate of offer SERV SSL. `[MSS1 DN.LAYOUT]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerHolder {
+    /// CN: the name of the server, which need not have anything to do with the mail domain.
+    pub cn: String,
+    /// O: the legal name.
+    pub organisation: String,
+    /// OU: `1` and a FINESS, or `3` and a SIRET.
+    pub structure: String,
+    /// ST: the department with its number, such as `Gard (30)`.
+    pub department: String,
+    /// Further DNS names or IP addresses of the server. `localhost` and 127.0.0.1 are always added.
+    pub extra_names: Vec<String>,
+}
+
+impl ServerHolder {
+    /// The subject as the white list writes it.
+    pub fn dn(&self) -> String {
+        let Self { cn, organisation, structure, department, .. } = self;
+        format!("CN={cn},OU={structure},O={organisation},ST={department},C=FR")
+    }
+
+    fn names(&self) -> Result<Vec<SanType>, PkiError> {
+        let mut names = vec![SanType::IpAddress(IpAddr::V4(Ipv4Addr::LOCALHOST))];
+        for name in [self.cn.as_str(), "localhost"].into_iter().chain(self.extra_names.iter().map(String::as_str)) {
+            names.push(match name.parse() {
+                Ok(address) => SanType::IpAddress(address),
+                Err(_) => SanType::DnsName(Ia5String::try_from(name)?),
+            });
+        }
+        Ok(names)
+    }
+}
+
+/// Who holds a client certificate of offer ORG `AUTH_CLI`: a piece of software.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SoftwareHolder {
+    /// CN: a free name of the application.
+    pub cn: String,
+    /// O: the legal name of the structure.
+    pub organisation: String,
+    /// OU: `1` and a FINESS, or `3` and a SIRET.
+    pub structure: String,
+    /// ST: the department with its number, such as `Gard (30)`.
+    pub department: String,
+}
+
+impl SoftwareHolder {
+    /// The subject as the white list would write it.
+    pub fn dn(&self) -> String {
+        let Self { cn, organisation, structure, department } = self;
+        format!("CN={cn},OU={structure},O={organisation},ST={department},C=FR")
+    }
+}
+
+/// What is wrong with a certificate that is made to be refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flaw {
+    /// Ended a day ago.
+    Expired,
+    /// Begins in a day.
+    NotYetValid,
+    /// Usage serverAuth only. Real peers have such certificates, so hops accept them.
+    ServerAuthOnly,
+    /// Usage emailProtection only.
+    MailOnly,
+}
+
+/// A certificate with its key.
+#[derive(Clone)]
+pub struct Issued {
+    /// The certificate in DER.
+    pub der: Vec<u8>,
+    /// The certificate and the intermediate's, PEM.
+    pub chain_pem: String,
+    /// The private key, PKCS#8 in PEM.
+    pub key_pem: String,
+}
+
+impl Issued {
+    /// Writes `NAME.pem` (the chain) and `NAME.key` into `folder` and returns their paths.
+    pub fn write(&self, folder: &Path, name: &str) -> Result<(PathBuf, PathBuf), PkiError> {
+        let certificate = write_file(folder.join(format!("{name}.pem")), &self.chain_pem)?;
+        let key = write_secret(folder.join(format!("{name}.key")), &self.key_pem)?;
+        Ok((certificate, key))
+    }
+}
+
+struct Authority {
+    issuer: Issuer<'static, KeyPair>,
+    der: Vec<u8>,
+    pem: String,
+}
+
+/// A root, an intermediate, and what they issue.
+pub struct Pki {
+    now: OffsetDateTime,
+    root: Authority,
+    issuing: Authority,
+}
+
+impl Pki {
+    /// New keys under the names of the test chain. Certificates are valid around `now`.
+    /// Two of them have the same names and do not trust each other.
+    pub fn new(now: OffsetDateTime) -> Result<Self, PkiError> {
+        let root_params = authority_params(ROOT_CN, now)?;
+        let root_key = new_key()?;
+        let root_certificate = root_params.self_signed(&root_key)?;
+        let root = Authority {
+            der: root_certificate.der().to_vec(),
+            pem: root_certificate.pem(),
+            issuer: Issuer::new(root_params, root_key),
+        };
+        let params = authority_params(ISSUING_CN, now)?;
+        let key = new_key()?;
+        let certificate = params.signed_by(&key, &root.issuer)?;
+        let issuing =
+            Authority { der: certificate.der().to_vec(), pem: certificate.pem(), issuer: Issuer::new(params, key) };
+        Ok(Self { now, root, issuing })
+    }
+
+    /// Reads what [`Pki::write`] wrote, to issue more certificates under the same authorities.
+    pub fn read(folder: &Path, now: OffsetDateTime) -> Result<Self, PkiError> {
+        let root = read_authority(&folder.join("ca.pem"), &folder.join("ca.key"), ROOT_CN, now)?;
+        let issuing = read_authority(&folder.join("issuing-ca.pem"), &folder.join("issuing-ca.key"), ISSUING_CN, now)?;
+        Ok(Self { now, root, issuing })
+    }
+
+    /// Writes `ca.pem` (the root, which is the anchor), `ca.key`, `issuing-ca.pem` and
+    /// `issuing-ca.key` into `folder`.
+    pub fn write(&self, folder: &Path) -> Result<(), PkiError> {
+        for (authority, name) in [(&self.root, "ca"), (&self.issuing, "issuing-ca")] {
+            write_file(folder.join(format!("{name}.pem")), &authority.pem)?;
+            write_secret(folder.join(format!("{name}.key")), &authority.issuer.key().serialize_pem())?;
+        }
+        Ok(())
+    }
+
+    /// The root's certificate, PEM: the content of an anchors file.
+    pub fn anchors_pem(&self) -> &str {
+        &self.root.pem
+    }
+
+    /// The root's certificate, DER.
+    pub fn anchor_der(&self) -> &[u8] {
+        &self.root.der
+    }
+
+    /// The intermediate's certificate, DER.
+    pub fn issuing_der(&self) -> &[u8] {
+        &self.issuing.der
+    }
+
+    /// A server certificate (SERV SSL), which serves as client certificate on hops too.
+    pub fn server(&self, holder: &ServerHolder) -> Result<Issued, PkiError> {
+        self.issue(&self.server_params(holder)?)
+    }
+
+    /// A server certificate with something wrong.
+    pub fn flawed_server(&self, holder: &ServerHolder, flaw: Flaw) -> Result<Issued, PkiError> {
+        let mut params = self.server_params(holder)?;
+        match flaw {
+            Flaw::Expired => params.not_after = self.now - Duration::days(1),
+            Flaw::NotYetValid => params.not_before = self.now + Duration::days(1),
+            Flaw::ServerAuthOnly => params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth],
+            Flaw::MailOnly => params.extended_key_usages = vec![ExtendedKeyUsagePurpose::EmailProtection],
+        }
+        self.issue(&params)
+    }
+
+    /// A client certificate of a piece of software (ORG `AUTH_CLI`).
+    pub fn software(&self, holder: &SoftwareHolder) -> Result<Issued, PkiError> {
+        let mut params = self.leaf_params();
+        params.distinguished_name =
+            subject(&holder.cn, &holder.structure, &holder.organisation, Some(&holder.department))?;
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        self.issue(&params)
+    }
+
+    /// The certificate that signs white lists (ORG SIGN), valid for three years.
+    pub fn list_signer(&self) -> Result<Issued, PkiError> {
+        self.signer(LIST_SIGNER_CN, self.now + Duration::days(3 * 365))
+    }
+
+    /// A signing certificate with another name or end.
+    pub fn signer(&self, cn: &str, not_after: OffsetDateTime) -> Result<Issued, PkiError> {
+        let mut params = self.leaf_params();
+        params.distinguished_name = subject(cn, LIST_SIGNER_OU, "AGENCE DU NUMERIQUE EN SANTE", None)?;
+        params.not_after = not_after;
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::ContentCommitment];
+        self.issue(&params)
+    }
+
+    fn server_params(&self, holder: &ServerHolder) -> Result<CertificateParams, PkiError> {
+        let mut params = self.leaf_params();
+        params.distinguished_name =
+            subject(&holder.cn, &holder.structure, &holder.organisation, Some(&holder.department))?;
+        params.subject_alt_names = holder.names()?;
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
+        Ok(params)
+    }
+
+    /// What all leaves have in common: three years, no more than an end entity.
+    fn leaf_params(&self) -> CertificateParams {
+        let mut params = CertificateParams::default();
+        params.not_before = self.now - Duration::days(30);
+        params.not_after = self.now + Duration::days(3 * 365);
+        params.is_ca = IsCa::ExplicitNoCa;
+        params.use_authority_key_identifier_extension = true;
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::KeyEncipherment];
+        params
+    }
+
+    fn issue(&self, params: &CertificateParams) -> Result<Issued, PkiError> {
+        let key = new_key()?;
+        let certificate = params.signed_by(&key, &self.issuing.issuer)?;
+        Ok(Issued {
+            der: certificate.der().to_vec(),
+            chain_pem: certificate.pem() + &self.issuing.pem,
+            key_pem: key.serialize_pem(),
+        })
+    }
+}
+
+fn new_key() -> Result<KeyPair, PkiError> {
+    Ok(KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048)?)
+}
+
+/// The layout of a subject: least specific attribute first, as certificates write it.
+fn subject(cn: &str, ou: &str, o: &str, st: Option<&str>) -> Result<DistinguishedName, PkiError> {
+    let mut name = DistinguishedName::new();
+    name.push(DnType::CountryName, country()?);
+    if let Some(st) = st {
+        name.push(DnType::StateOrProvinceName, st);
+    }
+    name.push(DnType::OrganizationName, o);
+    name.push(DnType::OrganizationalUnitName, ou);
+    name.push(DnType::CommonName, cn);
+    Ok(name)
+}
+
+/// The names of the authorities are fixed, so that [`Pki::read`] can rebuild an issuer from its key alone.
+fn authority_params(cn: &str, now: OffsetDateTime) -> Result<CertificateParams, PkiError> {
+    // rcgen keeps one value per attribute type; the OID under another name makes room for the second OU.
+    let second_ou = DnType::CustomDnType(vec![2, 5, 4, 11]);
+    let mut name = DistinguishedName::new();
+    name.push(DnType::CountryName, country()?);
+    name.push(DnType::OrganizationName, "ASIP-SANTE");
+    name.push(second_ou, "0002 187512751");
+    name.push(DnType::OrganizationalUnitName, "IGC-SANTE TEST");
+    name.push(DnType::CommonName, cn);
+    let mut params = CertificateParams::default();
+    params.distinguished_name = name;
+    params.not_before = now - Duration::days(365);
+    params.not_after = now + Duration::days(10 * 365);
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.use_authority_key_identifier_extension = true;
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    Ok(params)
+}
+
+fn country() -> Result<DnValue, PkiError> {
+    Ok(DnValue::PrintableString(PrintableString::try_from("FR")?))
+}
+
+fn read_authority(certificate: &Path, key: &Path, cn: &str, now: OffsetDateTime) -> Result<Authority, PkiError> {
+    let pem = read_file(certificate)?;
+    let der = certificate_der(&pem).ok_or_else(|| PkiError::NoCertificate(certificate.to_owned()))?;
+    let key = KeyPair::from_pem(&read_file(key)?)?;
+    Ok(Authority { issuer: Issuer::new(authority_params(cn, now)?, key), der, pem })
+}
+
+/// The first certificate of a PEM text, in DER.
+pub(crate) fn certificate_der(pem: &str) -> Option<Vec<u8>> {
+    use base64::Engine as _;
+    let (_, rest) = pem.split_once("-----BEGIN CERTIFICATE-----")?;
+    let (body, _) = rest.split_once("-----END CERTIFICATE-----")?;
+    let body: String = body.split_whitespace().collect();
+    base64::engine::general_purpose::STANDARD.decode(body).ok()
+}
+
+fn read_file(file: &Path) -> Result<String, PkiError> {
+    fs::read_to_string(file).map_err(|error| PkiError::File { file: file.to_owned(), error })
+}
+
+fn write_file(file: PathBuf, content: &str) -> Result<PathBuf, PkiError> {
+    match fs::write(&file, content) {
+        Ok(()) => Ok(file),
+        Err(error) => Err(PkiError::File { file, error }),
+    }
+}
+
+/// Like [`write_file`], for the owner's eyes only.
+fn write_secret(file: PathBuf, content: &str) -> Result<PathBuf, PkiError> {
+    use std::io::Write as _;
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let written = fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&file)
+        .and_then(|mut out| out.write_all(content.as_bytes()));
+    match written {
+        Ok(()) => Ok(file),
+        Err(error) => Err(PkiError::File { file, error }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::*;
+
+    fn holder() -> ServerHolder {
+        ServerHolder {
+            cn: "smtp.ch-exemple.fr".into(),
+            organisation: "CH D'ÉVREUX".into(),
+            structure: "10B0078671".into(),
+            department: "Gard (30)".into(),
+            extra_names: vec!["mx.exemple.fr".into(), "127.0.0.2".into()],
+        }
+    }
+
+    #[test]
+    fn what_is_written_can_be_read_and_issues_under_the_same_root() {
+        let now = datetime!(2026-11-03 08:00 UTC);
+        let folder = tempfile::tempdir().unwrap();
+        let pki = Pki::new(now).unwrap();
+        pki.write(folder.path()).unwrap();
+        let again = Pki::read(folder.path(), now).unwrap();
+        assert_eq!(again.anchor_der(), pki.anchor_der());
+        again.server(&holder()).unwrap().write(folder.path(), "server").unwrap();
+
+        let openssl = std::process::Command::new("openssl")
+            .current_dir(folder.path())
+            .args([
+                "verify",
+                "-attime",
+                "1793692800",
+                "-CAfile",
+                "ca.pem",
+                "-untrusted",
+                "issuing-ca.pem",
+                "server.pem",
+            ])
+            .output();
+        match openssl {
+            Ok(output) => assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr)),
+            Err(error) => println!("openssl was not run: {error}"),
+        }
+    }
+
+    #[test]
+    fn the_textual_subject_is_most_specific_first() {
+        assert_eq!(holder().dn(), "CN=smtp.ch-exemple.fr,OU=10B0078671,O=CH D'ÉVREUX,ST=Gard (30),C=FR");
+    }
+}
