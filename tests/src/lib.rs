@@ -1,1 +1,1 @@
-//! e2e
+//! End-to-end tests: the real binary, driven by real third-party mail clients.

