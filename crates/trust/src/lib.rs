@@ -13,4 +13,4 @@ pub use dn::{DistinguishedName, DnError, DnMatch};
 pub use list::{SignaturePolicy, TrustList, TrustListError};
 pub use peer::VerifiedPeer;
 pub use space::TrustSpace;
-pub use tls::{ClientCertificate, HopTls, ServerTls, TlsError, TlsFiles, Transport};
+pub use tls::{ClientCertificate, ClientTls, HopTls, ServerTls, TlsError, TlsFiles, Transport};

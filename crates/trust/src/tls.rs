@@ -1,7 +1,8 @@
 //! Every TLS configuration of pli, and the stream that a session runs on.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use mssante::Clock;
@@ -62,7 +63,12 @@ pub struct ServerTls {}
 impl ServerTls {
     /// Reads the files. `protocol` is the ALPN name (`smtp` or `imap`): clients that offer
     /// ALPN without it are refused.
-    pub fn load(files: TlsFiles, client: ClientCertificate, protocol: &'static str) -> Result<Self, TlsError> {
+    pub fn load(
+        files: TlsFiles,
+        client: ClientCertificate,
+        protocol: &'static str,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, TlsError> {
         todo!()
     }
 
@@ -83,7 +89,7 @@ pub struct HopTls {}
 
 impl HopTls {
     /// Reads the files.
-    pub fn load(files: TlsFiles) -> Result<Self, TlsError> {
+    pub fn load(files: TlsFiles, clock: Arc<dyn Clock>) -> Result<Self, TlsError> {
         todo!()
     }
 
@@ -98,6 +104,30 @@ impl HopTls {
     }
 }
 
+/// The client side of submission and IMAP, as mail clients do it: the host name must be in the
+/// certificate. For the CLI, the demo, the load generator and tests.
+#[derive(Debug)]
+pub struct ClientTls {}
+
+impl ClientTls {
+    /// Trusts the certificates of the file `anchors`; presents `identity` (chain and key files)
+    /// if there is one. `protocol` is the ALPN name to offer, if any.
+    pub fn load(
+        anchors: &Path,
+        identity: Option<(&Path, &Path)>,
+        protocol: Option<&'static str>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, TlsError> {
+        todo!()
+    }
+
+    /// The client side of a handshake with `host`, a DNS name or an IP address that the
+    /// certificate must carry.
+    pub async fn connect(&self, stream: TcpStream, host: &str) -> Result<Transport, TlsError> {
+        todo!()
+    }
+}
+
 /// The octets of a session: in clear before STARTTLS, inside TLS after it.
 #[derive(Debug)]
 pub enum Transport {
@@ -106,6 +136,11 @@ pub enum Transport {
 }
 
 impl Transport {
+    /// A connection in clear.
+    pub fn from_plain(stream: TcpStream) -> Self {
+        Self::Plain(stream)
+    }
+
     /// The peer, if it showed a certificate that was verified.
     pub fn peer(&self) -> Option<&VerifiedPeer> {
         todo!()
