@@ -29,6 +29,19 @@ pub struct Limits {
     pub idle_timeout: Duration,
     /// Wait before log-in.
     pub login_timeout: Duration,
+    /// Wait before the answer to the first failed log-in of a connection; doubles with each.
+    pub failure_delay: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            message_size: 25 * 1024 * 1024,
+            idle_timeout: Duration::from_secs(30 * 60),
+            login_timeout: Duration::from_secs(60),
+            failure_delay: Duration::from_secs(1),
+        }
+    }
 }
 
 /// One IMAP listener's behaviour; shared by its connections.
