@@ -3,6 +3,7 @@
 
 #![allow(clippy::todo, clippy::unused_async, unused_variables, dead_code, reason = "interface first; bodies follow")]
 
+mod chain;
 mod dn;
 mod list;
 mod peer;
@@ -11,6 +12,6 @@ mod tls;
 
 pub use dn::{DistinguishedName, DnError, DnMatch};
 pub use list::{SignaturePolicy, TrustList, TrustListError};
-pub use peer::VerifiedPeer;
+pub use peer::{CertificateFacts, VerifiedPeer};
 pub use space::TrustSpace;
 pub use tls::{ClientCertificate, ClientTls, HopTls, ServerTls, TlsError, TlsFiles, Transport};

@@ -1,5 +1,10 @@
 //! The white list: signature, then content, from the same octets.
 
+mod content;
+mod signature;
+
+use std::collections::{HashMap, HashSet};
+
 use mssante::Domain;
 use thiserror::Error;
 use time::OffsetDateTime;
@@ -39,36 +44,78 @@ pub enum SignaturePolicy {
 
 /// The white list after its checks.
 #[derive(Debug, Clone)]
-pub struct TrustList {}
+pub struct TrustList {
+    generated_at: OffsetDateTime,
+    domains: HashMap<Domain, Vec<DistinguishedName>>,
+    /// Every name of the list, for the two ways of comparing.
+    names: HashSet<DistinguishedName>,
+    keys: HashSet<String>,
+    skipped: usize,
+}
 
 impl TrustList {
-    /// Verifies and reads a list.
+    /// Verifies and reads a list. `now` decides on the validity of the signer's certificate.
+    ///
+    /// Entries whose domain or name cannot be read are left out and counted, see [`Self::skipped_count`].
     pub fn read(xml: &[u8], policy: &SignaturePolicy, now: OffsetDateTime) -> Result<Self, TrustListError> {
-        todo!()
+        let text = content::bounded_text(xml)?;
+        let document = content::parse(text)?;
+        signature::check(&document, policy, now)?;
+        content::read(&document)
     }
 
-    /// DateDeGeneration.
+    pub(crate) fn of_entries(
+        generated_at: OffsetDateTime,
+        entries: impl IntoIterator<Item = (Domain, DistinguishedName)>,
+    ) -> Self {
+        let mut list =
+            Self { generated_at, domains: HashMap::new(), names: HashSet::new(), keys: HashSet::new(), skipped: 0 };
+        for (domain, name) in entries {
+            let names = list.domains.entry(domain).or_default();
+            if !names.contains(&name) {
+                list.keys.insert(name.key());
+                list.names.insert(name.clone());
+                names.push(name);
+            }
+        }
+        list
+    }
+
+    /// `DateDeGeneration`.
     pub fn generated_at(&self) -> OffsetDateTime {
-        todo!()
+        self.generated_at
     }
 
     /// How many different domains.
     pub fn domain_count(&self) -> usize {
-        todo!()
+        self.domains.len()
+    }
+
+    /// How many entries were left out because they cannot be read.
+    pub fn skipped_count(&self) -> usize {
+        self.skipped
     }
 
     /// Whether the domain is listed.
     pub fn lists(&self, domain: &Domain) -> bool {
-        todo!()
+        self.domains.contains_key(domain)
     }
 
     /// The names listed for the domain.
     pub fn names_of(&self, domain: &Domain) -> &[DistinguishedName] {
-        todo!()
+        self.domains.get(domain).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// Whether the domain is listed with this name.
+    pub fn binds(&self, domain: &Domain, name: &DistinguishedName, how: DnMatch) -> bool {
+        self.names_of(domain).iter().any(|listed| listed.matches(name, how))
     }
 
     /// Whether any entry of the list carries this name.
     pub fn knows(&self, name: &DistinguishedName, how: DnMatch) -> bool {
-        todo!()
+        match how {
+            DnMatch::Strict => self.names.contains(name),
+            DnMatch::Normalised => self.keys.contains(&name.key()),
+        }
     }
 }

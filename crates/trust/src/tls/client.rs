@@ -1,0 +1,126 @@
+//! The client sides: operator hops, and mail clients of our own.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use mssante::Clock;
+use rustls::client::Resumption;
+use rustls::sign::SingleCertAndKey;
+use rustls::{ClientConfig, ConfigBuilder, WantsVerifier};
+use rustls_pki_types::ServerName;
+use time::OffsetDateTime;
+use tokio::net::TcpStream;
+use tokio_rustls::{TlsConnector, TlsStream};
+
+use super::files::{Identity, anchors};
+use super::verifier::PeerVerifier;
+use super::{ClockTime, TlsError, TlsFiles, Transport};
+use crate::chain::{Usage, provider};
+
+/// The client side of operator hops; always presents our certificate, never resumes a session.
+pub struct HopTls {
+    files: TlsFiles,
+    clock: Arc<dyn Clock>,
+    current: ArcSwap<Loaded>,
+}
+
+struct Loaded {
+    config: Arc<ClientConfig>,
+    not_after: OffsetDateTime,
+}
+
+impl HopTls {
+    /// Reads the files.
+    pub fn load(files: TlsFiles, clock: Arc<dyn Clock>) -> Result<Self, TlsError> {
+        let loaded = load_hop(&files, &clock)?;
+        Ok(Self { files, clock, current: ArcSwap::from_pointee(loaded) })
+    }
+
+    /// Reads the files again, for the next connections; on error the old configuration stays in force.
+    pub fn reload(&self) -> Result<(), TlsError> {
+        let loaded = load_hop(&self.files, &self.clock)?;
+        self.current.store(Arc::new(loaded));
+        Ok(())
+    }
+
+    /// When our certificate ends.
+    pub fn not_after(&self) -> OffsetDateTime {
+        self.current.load().not_after
+    }
+
+    /// The client side of a handshake with `host` (for SNI only: the DN decides, see
+    /// [`crate::TrustSpace::judge_recipient`]). `[MSS1 HOP.OUT]`
+    ///
+    /// In TLS 1.3 the client is done before the server has seen its certificate: a server that
+    /// refuses ours says so by an alert, which is an error of the first read (of kind
+    /// `InvalidData`). Treat an error there as a failed handshake.
+    pub async fn connect(&self, stream: TcpStream, host: &str) -> Result<Transport, TlsError> {
+        connect(self.current.load().config.clone(), stream, host).await
+    }
+}
+
+impl std::fmt::Debug for HopTls {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("HopTls").field("files", &self.files).finish_non_exhaustive()
+    }
+}
+
+/// The client side of submission and IMAP, as mail clients do it: the host name must be in the
+/// certificate. For the CLI, the demo, the load generator and tests.
+#[derive(Debug, Clone)]
+pub struct ClientTls {
+    config: Arc<ClientConfig>,
+}
+
+impl ClientTls {
+    /// Trusts the certificates of the file `anchors`; presents `identity` (chain and key files)
+    /// if there is one. `protocol` is the ALPN name to offer, if any.
+    pub fn load(
+        anchors: &Path,
+        identity: Option<(&Path, &Path)>,
+        protocol: Option<&'static str>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, TlsError> {
+        let identity = identity.map(|(chain, key)| Identity::load(chain, key, clock.as_ref())).transpose()?;
+        let builder = builder(clock)?.with_root_certificates(self::anchors(anchors)?);
+        let mut config = match identity {
+            Some(identity) => builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(identity.key))),
+            None => builder.with_no_client_auth(),
+        };
+        config.alpn_protocols = protocol.into_iter().map(|name| name.as_bytes().to_vec()).collect();
+        Ok(Self { config: Arc::new(config) })
+    }
+
+    /// The client side of a handshake with `host`, a DNS name or an IP address that the
+    /// certificate must carry. See [`HopTls::connect`] for errors of the first read.
+    pub async fn connect(&self, stream: TcpStream, host: &str) -> Result<Transport, TlsError> {
+        connect(self.config.clone(), stream, host).await
+    }
+}
+
+fn load_hop(files: &TlsFiles, clock: &Arc<dyn Clock>) -> Result<Loaded, TlsError> {
+    let identity = Identity::load(&files.certificate, &files.key, clock.as_ref())?;
+    let verifier = PeerVerifier::new(anchors(&files.anchors)?, Usage::Server, true);
+    let mut config = builder(clock.clone())?
+        .dangerous()
+        .with_custom_certificate_verifier(verifier)
+        .with_client_cert_resolver(Arc::new(SingleCertAndKey::from(identity.key)));
+    // A resumed session skips the verifier.
+    config.resumption = Resumption::disabled();
+    Ok(Loaded { config: Arc::new(config), not_after: identity.facts.not_after })
+}
+
+fn builder(clock: Arc<dyn Clock>) -> Result<ConfigBuilder<ClientConfig, WantsVerifier>, TlsError> {
+    ClientConfig::builder_with_details(provider(), Arc::new(ClockTime(clock)))
+        .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
+        .map_err(|error| TlsError::Handshake(error.to_string()))
+}
+
+async fn connect(config: Arc<ClientConfig>, stream: TcpStream, host: &str) -> Result<Transport, TlsError> {
+    stream.set_nodelay(true)?;
+    let name = ServerName::try_from(host.trim_end_matches('.').to_owned())
+        .map_err(|_| TlsError::Handshake(format!("'{host}' is neither a host name nor an IP address")))?;
+    let stream = TlsConnector::from(config).connect(name, stream).await.map_err(TlsError::of_handshake)?;
+    Transport::from_tls(TlsStream::from(stream))
+}

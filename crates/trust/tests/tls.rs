@@ -1,0 +1,315 @@
+//! Handshakes over loopback sockets, with the certificates of a private PKI.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests may panic")]
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use mssante::Clock;
+use testkit::clock::RealClock;
+use testkit::pki::{Flaw, Issued, Pki, ServerHolder, SoftwareHolder};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use trust::{
+    ClientCertificate, ClientTls, DistinguishedName, DnMatch, HopTls, ServerTls, TlsError, TlsFiles, Transport,
+};
+
+/// Two operators under one root, and a folder with their files.
+struct Bench {
+    pki: Pki,
+    folder: tempfile::TempDir,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let pki = Pki::new(RealClock.now()).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        pki.write(folder.path()).unwrap();
+        pki.server(&holder("mx.pharmacie.fr")).unwrap().write(folder.path(), "server").unwrap();
+        Self { pki, folder }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn files(&self, name: &str) -> TlsFiles {
+        files(self.folder.path(), name)
+    }
+
+    fn listener(&self, client: ClientCertificate) -> ServerTls {
+        ServerTls::load(self.files("server"), client, "smtp", clock()).unwrap()
+    }
+
+    /// A hop client that presents `issued` and trusts our root.
+    fn hop_with(&self, issued: &Issued) -> HopTls {
+        issued.write(self.folder.path(), "client").unwrap();
+        HopTls::load(self.files("client"), clock()).unwrap()
+    }
+
+    fn good_hop(&self) -> HopTls {
+        self.hop_with(&self.pki.server(&holder("mx.hopital.fr")).unwrap())
+    }
+
+    fn mail_client(&self, identity: Option<&Issued>) -> ClientTls {
+        let files = identity.map(|issued| issued.write(self.folder.path(), "software").unwrap());
+        let identity = files.as_ref().map(|(chain, key)| (chain.as_path(), key.as_path()));
+        ClientTls::load(&self.path("ca.pem"), identity, Some("smtp"), clock()).unwrap()
+    }
+}
+
+fn clock() -> Arc<dyn Clock> {
+    Arc::new(RealClock)
+}
+
+fn files(folder: &Path, name: &str) -> TlsFiles {
+    TlsFiles {
+        certificate: folder.join(format!("{name}.pem")),
+        key: folder.join(format!("{name}.key")),
+        anchors: folder.join("ca.pem"),
+    }
+}
+
+fn holder(cn: &str) -> ServerHolder {
+    ServerHolder {
+        cn: cn.into(),
+        organisation: "CH D'ÉVREUX".into(),
+        structure: "10B0078671".into(),
+        department: "Eure (27)".into(),
+        extra_names: vec![],
+    }
+}
+
+fn software() -> SoftwareHolder {
+    SoftwareHolder {
+        cn: "DPI-MSS".into(),
+        organisation: "CH D'ÉVREUX".into(),
+        structure: "10B0078671".into(),
+        department: "Eure (27)".into(),
+    }
+}
+
+async fn sockets() -> (TcpStream, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+    (listener.accept().await.unwrap().0, client)
+}
+
+/// Both ends of a handshake. The client end is done only when it has heard from the server,
+/// because a TLS 1.3 client learns of a refusal at its first read.
+async fn handshake(server: &ServerTls, hop: &HopTls) -> (Result<Transport, TlsError>, Result<Transport, String>) {
+    let (accepted, connected) = sockets().await;
+    tokio::join!(greet(server, accepted), async { heard(hop.connect(connected, "mx.pharmacie.fr").await).await })
+}
+
+async fn handshake_of_mail_client(
+    server: &ServerTls,
+    client: &ClientTls,
+    host: &str,
+) -> (Result<Transport, TlsError>, Result<Transport, String>) {
+    let (accepted, connected) = sockets().await;
+    tokio::join!(greet(server, accepted), async { heard(client.connect(connected, host).await).await })
+}
+
+async fn greet(server: &ServerTls, stream: TcpStream) -> Result<Transport, TlsError> {
+    let mut transport = server.accept(stream).await?;
+    transport.write_all(b"220 hello\r\n").await.unwrap();
+    transport.flush().await.unwrap();
+    Ok(transport)
+}
+
+async fn heard(connected: Result<Transport, TlsError>) -> Result<Transport, String> {
+    let mut transport = connected.map_err(|error| error.to_string())?;
+    let mut greeting = [0; 11];
+    transport.read_exact(&mut greeting).await.map_err(|error| format!("at first read: {error}"))?;
+    assert_eq!(&greeting, b"220 hello\r\n");
+    Ok(transport)
+}
+
+#[tokio::test]
+async fn good_operators_know_each_other_by_their_subjects() {
+    let bench = Bench::new();
+    let (server, client) = handshake(&bench.listener(ClientCertificate::Required), &bench.good_hop()).await;
+    let (server, client) = (server.unwrap(), client.unwrap());
+    let listed = |cn| DistinguishedName::parse(&holder(cn).dn()).unwrap();
+    assert!(server.peer().unwrap().name().matches(&listed("mx.hopital.fr"), DnMatch::Strict));
+    assert!(client.peer().unwrap().name().matches(&listed("mx.pharmacie.fr"), DnMatch::Strict));
+    assert!(client.peer().unwrap().not_after() > RealClock.now());
+    assert_eq!(client.tls_description().unwrap(), "TLSv1.3 TLS13_AES_256_GCM_SHA384");
+    assert!(server.tcp().nodelay().unwrap() && client.tcp().nodelay().unwrap());
+}
+
+#[tokio::test]
+async fn the_host_name_of_a_hop_is_not_compared() {
+    let bench = Bench::new();
+    let (server, hop) = (bench.listener(ClientCertificate::Required), bench.good_hop());
+    let (accepted, connected) = sockets().await;
+    let (_, client) = tokio::join!(server.accept(accepted), hop.connect(connected, "mx.another-name.fr."));
+    assert!(client.unwrap().peer().is_some());
+}
+
+#[tokio::test]
+async fn a_hop_without_certificate_is_refused() {
+    let bench = Bench::new();
+    let listener = bench.listener(ClientCertificate::Required);
+    let (server, client) = handshake_of_mail_client(&listener, &bench.mail_client(None), "localhost").await;
+    assert!(matches!(server, Err(TlsError::NoCertificate)), "{server:?}");
+    assert!(client.unwrap_err().starts_with("at first read"));
+}
+
+#[tokio::test]
+async fn a_certificate_of_another_root_with_the_same_names_is_refused_on_either_side() {
+    let bench = Bench::new();
+    let foreign = Pki::new(RealClock.now()).unwrap().server(&holder("mx.hopital.fr")).unwrap();
+    let listener = bench.listener(ClientCertificate::Required);
+    let (server, client) = handshake(&listener, &bench.hop_with(&foreign)).await;
+    assert!(matches!(server, Err(TlsError::Handshake(_))), "{server:?}");
+    assert!(client.is_err());
+
+    foreign.write(bench.folder.path(), "server").unwrap();
+    listener.reload().unwrap();
+    let (server, client) = handshake(&listener, &bench.good_hop()).await;
+    assert!(server.is_err());
+    assert!(client.unwrap_err().contains("invalid peer certificate"));
+}
+
+#[tokio::test]
+async fn certificates_outside_their_time_or_purpose_are_refused() {
+    let bench = Bench::new();
+    let listener = bench.listener(ClientCertificate::Required);
+    for (flaw, word) in [(Flaw::Expired, "expired"), (Flaw::NotYetValid, "not valid yet"), (Flaw::MailOnly, "purpose")]
+    {
+        let bad = bench.pki.flawed_server(&holder("mx.hopital.fr"), flaw).unwrap();
+        let (server, client) = handshake(&listener, &bench.hop_with(&bad)).await;
+        let Err(TlsError::Handshake(text)) = server else { panic!("{flaw:?}: {server:?}") };
+        assert!(text.to_lowercase().contains(word), "{flaw:?}: {text}");
+        assert!(client.is_err());
+    }
+}
+
+#[tokio::test]
+async fn an_expired_server_is_refused_by_the_hop() {
+    let bench = Bench::new();
+    let expired = bench.pki.flawed_server(&holder("mx.pharmacie.fr"), Flaw::Expired).unwrap();
+    expired.write(bench.folder.path(), "server").unwrap();
+    let (_, client) = handshake(&bench.listener(ClientCertificate::Required), &bench.good_hop()).await;
+    assert!(client.unwrap_err().contains("expired"));
+}
+
+#[tokio::test]
+async fn hops_take_a_server_certificate_as_client_and_other_listeners_do_not() {
+    let bench = Bench::new();
+    let server_only = bench.pki.flawed_server(&holder("mx.hopital.fr"), Flaw::ServerAuthOnly).unwrap();
+    let (server, client) = handshake(&bench.listener(ClientCertificate::Required), &bench.hop_with(&server_only)).await;
+    assert!(server.unwrap().peer().is_some() && client.is_ok());
+
+    let mail_client = bench.mail_client(Some(&server_only));
+    let listener = bench.listener(ClientCertificate::Requested);
+    let (server, client) = handshake_of_mail_client(&listener, &mail_client, "localhost").await;
+    assert!(server.is_err() && client.is_err());
+}
+
+#[tokio::test]
+async fn a_requested_certificate_may_be_left_out_or_must_be_good() {
+    let bench = Bench::new();
+    let listener = bench.listener(ClientCertificate::Requested);
+    let (server, client) = handshake_of_mail_client(&listener, &bench.mail_client(None), "localhost").await;
+    assert!(server.unwrap().peer().is_none() && client.is_ok());
+
+    let good = bench.pki.software(&software()).unwrap();
+    let (server, client) = handshake_of_mail_client(&listener, &bench.mail_client(Some(&good)), "127.0.0.1").await;
+    assert_eq!(server.unwrap().peer().unwrap().name().common_name(), Some("DPI-MSS"));
+    assert!(client.is_ok());
+
+    let foreign = Pki::new(RealClock.now()).unwrap().software(&software()).unwrap();
+    let (server, client) = handshake_of_mail_client(&listener, &bench.mail_client(Some(&foreign)), "localhost").await;
+    assert!(server.is_err() && client.is_err());
+}
+
+#[tokio::test]
+async fn mail_clients_compare_the_host_name() {
+    let bench = Bench::new();
+    let listener = bench.listener(ClientCertificate::Off);
+    let (_, client) = handshake_of_mail_client(&listener, &bench.mail_client(None), "mx.pharmacie.fr").await;
+    assert!(client.is_ok());
+    let (_, client) = handshake_of_mail_client(&listener, &bench.mail_client(None), "mx.hopital.fr").await;
+    assert!(client.unwrap_err().contains("not valid for name"));
+}
+
+#[tokio::test]
+async fn clients_that_offer_another_protocol_are_refused() {
+    let bench = Bench::new();
+    let listener = bench.listener(ClientCertificate::Off);
+    let imap = ClientTls::load(&bench.path("ca.pem"), None, Some("imap"), clock()).unwrap();
+    let (server, client) = handshake_of_mail_client(&listener, &imap, "localhost").await;
+    assert!(server.is_err() && client.is_err());
+    let silent = ClientTls::load(&bench.path("ca.pem"), None, None, clock()).unwrap();
+    let (server, client) = handshake_of_mail_client(&listener, &silent, "localhost").await;
+    assert!(server.is_ok() && client.is_ok());
+}
+
+#[tokio::test]
+async fn a_reload_counts_for_the_next_connection_and_a_bad_one_changes_nothing() {
+    let bench = Bench::new();
+    let listener = bench.listener(ClientCertificate::Required);
+    let hop = bench.good_hop();
+    let (server, client) = handshake(&listener, &hop).await;
+    let (mut server, mut old) = (server.unwrap(), client.unwrap());
+
+    bench.pki.server(&holder("mx2.pharmacie.fr")).unwrap().write(bench.folder.path(), "server").unwrap();
+    listener.reload().unwrap();
+    let (_, new) = handshake(&listener, &hop).await;
+    assert_eq!(new.unwrap().peer().unwrap().name().common_name(), Some("mx2.pharmacie.fr"));
+    server.write_all(b"still here").await.unwrap();
+    server.flush().await.unwrap();
+    let mut text = [0; 10];
+    old.read_exact(&mut text).await.unwrap();
+    assert_eq!(&text, b"still here");
+
+    std::fs::write(bench.path("server.key"), "nothing").unwrap();
+    assert!(matches!(listener.reload(), Err(TlsError::File { .. })));
+    let (server, client) = handshake(&listener, &hop).await;
+    assert!(server.is_ok() && client.is_ok());
+}
+
+#[test]
+fn errors_name_the_file_and_what_to_do() {
+    let bench = Bench::new();
+    let text =
+        |files: TlsFiles| ServerTls::load(files, ClientCertificate::Required, "smtp", clock()).unwrap_err().to_string();
+    let good = bench.files("server");
+    let missing = TlsFiles { certificate: bench.path("absent.pem"), ..good.clone() };
+    assert!(text(missing).contains("absent.pem: cannot be read"));
+    let swapped = TlsFiles { certificate: good.key.clone(), ..good.clone() };
+    assert!(text(swapped).contains("server.key: no certificate in it"));
+    let no_key = TlsFiles { key: good.certificate.clone(), ..good.clone() };
+    assert!(text(no_key).contains("no unencrypted private key"));
+    bench.pki.server(&holder("other.fr")).unwrap().write(bench.folder.path(), "other").unwrap();
+    let unfit = TlsFiles { key: bench.path("other.key"), ..good.clone() };
+    assert!(text(unfit).contains("other.key: this key does not fit the first certificate"));
+    let no_anchors = TlsFiles { anchors: bench.path("none.pem"), ..good };
+    assert!(text(no_anchors).contains("none.pem"));
+}
+
+#[tokio::test]
+async fn the_clock_decides_on_validity() {
+    let bench = Bench::new();
+    let late = Arc::new(testkit::clock::FixedClock::at(RealClock.now() + time::Duration::days(4 * 365)));
+    let listener = ServerTls::load(bench.files("server"), ClientCertificate::Required, "smtp", late).unwrap();
+    let (server, _) = handshake(&listener, &bench.good_hop()).await;
+    assert!(matches!(server, Err(TlsError::Handshake(text)) if text.contains("expired")));
+}
+
+#[tokio::test]
+async fn a_session_is_not_resumed_past_the_end_of_the_certificate() {
+    let bench = Bench::new();
+    let time = Arc::new(testkit::clock::FixedClock::at(RealClock.now()));
+    let listener = ServerTls::load(bench.files("server"), ClientCertificate::Requested, "smtp", time.clone()).unwrap();
+    let client = bench.mail_client(Some(&bench.pki.software(&software()).unwrap()));
+    let (server, _) = handshake_of_mail_client(&listener, &client, "localhost").await;
+    assert!(server.unwrap().peer().is_some());
+
+    time.advance(time::Duration::days(4 * 365));
+    let (server, _) = handshake_of_mail_client(&listener, &client, "localhost").await;
+    assert!(matches!(server, Err(TlsError::Handshake(text)) if text.contains("expired")));
+}
