@@ -41,7 +41,7 @@ impl ExtendedKeyUsageValidator for Usage {
 }
 
 /// The cryptography of every connection: aws-lc, passed explicitly so that nothing depends on
-/// what the process has installed. Its suites are ECDHE with AES-GCM or ChaCha20 and those of TLS 1.3.
+/// what the process has installed. Its suites are ECDHE with AES-GCM or `ChaCha20` and those of TLS 1.3.
 pub(crate) fn provider() -> Arc<CryptoProvider> {
     Arc::new(aws_lc_rs::default_provider())
 }

@@ -1,5 +1,7 @@
 //! Names as text: reading with tolerance, writing by the book.
 
+use std::fmt::Write as _;
+
 use super::certificate;
 
 /// `TYPE=value` pairs in the order in which they stand; nothing if the text is no such thing.
@@ -150,7 +152,7 @@ pub(super) fn escaped(value: &str) -> String {
 
 fn push_hex(out: &mut String, c: char) {
     for octet in c.encode_utf8(&mut [0; 4]).bytes() {
-        out.push_str(&format!("\\{octet:02X}"));
+        let _ = write!(out, "\\{octet:02X}");
     }
 }
 
