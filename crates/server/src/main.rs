@@ -1,1 +1,28 @@
-fn main() {}
+//! The binary `pli`: configuration, command line, listeners, wiring, demonstration.
+
+mod ambient;
+mod cli;
+mod config;
+mod database;
+mod demo;
+mod failure;
+mod serve;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
+        eprintln!("pli: the TLS provider is already set");
+        return ExitCode::FAILURE;
+    }
+    match cli::Cli::parse().run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("pli: {failure}");
+            ExitCode::from(failure.exit_code())
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! The command line.
+
+mod bal;
+mod password;
+mod print;
+mod rules;
+mod status;
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::{self, Settings};
+use crate::failure::Failure;
+use crate::{demo, serve};
+
+pub(crate) use print::moment;
+
+/// MSSanté-compatible secure mail server.
+///
+/// Exit codes: 0 done; 1 refused or failed; 2 wrong usage; 3 configuration; 4 something that
+/// pli needs (database, port, running server) is not available.
+#[derive(Debug, Parser)]
+#[command(name = "pli", version, about, long_about, propagate_version = true)]
+pub(crate) struct Cli {
+    /// Configuration file.
+    #[arg(long, global = true, env = "PLI_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Print JSON for machines.
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the server until SIGTERM or SIGINT; SIGHUP reads certificates and trust list again.
+    Serve,
+    /// Read the configuration, the certificates and the trust list, and say what is wrong.
+    CheckConfig,
+    /// Create and change BALs.
+    #[command(subcommand)]
+    Bal(bal::Command),
+    /// Print the rules that are enforced, and every refusal.
+    Rules,
+    /// Ask the running server how it is.
+    Status,
+    /// Two operators that exchange messages, complete, on this machine.
+    Demo(DemoArgs),
+}
+
+/// How to run the demonstration.
+#[derive(Debug, Args)]
+pub(crate) struct DemoArgs {
+    /// Run the scenario, print the table and end; exit code 0 only if everything held.
+    #[arg(long)]
+    pub(crate) once: bool,
+    /// Write ports, files and logins as JSON.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) sheet: Option<PathBuf>,
+    /// The hospital listens on N+25, N+587, N+465, N+143, N+993 and N+80, the pharmacy on the
+    /// same plus 1000.
+    #[arg(long, value_name = "N", default_value_t = 20_000, value_parser = clap::value_parser!(u16).range(0..=63_000))]
+    pub(crate) port_base: u16,
+    /// Keep everything in this folder; a fresh one under /tmp, removed at the end, without it.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dir: Option<PathBuf>,
+}
+
+impl Cli {
+    /// Does what was asked for.
+    pub(crate) async fn run(self) -> Result<(), Failure> {
+        let file = config::file_or_default(self.config);
+        let settings = || config::load(&file);
+        match self.command {
+            Command::Serve => serve::serve(settings()?).await,
+            Command::CheckConfig => check_config(&settings()?, self.json),
+            Command::Bal(command) => command.run(&settings()?, self.json).await,
+            Command::Rules => rules::print(self.json),
+            Command::Status => status::print(&settings()?, self.json).await,
+            Command::Demo(args) => demo::run(args).await,
+        }
+    }
+}
+
+fn check_config(settings: &Settings, json: bool) -> Result<(), Failure> {
+    let list = serve::inspect(settings)?;
+    let domains = settings.operator.domains.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let facts = serde_json::json!({
+        "hostname": settings.operator.hostname,
+        "domains": domains,
+        "database": if settings.database_url()?.is_some() { "remote" } else { "private" },
+        "trust_list_generated_at": print::moment(list.generated_at()),
+        "trust_list_domains": list.domain_count(),
+    });
+    print::facts(&facts, json)?;
+    let unlisted: Vec<_> = settings.operator.domains.iter().filter(|domain| !list.lists(domain)).collect();
+    for domain in unlisted {
+        eprintln!("warning: our domain {domain} is not on the trust list; other operators will refuse its mail");
+    }
+    Ok(())
+}

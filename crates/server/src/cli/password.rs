@@ -1,0 +1,65 @@
+//! Passwords from standard input or a prompt that does not echo, never from the command line.
+
+use std::io::{BufRead, IsTerminal, Write};
+use std::os::fd::AsFd;
+
+use auth::Secret;
+use nix::sys::termios::{LocalFlags, SetArg, Termios, tcgetattr, tcsetattr};
+
+use crate::ambient::SystemRandom;
+use crate::failure::Failure;
+
+/// The hash of a password that is read from standard input: one line, or asked for twice.
+pub(super) async fn read_and_hash() -> Result<String, Failure> {
+    let work = || {
+        let password = read().map_err(|error| Failure::Refused(format!("standard input: {error}")))??;
+        auth::hash_password(&password, &SystemRandom).map_err(|error| Failure::Refused(error.to_string()))
+    };
+    tokio::task::spawn_blocking(work).await.map_err(|error| Failure::Refused(error.to_string()))?
+}
+
+fn read() -> std::io::Result<Result<Secret, Failure>> {
+    if !std::io::stdin().is_terminal() {
+        return Ok(Ok(Secret::new(line()?)));
+    }
+    let (first, again) = (prompt("New password: ")?, prompt("Once more: ")?);
+    if first != again {
+        return Ok(Err(Failure::Refused("the two passwords differ; nothing was changed".to_owned())));
+    }
+    Ok(Ok(Secret::new(first)))
+}
+
+fn prompt(text: &str) -> std::io::Result<String> {
+    eprint!("{text}");
+    std::io::stderr().flush()?;
+    let _silence = Silence::begin()?;
+    let line = line();
+    eprintln!();
+    line
+}
+
+fn line() -> std::io::Result<String> {
+    let mut line = String::new();
+    std::io::stdin().lock().read_line(&mut line)?;
+    line.truncate(line.trim_end_matches(['\r', '\n']).len());
+    Ok(line)
+}
+
+/// A terminal that does not echo, until this is dropped.
+struct Silence(Termios);
+
+impl Silence {
+    fn begin() -> std::io::Result<Self> {
+        let before = tcgetattr(std::io::stdin().as_fd())?;
+        let mut silent = before.clone();
+        silent.local_flags.remove(LocalFlags::ECHO);
+        tcsetattr(std::io::stdin().as_fd(), SetArg::TCSAFLUSH, &silent)?;
+        Ok(Self(before))
+    }
+}
+
+impl Drop for Silence {
+    fn drop(&mut self) {
+        let _ = tcsetattr(std::io::stdin().as_fd(), SetArg::TCSAFLUSH, &self.0);
+    }
+}

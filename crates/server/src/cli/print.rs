@@ -1,0 +1,58 @@
+//! Tables for people, JSON for machines.
+
+use comfy_table::{ContentArrangement, Table, presets};
+use serde::Serialize;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use crate::failure::Failure;
+
+/// Pretty JSON on standard output.
+pub(crate) fn json(value: &impl Serialize) -> Result<(), Failure> {
+    let text = serde_json::to_string_pretty(value).map_err(|error| Failure::Refused(error.to_string()))?;
+    line(&text)
+}
+
+/// A table on standard output.
+pub(crate) fn table<const N: usize>(
+    header: [&str; N],
+    rows: impl IntoIterator<Item = [String; N]>,
+) -> Result<(), Failure> {
+    let mut table = Table::new();
+    table.load_style(presets::UTF8_FULL_CONDENSED).set_content_arrangement(ContentArrangement::Dynamic);
+    table.set_header(header);
+    for row in rows {
+        table.add_row(row);
+    }
+    line(&table.trim_fmt())
+}
+
+/// One line per member of a JSON object, or the object itself.
+pub(crate) fn facts(object: &serde_json::Value, as_json: bool) -> Result<(), Failure> {
+    if as_json {
+        return json(object);
+    }
+    let empty = serde_json::Map::new();
+    let rows = object.as_object().unwrap_or(&empty).iter().map(|(name, value)| [name.replace('_', " "), plain(value)]);
+    table(["what", "value"], rows)
+}
+
+fn plain(value: &serde_json::Value) -> String {
+    match value {
+        serde_json::Value::Null => "-".to_owned(),
+        serde_json::Value::String(text) => text.clone(),
+        serde_json::Value::Array(values) => values.iter().map(plain).collect::<Vec<_>>().join(", "),
+        other => other.to_string(),
+    }
+}
+
+/// A moment as RFC 3339 writes it.
+pub(crate) fn moment(at: OffsetDateTime) -> String {
+    at.format(&Rfc3339).unwrap_or_else(|_| at.to_string())
+}
+
+/// A line on standard output; a reader that went away is an error and not a panic.
+pub(crate) fn line(text: &str) -> Result<(), Failure> {
+    use std::io::Write;
+    writeln!(std::io::stdout().lock(), "{text}").map_err(|error| Failure::Refused(format!("standard output: {error}")))
+}

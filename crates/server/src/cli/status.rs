@@ -1,0 +1,59 @@
+//! `pli status`: what the running server says of itself.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use super::print;
+use crate::config::Settings;
+use crate::failure::Failure;
+
+/// Prints `/readyz`; fails with exit code 4 if the server is not running or not ready.
+pub(super) async fn print(settings: &Settings, json: bool) -> Result<(), Failure> {
+    let address = settings.http.listen;
+    let (status, body) = get(address, "/readyz").await.map_err(|why| {
+        Failure::Unavailable(format!(
+            "no running server answers on http.listen = \"{address}\": {why}; is `pli serve` up?"
+        ))
+    })?;
+    let facts = serde_json::from_str(&body)
+        .map_err(|_| Failure::Unavailable(format!("what answers on http.listen = \"{address}\" is not pli")))?;
+    print::facts(&facts, json)?;
+    if status == 200 { Ok(()) } else { Err(Failure::Unavailable("the server is running but not ready".to_owned())) }
+}
+
+/// Status and body of a plain GET; enough for our own loopback endpoints.
+pub(crate) async fn get(address: SocketAddr, path: &str) -> Result<(u16, String), String> {
+    let talk = async {
+        let mut stream = TcpStream::connect(address).await?;
+        stream.write_all(format!("GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n").as_bytes()).await?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await?;
+        Ok::<_, std::io::Error>(answer)
+    };
+    let answer = tokio::time::timeout(Duration::from_secs(5), talk)
+        .await
+        .map_err(|_| "no answer within 5 seconds".to_owned())?
+        .map_err(|error| error.to_string())?;
+    read_answer(&answer).ok_or_else(|| "the answer is not HTTP".to_owned())
+}
+
+fn read_answer(answer: &str) -> Option<(u16, String)> {
+    let (head, body) = answer.split_once("\r\n\r\n")?;
+    let status = head.strip_prefix("HTTP/1.")?.split(' ').nth(1)?.parse().ok()?;
+    Some((status, body.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn status_and_body_are_read() {
+        let answer = "HTTP/1.0 503 Service Unavailable\r\ncontent-length: 2\r\n\r\n{}";
+        assert_eq!(read_answer(answer), Some((503, "{}".to_owned())));
+        assert_eq!(read_answer("220 mail ESMTP\r\n"), None);
+    }
+}

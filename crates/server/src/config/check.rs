@@ -1,0 +1,117 @@
+//! What makes a configuration usable beyond its types.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use secrecy::{ExposeSecret, SecretString};
+
+use super::settings::{Settings, Signature};
+use crate::failure::Failure;
+
+impl Settings {
+    /// Rules that hold without connecting to anything. The text names the setting.
+    pub(super) fn check(&self) -> Result<(), String> {
+        self.check_operator()?;
+        self.check_files()?;
+        self.check_numbers()?;
+        if !self.http.listen.ip().is_loopback() {
+            return Err(format!(
+                "http.listen = \"{}\" is reachable from outside; health and metrics are for this machine only, use 127.0.0.1",
+                self.http.listen
+            ));
+        }
+        if self.database.url.is_some() && self.database.url_file.is_some() {
+            return Err("database.url and database.url_file are both set; keep one".to_owned());
+        }
+        Ok(())
+    }
+
+    fn check_operator(&self) -> Result<(), String> {
+        if self.operator.domains.is_empty() {
+            return Err("operator.domains is empty; name at least one mail domain that this operator serves".to_owned());
+        }
+        mssante::Domain::parse(&self.operator.hostname).map(drop).map_err(|_| {
+            format!(
+                "operator.hostname = \"{}\" is not a full host name such as mail.example.mssante.fr",
+                self.operator.hostname
+            )
+        })
+    }
+
+    fn check_files(&self) -> Result<(), String> {
+        let obligatory = [
+            ("tls.certificate_file", Some(&self.tls.certificate_file)),
+            ("tls.key_file", Some(&self.tls.key_file)),
+            ("tls.anchors_file", Some(&self.tls.anchors_file)),
+            ("trust_list.file", Some(&self.trust_list.file)),
+            ("trust_list.anchors_file", self.trust_list.anchors_file.as_ref()),
+            ("database.url_file", self.database.url_file.as_ref()),
+        ];
+        for (setting, file) in obligatory {
+            if let Some(file) = file {
+                std::fs::File::open(file).map_err(|error| unreadable(setting, file, &error))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn check_numbers(&self) -> Result<(), String> {
+        let positive = [
+            ("database.connections", u64::from(self.database.connections)),
+            ("hop.max_size", self.hop.max_size),
+            ("hop.max_recipients", self.hop.max_recipients as u64),
+            ("hop.max_connections", self.hop.max_connections as u64),
+            ("submission.max_size", self.submission.max_size),
+            ("submission.max_recipients", self.submission.max_recipients as u64),
+            ("submission.max_connections", self.submission.max_connections as u64),
+            ("submission.hashing_jobs", self.submission.hashing_jobs as u64),
+            ("imap.max_connections", self.imap.max_connections as u64),
+            ("imap.max_size", self.imap.max_size),
+            ("relay.connections", self.relay.connections as u64),
+            ("relay.retry", self.relay.retry.len() as u64),
+        ];
+        if let Some((setting, _)) = positive.iter().find(|(_, value)| *value == 0) {
+            return Err(format!("{setting} is zero or empty; nothing would pass, leave it out for the default"));
+        }
+        if self.imap.idle_timeout < Duration::from_mins(1) {
+            return Err("imap.idle_timeout is under a minute; RFC 3501 asks for 30m".to_owned());
+        }
+        Ok(())
+    }
+
+    /// The database to use, unless we run our own.
+    pub(crate) fn database_url(&self) -> Result<Option<SecretString>, Failure> {
+        let Some(file) = &self.database.url_file else { return Ok(self.database.url.clone()) };
+        let text = std::fs::read_to_string(file)
+            .map_err(|error| Failure::Configuration(unreadable("database.url_file", file, &error)))?;
+        Ok(Some(SecretString::from(text.trim())))
+    }
+
+    /// Where the key ring is.
+    pub(crate) fn keyring_file(&self) -> PathBuf {
+        self.store.keyring_file.clone().unwrap_or_else(|| self.data.dir.join("keyring"))
+    }
+
+    /// Our certificate and whom we believe.
+    pub(crate) fn tls_files(&self) -> trust::TlsFiles {
+        trust::TlsFiles {
+            certificate: self.tls.certificate_file.clone(),
+            key: self.tls.key_file.clone(),
+            anchors: self.tls.anchors_file.clone(),
+        }
+    }
+
+    /// Whether the list is taken unsigned.
+    pub(crate) fn list_is_unsigned(&self) -> bool {
+        self.trust_list.signature == Signature::Off
+    }
+}
+
+/// The text of `database.url` for the store.
+pub(crate) fn exposed(url: &SecretString) -> String {
+    url.expose_secret().to_owned()
+}
+
+fn unreadable(setting: &str, file: &Path, error: &std::io::Error) -> String {
+    format!("{setting} = \"{}\" cannot be read: {error}", file.display())
+}

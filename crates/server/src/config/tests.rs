@@ -1,0 +1,142 @@
+use std::collections::HashMap;
+use std::path::Path;
+
+use super::{load, parse};
+
+/// The smallest configuration: only what has no default.
+const SMALLEST: &str = r#"
+    [operator]
+    hostname = "mail.ch.mssante.fr"
+    domains = ["ch.mssante.fr"]
+    [data]
+    dir = "/tmp/none"
+    [tls]
+    certificate_file = "/dev/null"
+    key_file = "/dev/null"
+    anchors_file = "/dev/null"
+    [trust_list]
+    file = "/dev/null"
+"#;
+
+fn parsed(text: &str, environment: &[(&str, &str)]) -> Result<super::Settings, String> {
+    let environment = environment.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+    parse(text, Some(environment))
+}
+
+/// A configuration for tests of other modules; its only domain is `ch.mssante.fr`.
+pub(crate) fn for_tests() -> super::Settings {
+    parsed(SMALLEST, &[]).unwrap()
+}
+
+fn checked(text: &str) -> Result<(), String> {
+    parsed(text, &[])?.check()
+}
+
+fn example() -> String {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../config/pli.toml");
+    std::fs::read_to_string(file).unwrap()
+}
+
+#[test]
+fn the_annotated_example_states_exactly_the_defaults() {
+    let example = parsed(&example(), &[]).unwrap();
+    let mut smallest = parsed(SMALLEST, &[]).unwrap();
+    smallest.operator = example.operator.clone();
+    smallest.data = example.data.clone();
+    smallest.tls = example.tls.clone();
+    smallest.trust_list.file.clone_from(&example.trust_list.file);
+    assert_eq!(format!("{example:#?}"), format!("{smallest:#?}"));
+}
+
+#[test]
+fn the_annotated_example_names_every_setting() {
+    let example = example();
+    let debug = format!("{:#?}", parsed(SMALLEST, &[]).unwrap());
+    for line in debug.lines() {
+        let Some((name, _)) = line.trim().split_once(": ") else { continue };
+        let stands = example.lines().any(|line| {
+            let line = line.trim_start_matches("# ");
+            line.starts_with(&format!("{name} = ")) || line.ends_with(&format!("{name}]"))
+        });
+        assert!(
+            stands || !name.chars().all(|c| c.is_ascii_lowercase() || c == '_'),
+            "{name} is not in config/pli.toml"
+        );
+    }
+}
+
+#[test]
+fn the_environment_wins_over_the_file() {
+    let settings = parsed(
+        SMALLEST,
+        &[
+            ("PLI__SUBMISSION__MAX_SIZE", "10485760"),
+            ("PLI__HOP__LISTEN", "127.0.0.1:2525, [::1]:2525"),
+            ("PLI__OPERATOR__DOMAINS", "a.mssante.fr,b.mssante.fr"),
+            ("PLI__RELAY__RETRY", "10s,1m"),
+            ("PLI__IMAP__IDLE_TIMEOUT", "45m"),
+            ("PLI_CONFIG", "/elsewhere"),
+        ],
+    )
+    .unwrap();
+    assert_eq!(settings.submission.max_size, 10_485_760);
+    assert_eq!(settings.hop.listen.len(), 2);
+    assert_eq!(settings.operator.domains.len(), 2);
+    assert_eq!(settings.relay.retry.iter().map(std::time::Duration::as_secs).collect::<Vec<_>>(), [10, 60]);
+    assert_eq!(settings.imap.idle_timeout.as_secs(), 2700);
+}
+
+#[test]
+fn routes_are_read_with_their_dots() {
+    let text = format!("{SMALLEST}\n[relay.routes]\n\"pharmacie.mssante.fr\" = \"127.0.0.1:2525\"\n");
+    let settings = parsed(&text, &[]).unwrap();
+    let route = &settings.relay.routes[&mssante::Domain::parse("pharmacie.mssante.fr").unwrap()];
+    assert_eq!((route.host.as_str(), route.port), ("127.0.0.1", 2525));
+}
+
+#[test]
+fn a_mistyped_setting_is_named() {
+    let error = parsed(&format!("{SMALLEST}\n[hop]\nmax_sise = 3\n"), &[]).unwrap_err();
+    assert!(error.contains("max_sise") && error.contains("max_size"), "{error}");
+    let error = parsed(&format!("{SMALLEST}\n[hop]\nmax_size = \"big\"\n"), &[]).unwrap_err();
+    assert!(error.contains("hop.max_size"), "{error}");
+    let error = parsed(&format!("{SMALLEST}\n[relay]\nretry = [\"soon\"]\n"), &[]).unwrap_err();
+    assert!(error.contains("relay.retry") && error.contains("soon"), "{error}");
+}
+
+#[test]
+fn what_cannot_work_is_refused_with_the_setting_that_is_wrong() {
+    assert_eq!(checked(SMALLEST), Ok(()));
+    for (section, expected) in [
+        ("[http]\nlisten = \"0.0.0.0:9080\"", "http.listen"),
+        ("[imap]\nidle_timeout = \"5s\"", "imap.idle_timeout"),
+        ("[submission]\nhashing_jobs = 0", "submission.hashing_jobs"),
+        ("[database]\nurl = \"postgres://x\"\nurl_file = \"/dev/null\"", "database.url"),
+    ] {
+        let error = checked(&format!("{SMALLEST}\n{section}\n")).unwrap_err();
+        assert!(error.contains(expected), "{error}");
+    }
+    let error = checked(&SMALLEST.replace("[\"ch.mssante.fr\"]", "[]")).unwrap_err();
+    assert!(error.contains("operator.domains"), "{error}");
+    let error = checked(&SMALLEST.replace("key_file = \"/dev/null\"", "key_file = \"/nowhere/key\"")).unwrap_err();
+    assert!(error.contains("tls.key_file") && error.contains("/nowhere/key"), "{error}");
+}
+
+#[test]
+fn the_url_of_the_database_is_never_printed() {
+    let text = format!("{SMALLEST}\n[database]\nurl = \"postgres://pli:hunter2@db/pli\"\n");
+    assert!(!format!("{:?}", parsed(&text, &[]).unwrap()).contains("hunter2"));
+}
+
+#[test]
+fn a_missing_file_is_a_configuration_error_that_says_how_to_name_one() {
+    let failure = load(Path::new("/nowhere/pli.toml")).unwrap_err();
+    assert_eq!(failure.exit_code(), 3);
+    assert!(failure.to_string().contains("--config"), "{failure}");
+}
+
+#[test]
+fn an_environment_without_settings_changes_nothing() {
+    let plain = parse(SMALLEST, Some(HashMap::new())).unwrap();
+    assert_eq!(plain.relay.port, 25);
+}

@@ -1,0 +1,133 @@
+//! `pli serve`: everything wired together, from the first socket to the last drained session.
+
+mod directory;
+mod health;
+mod http;
+mod listener;
+mod node;
+mod observe;
+mod sockets;
+mod trust_list;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::config::Settings;
+use crate::database::Database;
+use crate::failure::Failure;
+use health::Health;
+use node::{Node, Tls};
+use sockets::Sockets;
+pub(crate) use trust_list::inspect;
+
+/// How long sessions get to finish after SIGTERM or SIGINT.
+const DRAIN: Duration = Duration::from_secs(30);
+/// How often the database is looked after.
+const WATCH: Duration = Duration::from_secs(3);
+
+/// Serves until SIGTERM or SIGINT. What can be wrong with files and ports is found before the
+/// database is touched.
+pub(crate) async fn serve(settings: Settings) -> Result<(), Failure> {
+    let metrics = observe::begin(&settings.log)?;
+    let signals = Signals::listen()?;
+    let tls = Tls::load(&settings)?;
+    let trust = trust_list::install(&settings);
+    let (sockets, http_socket) = Sockets::bind(&settings).await?;
+    let health = Arc::new(Health::new(trust.clone()));
+    let last = CancellationToken::new();
+    let http = tokio::spawn(http::serve(http_socket, Arc::clone(&health), metrics, last.clone()));
+
+    let database = Database::start(&settings).await?;
+    let result = match Node::open(&settings, &database, tls, trust, &health).await {
+        Ok(node) => run(settings, node, database, sockets, signals, &health).await,
+        Err(failure) => database.stop().await.and(Err(failure)),
+    };
+    last.cancel();
+    let _ = http.await;
+    result
+}
+
+/// From the first accepted connection to the stopped cluster.
+async fn run(
+    settings: Settings,
+    node: Node,
+    database: Database,
+    sockets: Sockets,
+    signals: Signals,
+    health: &Health,
+) -> Result<(), Failure> {
+    let (accepting, sessions) = (CancellationToken::new(), CancellationToken::new());
+    let tasks = TaskTracker::new();
+    for listener in sockets.into_listeners(&settings, &node) {
+        tasks.spawn(listener.run(accepting.clone(), sessions.clone(), tasks.clone()));
+    }
+    tasks.spawn(Arc::clone(&node.relay).run(sessions.clone()));
+    tasks.spawn(Arc::clone(&node.directory).follow(sessions.clone()));
+    let cluster = database.pid();
+    let watch = tokio::spawn(watch(settings.clone(), node.store.clone(), database, accepting.clone()));
+    tracing::info!(hostname = %settings.operator.hostname, pid = std::process::id(), cluster, "serving");
+
+    signals.until_the_end(|| node.reload(&settings)).await;
+    tracing::info!(tasks = tasks.len(), "draining: no new connections");
+    health.drain();
+    accepting.cancel();
+    sessions.cancel();
+    tasks.close();
+    if tokio::time::timeout(DRAIN, tasks.wait()).await.is_err() {
+        tracing::warn!(left = tasks.len(), "some sessions did not end in time and are cut off");
+    }
+    node.store.close().await;
+    let database = watch.await.map_err(|error| Failure::Refused(format!("the watch over the database: {error}")))?;
+    database.stop().await?;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Looks after the database until `stop`, then hands it back.
+async fn watch(settings: Settings, store: store::Store, mut database: Database, stop: CancellationToken) -> Database {
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return database,
+            () = tokio::time::sleep(WATCH) => {}
+        }
+        let Err(why) = health::answers(&store).await else { continue };
+        tracing::error!(%why, "the database does not answer");
+        if let Err(failure) = database.revive(&settings.data.dir).await {
+            tracing::error!(%failure, "the database cannot be brought back yet");
+        }
+    }
+}
+
+/// What the operating system tells us.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hang_up: Signal,
+}
+
+impl Signals {
+    fn listen() -> Result<Self, Failure> {
+        let listen =
+            |kind| signal(kind).map_err(|error| Failure::Refused(format!("cannot listen to signals: {error}")));
+        Ok(Self {
+            terminate: listen(SignalKind::terminate())?,
+            interrupt: listen(SignalKind::interrupt())?,
+            hang_up: listen(SignalKind::hangup())?,
+        })
+    }
+
+    /// Waits for SIGTERM or SIGINT; SIGHUP reloads.
+    async fn until_the_end(mut self, reload: impl Fn()) {
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => return,
+                _ = self.interrupt.recv() => return,
+                _ = self.hang_up.recv() => reload(),
+            }
+        }
+    }
+}

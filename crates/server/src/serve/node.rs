@@ -1,0 +1,211 @@
+//! The parts of a serving node and how they are joined.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use annuaire::Resolver;
+use auth::Authenticator;
+use mssante::{Clock, Random};
+use relay::{Host, HostFinder, Relay, Schedule};
+use store::Store;
+use trust::{HopTls, ServerTls, TrustSpace};
+
+use super::directory::Directory;
+use super::health::Health;
+use super::trust_list;
+use crate::ambient::{SystemClock, SystemRandom};
+use crate::config::{ClientCertificate, Settings};
+use crate::database::Database;
+use crate::failure::Failure;
+
+/// Our side of every TLS connection.
+pub(super) struct Tls {
+    hop_in: Arc<ServerTls>,
+    submission: Arc<ServerTls>,
+    imap: Arc<ServerTls>,
+    hop_out: Arc<HopTls>,
+}
+
+impl Tls {
+    /// Reads certificate, key and anchors.
+    pub(super) fn load(settings: &Settings) -> Result<Self, Failure> {
+        let server = |client: ClientCertificate, protocol| {
+            ServerTls::load(settings.tls_files(), client.into(), protocol, clock()).map(Arc::new)
+        };
+        Ok(Self {
+            hop_in: server(settings.hop.client_certificate, "smtp")?,
+            submission: server(settings.submission.client_certificate, "smtp")?,
+            imap: server(settings.imap.client_certificate, "imap")?,
+            hop_out: Arc::new(HopTls::load(settings.tls_files(), clock())?),
+        })
+    }
+
+    /// Reads the files again; what cannot be read leaves the old in force.
+    fn reload(&self) {
+        let results = [
+            ("hop", self.hop_in.reload()),
+            ("submission", self.submission.reload()),
+            ("imap", self.imap.reload()),
+            ("outgoing hops", self.hop_out.reload()),
+        ];
+        for (part, result) in results {
+            match result {
+                Ok(()) => tracing::info!(part, "certificates read again"),
+                Err(error) => tracing::error!(part, %error, "certificates not read again; the old ones stay in force"),
+            }
+        }
+    }
+}
+
+/// What talks on each kind of port.
+pub(super) struct Services {
+    pub(super) hop: Arc<smtp::Service>,
+    pub(super) submission: Arc<smtp::Service>,
+    pub(super) submissions: Arc<smtp::Service>,
+    pub(super) imap: Arc<imap::Service>,
+    pub(super) imaps: Arc<imap::Service>,
+}
+
+/// One node: a store, what talks to it, and what works on it.
+pub(super) struct Node {
+    pub(super) store: Store,
+    pub(super) services: Services,
+    pub(super) relay: Arc<Relay>,
+    pub(super) directory: Arc<Directory>,
+    tls: Tls,
+    trust: TrustSpace,
+}
+
+impl Node {
+    /// Opens the store, reads the BALs and joins the parts.
+    pub(super) async fn open(
+        settings: &Settings,
+        database: &Database,
+        tls: Tls,
+        trust: TrustSpace,
+        health: &Arc<Health>,
+    ) -> Result<Self, Failure> {
+        let store = database.open(settings, settings.database.connections).await?;
+        let resolver = Arc::new(Resolver::new(settings.operator.domains.iter().cloned()));
+        let directory = Arc::new(Directory::new(store.clone(), Arc::clone(&resolver), Arc::clone(health)));
+        directory.refresh().await?;
+        health.opened(store.clone());
+        let hashing_jobs = settings.submission.hashing_jobs;
+        let authenticator = Arc::new(Authenticator::new(store.clone(), clock(), random(), hashing_jobs));
+        let parts = Parts { settings, tls: &tls, store: &store, resolver: &resolver, trust: &trust, authenticator };
+        let services = parts.services();
+        let relay = Arc::new(parts.relay());
+        Ok(Self { store, services, relay, directory, tls, trust })
+    }
+
+    /// SIGHUP: certificates and trust list, each on its own.
+    pub(super) fn reload(&self, settings: &Settings) {
+        self.tls.reload();
+        trust_list::replace(settings, &self.trust);
+    }
+}
+
+/// What services are made from.
+struct Parts<'a> {
+    settings: &'a Settings,
+    tls: &'a Tls,
+    store: &'a Store,
+    resolver: &'a Arc<Resolver>,
+    trust: &'a TrustSpace,
+    authenticator: Arc<Authenticator>,
+}
+
+impl Parts<'_> {
+    fn services(&self) -> Services {
+        let submission = |tls_start| self.smtp(smtp::Role::Submission, tls_start, &self.tls.submission);
+        Services {
+            hop: self.smtp(smtp::Role::Hop, smtp::TlsStart::Command, &self.tls.hop_in),
+            submission: submission(smtp::TlsStart::Command),
+            submissions: submission(smtp::TlsStart::Connection),
+            imap: self.imap(imap::TlsStart::Command),
+            imaps: self.imap(imap::TlsStart::Connection),
+        }
+    }
+
+    fn smtp(&self, role: smtp::Role, tls_start: smtp::TlsStart, tls: &Arc<ServerTls>) -> Arc<smtp::Service> {
+        let Settings { hop, submission, .. } = self.settings;
+        let limits = match role {
+            smtp::Role::Hop => smtp_limits(hop.max_size, hop.max_recipients),
+            smtp::Role::Submission => smtp_limits(submission.max_size, submission.max_recipients),
+        };
+        Arc::new(smtp::Service {
+            role,
+            tls_start,
+            hostname: self.settings.operator.hostname.clone(),
+            limits,
+            tls: Arc::clone(tls),
+            resolver: Arc::clone(self.resolver),
+            trust: self.trust.clone(),
+            authenticator: Arc::clone(&self.authenticator),
+            store: self.store.clone(),
+            clock: clock(),
+            random: random(),
+        })
+    }
+
+    fn imap(&self, tls_start: imap::TlsStart) -> Arc<imap::Service> {
+        let settings = &self.settings.imap;
+        Arc::new(imap::Service {
+            tls_start,
+            hostname: self.settings.operator.hostname.clone(),
+            limits: imap::Limits {
+                message_size: settings.max_size,
+                idle_timeout: settings.idle_timeout,
+                login_timeout: Duration::from_mins(1),
+            },
+            tls: Arc::clone(&self.tls.imap),
+            authenticator: Arc::clone(&self.authenticator),
+            store: self.store.clone(),
+            clock: clock(),
+            random: random(),
+        })
+    }
+
+    fn relay(&self) -> Relay {
+        let settings = &self.settings.relay;
+        let routes: HashMap<_, _> = settings
+            .routes
+            .iter()
+            .map(|(domain, route)| (domain.clone(), Host { name: route.host.clone(), port: route.port }))
+            .collect();
+        Relay {
+            hostname: self.settings.operator.hostname.clone(),
+            store: self.store.clone(),
+            tls: Arc::clone(&self.tls.hop_out),
+            trust: self.trust.clone(),
+            resolver: Arc::clone(self.resolver),
+            hosts: HostFinder::new(routes, settings.port),
+            schedule: Schedule { waits: settings.retry.clone(), expiry: settings.expiry },
+            connections: settings.connections,
+            clock: clock(),
+            random: random(),
+        }
+    }
+}
+
+/// Waits of five minutes are what the standard asks for. `[RFC5321 4.5.3.2]`
+fn smtp_limits(message_size: u64, recipients: usize) -> smtp::Limits {
+    const FIVE_MINUTES: Duration = Duration::from_mins(5);
+    smtp::Limits {
+        message_size,
+        recipients,
+        transactions: 1000,
+        command_timeout: FIVE_MINUTES,
+        data_timeout: FIVE_MINUTES,
+        errors: 10,
+    }
+}
+
+fn clock() -> Arc<dyn Clock> {
+    Arc::new(SystemClock)
+}
+
+fn random() -> Arc<dyn Random> {
+    Arc::new(SystemRandom)
+}

@@ -1,0 +1,72 @@
+//! The trust list from its file into force.
+
+use std::path::Path;
+
+use mssante::Clock;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use trust::{SignaturePolicy, TrustList, TrustSpace};
+
+use super::node::Tls;
+use crate::ambient::SystemClock;
+use crate::config::Settings;
+use crate::failure::Failure;
+
+/// Everything that `serve` would read from files, for `check-config`.
+pub(crate) fn inspect(settings: &Settings) -> Result<TrustList, Failure> {
+    Tls::load(settings)?;
+    read(settings).map_err(Failure::Configuration)
+}
+
+/// The trust space with the list of the configuration. Without a usable list the server still
+/// serves those who read; what needs the list is refused temporarily.
+pub(super) fn install(settings: &Settings) -> TrustSpace {
+    let space = TrustSpace::new(settings.trust_list.dn_match.into());
+    replace(settings, &space);
+    space
+}
+
+/// Puts the list of the file in force; what cannot be read leaves the old in force.
+#[allow(clippy::cast_precision_loss, reason = "fewer domains than 2^52, and a date before the year 142 million")]
+pub(super) fn replace(settings: &Settings, space: &TrustSpace) {
+    match read(settings) {
+        Ok(list) => {
+            metrics::gauge!("pli_trust_list_domains").set(list.domain_count() as f64);
+            metrics::gauge!("pli_trust_list_generated_timestamp").set(list.generated_at().unix_timestamp() as f64);
+            tracing::info!(domains = list.domain_count(), generated_at = %list.generated_at(), "trust list in force");
+            space.install(list);
+        }
+        Err(why) => {
+            metrics::counter!("pli_trust_list_failures_total").increment(1);
+            tracing::error!(%why, "trust list not taken; the one in force, if any, stays");
+        }
+    }
+}
+
+fn read(settings: &Settings) -> Result<TrustList, String> {
+    let file = &settings.trust_list.file;
+    let why = |error: &dyn std::fmt::Display| format!("trust_list.file = \"{}\": {error}", file.display());
+    let xml = std::fs::read(file).map_err(|error| why(&error))?;
+    TrustList::read(&xml, &policy(settings)?, SystemClock.now()).map_err(|error| why(&error))
+}
+
+fn policy(settings: &Settings) -> Result<SignaturePolicy, String> {
+    if settings.list_is_unsigned() {
+        tracing::warn!("trust_list.signature = \"off\": the trust list is taken without looking at its signature");
+        return Ok(SignaturePolicy::Off);
+    }
+    let list = &settings.trust_list;
+    Ok(SignaturePolicy::Required {
+        anchors: anchors(list.anchors_file.as_ref().unwrap_or(&settings.tls.anchors_file))?,
+        signer_cn: list.signer_cn.clone(),
+        signer_ou: list.signer_ou.clone(),
+    })
+}
+
+fn anchors(file: &Path) -> Result<Vec<Vec<u8>>, String> {
+    let why = |error: &dyn std::fmt::Display| format!("{}: {error} (trust_list.anchors_file)", file.display());
+    let certificates = CertificateDer::pem_file_iter(file).map_err(|error| why(&error))?;
+    let anchors = certificates.map(|certificate| certificate.map(|certificate| certificate.to_vec()));
+    let anchors: Vec<_> = anchors.collect::<Result<_, _>>().map_err(|error| why(&error))?;
+    if anchors.is_empty() { Err(why(&"holds no PEM certificate")) } else { Ok(anchors) }
+}
