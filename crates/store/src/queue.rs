@@ -6,7 +6,7 @@ use mssante::{Address, Domain, ReversePath};
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
-use crate::{MessageId, QueueId, Store, StoreError};
+use crate::{Acceptance, MessageId, QueueId, Store, StoreError};
 
 /// When the sender wants to be told. `[RFC3461 4.1]`
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -108,6 +108,21 @@ impl Store {
 
     /// Writes outcomes down, each only if its lease is still ours; returns how many were.
     pub async fn settle(&self, outcomes: &[(QueueId, i64, Outcome)]) -> Result<u64, StoreError> {
+        todo!()
+    }
+
+    /// Prolongs leases that are still ours; returns how many are.
+    pub async fn renew(&self, leases: &[(QueueId, i64)], lease: Duration) -> Result<u64, StoreError> {
+        todo!()
+    }
+
+    /// Ends entries of one message for good and accepts the report on them, in one transaction:
+    /// each only if its lease is still ours, the report only if at least one is.
+    pub async fn settle_failed(
+        &self,
+        failed: &[(QueueId, i64, String)],
+        report: Option<Acceptance>,
+    ) -> Result<u64, StoreError> {
         todo!()
     }
 

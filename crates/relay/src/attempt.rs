@@ -1,0 +1,183 @@
+//! One attempt to hand the waiting messages of one domain over.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use mssante::{Address, Domain, Permanence, Refusal};
+use smtp::client::{Client, ClientError, Envelope, Reply, Timeouts};
+use store::{Claimed, DsnParameters, MessageId};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use crate::content::StoredContent;
+use crate::{Host, Relay};
+
+/// How long a host may take to answer a connection attempt.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How the attempt ended for one recipient.
+#[derive(Debug, Clone)]
+pub(crate) enum Ending {
+    /// The peer has it.
+    HandedOver { reply: String, host: String },
+    /// Not now.
+    Later(Trouble),
+    /// Never.
+    Never(Trouble),
+}
+
+/// What went wrong, in the words of reports and traces.
+#[derive(Debug, Clone)]
+pub(crate) struct Trouble {
+    /// Enhanced status code.
+    pub(crate) status: String,
+    /// What the peer said or what happened.
+    pub(crate) text: String,
+    /// The peer's name, if one was reached.
+    pub(crate) host: Option<String>,
+}
+
+impl Trouble {
+    fn new(status: &str, text: impl ToString, host: Option<&str>) -> Self {
+        Self { status: status.to_owned(), text: text.to_string(), host: host.map(str::to_owned) }
+    }
+
+    fn of_refusal(refusal: Refusal, host: &str) -> Self {
+        Self::new("4.7.0", format!("{}: {}", refusal.word(), refusal.row().english), Some(host))
+    }
+
+    fn of_client(error: &ClientError, host: &str) -> Self {
+        Self { status: error.status(), text: error.to_string(), host: Some(host.to_owned()) }
+    }
+}
+
+/// The endings of an attempt, entry by entry.
+pub(crate) type Endings = Vec<(Claimed, Ending)>;
+
+/// A hop that is open, and where it leads.
+struct OpenHop {
+    client: Client,
+    host: String,
+}
+
+impl Relay {
+    /// Hands over what it can; every entry gets an ending.
+    pub(crate) async fn attempt(&self, domain: &Domain, entries: Vec<Claimed>) -> Endings {
+        let mut endings = Vec::with_capacity(entries.len());
+        let mut hop = None;
+        for (message, recipients) in by_message(entries) {
+            if hop.is_none() {
+                match self.open_hop(domain).await {
+                    Ok(open) => hop = Some(open),
+                    Err(trouble) => {
+                        endings.extend(all_end(recipients, &Ending::Later(trouble)));
+                        continue;
+                    }
+                }
+            }
+            let Some(open) = hop.as_mut() else { continue };
+            match self.hand_over(open, message, &recipients).await {
+                Ok(results) => endings.extend(per_recipient(recipients, results, &open.host)),
+                Err(error) => {
+                    endings.extend(all_end(recipients, &ending_of(&error, &open.host)));
+                    hop = None;
+                }
+            }
+        }
+        if let Some(open) = hop {
+            open.client.quit().await;
+        }
+        endings
+    }
+
+    /// Tries the hosts in order; a bad one does not doom the others.
+    async fn open_hop(&self, domain: &Domain) -> Result<OpenHop, Trouble> {
+        let hosts = self.hosts.find(domain).await.map_err(|error| Trouble::new("4.4.3", error, None))?;
+        let mut trouble = Trouble::new("4.4.1", format!("no host of {domain} answered"), None);
+        for host in &hosts {
+            match self.open_host(domain, host).await {
+                Ok(client) => return Ok(OpenHop { client, host: host.name.clone() }),
+                Err(reason) => {
+                    tracing::info!(%domain, host = host.name, reason = reason.text, "hop not opened");
+                    trouble = reason;
+                }
+            }
+        }
+        Err(trouble)
+    }
+
+    /// Opens a hop and judges the peer before a single envelope is shown to it. `[MSS1 HOP.OUT]`
+    async fn open_host(&self, domain: &Domain, host: &Host) -> Result<Client, Trouble> {
+        let stream = timeout(CONNECT_TIMEOUT, TcpStream::connect((host.name.as_str(), host.port)))
+            .await
+            .map_err(|_| Trouble::new("4.4.1", "no answer to the connection attempt", Some(&host.name)))?
+            .map_err(|error| Trouble::new("4.4.1", error, Some(&host.name)))?;
+        let client = Client::open(stream, &host.name, &self.hostname, &self.tls, Timeouts::default())
+            .await
+            .map_err(|error| Trouble::of_client(&error, &host.name))?;
+        let verdict = match client.peer() {
+            Some(peer) => self.trust.judge_recipient(domain, peer),
+            None => Err(Refusal::CertificateMissing),
+        };
+        if let Err(refusal) = verdict {
+            metrics::counter!("pli_relay_hops_refused_total", "reason" => refusal.word()).increment(1);
+            client.quit().await;
+            return Err(Trouble::of_refusal(refusal, &host.name));
+        }
+        Ok(client)
+    }
+
+    async fn hand_over(
+        &self,
+        hop: &mut OpenHop,
+        message: MessageId,
+        entries: &[Claimed],
+    ) -> Result<Vec<Result<Reply, Reply>>, ClientError> {
+        let Some(first) = entries.first() else { return Ok(Vec::new()) };
+        let mut content = StoredContent::open(&self.store, message, first.size)
+            .await
+            .map_err(|error| ClientError::Content(error.to_string()))?;
+        let recipients: Vec<(Address, DsnParameters)> =
+            entries.iter().map(|entry| (entry.recipient.clone(), entry.dsn.clone())).collect();
+        let envelope = Envelope {
+            reverse_path: &first.reverse_path,
+            recipients: &recipients,
+            size: content.size(),
+            smtputf8: first.smtputf8,
+            envelope_id: first.envelope_id.as_deref(),
+            ret: first.ret.as_deref(),
+        };
+        hop.client.send(&envelope, &mut content).await
+    }
+}
+
+fn by_message(entries: Vec<Claimed>) -> BTreeMap<MessageId, Vec<Claimed>> {
+    let mut messages: BTreeMap<MessageId, Vec<Claimed>> = BTreeMap::new();
+    for entry in entries {
+        messages.entry(entry.message).or_default().push(entry);
+    }
+    messages
+}
+
+fn all_end(entries: Vec<Claimed>, ending: &Ending) -> Endings {
+    entries.into_iter().map(|entry| (entry, ending.clone())).collect()
+}
+
+fn per_recipient(entries: Vec<Claimed>, results: Vec<Result<Reply, Reply>>, host: &str) -> Endings {
+    let endings = results.into_iter().map(|result| match result {
+        Ok(reply) => Ending::HandedOver { reply: reply.to_string(), host: host.to_owned() },
+        Err(reply) => {
+            let trouble = Trouble::new(&reply.status(), &reply, Some(host));
+            if reply.code() >= 500 { Ending::Never(trouble) } else { Ending::Later(trouble) }
+        }
+    });
+    entries.into_iter().zip(endings).collect()
+}
+
+fn ending_of(error: &ClientError, host: &str) -> Ending {
+    let trouble = Trouble::of_client(error, host);
+    match error.permanence() {
+        Permanence::Permanent => Ending::Never(trouble),
+        Permanence::Temporary => Ending::Later(trouble),
+    }
+}

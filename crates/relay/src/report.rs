@@ -1,0 +1,118 @@
+//! Telling the sender: a failure becomes a report in his INBOX, in the same transaction that
+//! ends the entry.
+
+use message::{FailedRecipient, FailureReport, Scanner, Span, failure_report};
+use mssante::{Address, BalId, ReversePath};
+use store::{Acceptance, Claimed, DsnNotify, LocalDelivery, QueueId, Source, StoreError};
+
+use crate::Relay;
+use crate::attempt::Trouble;
+
+impl Relay {
+    /// Ends entries of one message for good, with a report where one is due.
+    pub(crate) async fn give_up(&self, failed: &[(Claimed, Trouble)]) -> Result<(), StoreError> {
+        let settled: Vec<(QueueId, i64, String)> =
+            failed.iter().map(|(entry, trouble)| (entry.id, entry.fence, trouble.text.clone())).collect();
+        let report = self.report(failed).await?;
+        self.store.settle_failed(&settled, report).await?;
+        metrics::counter!("pli_relay_failed_total").increment(failed.len() as u64);
+        Ok(())
+    }
+
+    /// The report, or none: reports are not answered by reports, and a sender may decline
+    /// them. `[RFC3461 4.1]`, `[RFC5321 4.5.5]`
+    async fn report(&self, failed: &[(Claimed, Trouble)]) -> Result<Option<Acceptance>, StoreError> {
+        let wanted: Vec<_> = failed.iter().filter(|(entry, _)| wants_failure(&entry.dsn.notify)).collect();
+        let Some((first, _)) = wanted.first() else { return Ok(None) };
+        let ReversePath::Address(sender) = &first.reverse_path else { return Ok(None) };
+        let Some(bal) = self.resolver.local(sender) else {
+            tracing::error!(message = %first.message, "no BAL to report the failure to");
+            metrics::counter!("pli_relay_reports_without_bal_total").increment(1);
+            return Ok(None);
+        };
+        let header = self.store.read_spans(&[(first.message, Span { start: 0, len: first.header_size })]).await?;
+        let report = FailureReport {
+            reporting_mta: self.hostname.clone(),
+            to: sender.clone(),
+            envelope_id: first.envelope_id.clone(),
+            arrived_at: first.accepted_at,
+            now: self.clock.now(),
+            id: format!("{}.{}.report@{}", first.message, first.id.0, self.hostname),
+            recipients: wanted.iter().map(|(entry, trouble)| failed_recipient(entry, trouble)).collect(),
+            original_header: header.into_iter().next().unwrap_or_default(),
+        };
+        Ok(Some(self.take_in(&report, bal.id, sender).await?))
+    }
+
+    async fn take_in(&self, report: &FailureReport, bal: BalId, sender: &Address) -> Result<Acceptance, StoreError> {
+        let octets = [b"Return-Path: <>\r\n", failure_report(report).as_slice()].concat();
+        let mut scanner = Scanner::new();
+        scanner.push(&octets);
+        let mut intake = self.store.begin_intake().await?;
+        intake.write(&octets).await?;
+        Ok(Acceptance {
+            message: intake.finish(scanner.finish()).await?,
+            reverse_path: ReversePath::Null,
+            smtputf8: false,
+            envelope_id: None,
+            ret: None,
+            source: Source::Internal,
+            deliveries: vec![LocalDelivery { bal, recipient: sender.clone() }],
+            relays: Vec::new(),
+        })
+    }
+}
+
+fn wants_failure(notify: &DsnNotify) -> bool {
+    match notify {
+        DsnNotify::Unsaid => true,
+        DsnNotify::Never => false,
+        DsnNotify::On { failure, .. } => *failure,
+    }
+}
+
+fn failed_recipient(entry: &Claimed, trouble: &Trouble) -> FailedRecipient {
+    FailedRecipient {
+        recipient: entry.recipient.clone(),
+        original_recipient: entry.dsn.original_recipient.clone(),
+        status: trouble.status.clone(),
+        diagnostic: trouble.text.clone(),
+        french: french(&trouble.status).to_owned(),
+        remote_mta: trouble.host.clone(),
+    }
+}
+
+/// What a person is told, by the subject of the enhanced code. `[RFC3463 3]`
+fn french(status: &str) -> &'static str {
+    let mut numbers = status.split('.').skip(1);
+    match (numbers.next().unwrap_or_default(), numbers.next().unwrap_or_default()) {
+        ("1", _) => "L'adresse n'existe pas chez le destinataire. Vérifiez-la dans l'annuaire.",
+        ("2", "2") => "La boîte aux lettres du destinataire est pleine.",
+        ("2", _) => "La boîte aux lettres du destinataire n'accepte pas de message.",
+        ("3", "4") => "Le message est trop volumineux pour l'opérateur du destinataire.",
+        ("4", _) => "Le serveur du destinataire n'a pas pu être joint malgré plusieurs tentatives.",
+        ("6", _) => "L'opérateur du destinataire ne peut pas traiter le format de ce message.",
+        ("7", _) => "L'opérateur du destinataire n'a pas pu être authentifié, ou il refuse ce message.",
+        _ => "Le message n'a pas pu être remis. Contactez votre administrateur si le problème persiste.",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sender_may_decline_reports() {
+        assert!(wants_failure(&DsnNotify::Unsaid));
+        assert!(!wants_failure(&DsnNotify::Never));
+        assert!(!wants_failure(&DsnNotify::On { success: true, failure: false, delay: true }));
+    }
+
+    #[test]
+    fn the_french_sentence_follows_the_subject_of_the_code() {
+        assert!(french("5.1.1").contains("annuaire"));
+        assert!(french("5.2.2").contains("pleine"));
+        assert!(french("4.4.1").contains("joint"));
+        assert!(french("nonsense").contains("administrateur"));
+    }
+}
