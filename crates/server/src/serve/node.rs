@@ -158,6 +158,7 @@ impl Parts<'_> {
                 message_size: settings.max_size,
                 idle_timeout: settings.idle_timeout,
                 login_timeout: Duration::from_mins(1),
+                failure_delay: Duration::from_secs(2),
             },
             tls: Arc::clone(&self.tls.imap),
             authenticator: Arc::clone(&self.authenticator),
