@@ -2,12 +2,21 @@
 
 #![allow(clippy::todo, unused_variables, reason = "interface first; bodies follow")]
 
+mod address_list;
+mod codec;
+mod date;
+mod envelope;
+mod fields;
 mod header;
+mod lexer;
+mod mime;
+mod numbering;
 mod report;
 mod scanner;
 mod summary;
 mod trace;
 
+pub use codec::SummaryError;
 pub use header::{HeaderBlock, HeaderError};
 pub use report::{FailedRecipient, FailureReport, failure_report};
 pub use scanner::Scanner;

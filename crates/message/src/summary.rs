@@ -1,5 +1,8 @@
 //! What pli keeps of a message beside its bytes: enough for IMAP ENVELOPE, BODYSTRUCTURE and
 //! part fetches without touching the body.
+//!
+//! A summary is stored by [`Summary::to_bytes`] only: serde's own recursion over nested parts
+//! would have no bound.
 
 use serde::{Deserialize, Serialize};
 
@@ -20,7 +23,7 @@ impl Span {
 }
 
 /// A message in short.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Summary {
     /// Octets of the whole message (RFC822.SIZE).
     pub size: u64,
@@ -34,13 +37,17 @@ pub struct Summary {
 
 /// A MIME part. Words and parameters are kept as they stand in the message (encoded words
 /// are not decoded), comments removed. Types, encodings and names of parameters are lower case.
+///
+/// `multipart/*` always has [`Content::Multipart`], `message/rfc822` always
+/// [`Content::Message`], and nothing else has either: parts that lie too deep are shown as
+/// `application/octet-stream`. Text has a `charset`, us-ascii if the message names none.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Part {
     /// The part's own header including the empty line that ends it.
     pub header: Span,
     /// What follows the header, without the line end that belongs to the next boundary.
     pub body: Span,
-    /// Lines of the body.
+    /// Lines of the body: its line feeds.
     pub lines: u64,
     /// `text` in `text/plain`.
     pub media_type: String,
@@ -63,11 +70,31 @@ pub struct Part {
     /// Content-Location.
     pub location: Option<String>,
     /// What is inside.
+    #[serde(skip)] // written part by part, see `Summary::to_bytes`
     pub content: Content,
 }
 
+impl Part {
+    /// The first parameter of Content-Type with this (lower case) name.
+    pub fn parameter(&self, name: &str) -> Option<&str> {
+        self.parameters.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Whether the type is message/rfc822.
+    pub(crate) fn is_message(&self) -> bool {
+        self.media_type == "message" && self.subtype == "rfc822"
+    }
+
+    /// Octets that nobody looks into, whatever the header says.
+    pub(crate) fn make_opaque(&mut self) {
+        "application".clone_into(&mut self.media_type);
+        "octet-stream".clone_into(&mut self.subtype);
+        self.parameters.clear();
+    }
+}
+
 /// What a part holds.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Content {
     /// Octets that are not looked into.
     #[default]
