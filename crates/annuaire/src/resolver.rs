@@ -45,6 +45,11 @@ impl Resolver {
         self.our_domains.contains(domain)
     }
 
+    /// The domains that this operator serves.
+    pub fn our_domains(&self) -> impl Iterator<Item = &Domain> {
+        self.our_domains.iter()
+    }
+
     /// Puts a BAL in, or replaces what was known of it.
     pub fn put(&self, address: &Address, bal: LocalBal) {
         self.bals.write().unwrap_or_else(PoisonError::into_inner).insert(address.key(), bal);

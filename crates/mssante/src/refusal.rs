@@ -122,6 +122,10 @@ refusals! {
     LineTooLong => "line-too-long", 550, "5.6.0",
         "a line of the message is longer than 998 octets",
         "Une ligne du message est trop longue.";
+    /// Octets above 127 that the client did not announce. `[RFC6152 3]`
+    EightBitNotAnnounced => "eight-bit-not-announced", 550, "5.6.3",
+        "octets above 127 need BODY=8BITMIME, in the header SMTPUTF8",
+        "Le message contient des caractères accentués que le logiciel n'a pas annoncés.";
     /// The header cannot be read or is oversized.
     MalformedMessage => "malformed-message", 550, "5.6.0",
         "the message header is malformed or too large",

@@ -1,9 +1,22 @@
 //! SMTP: the receiving session as a state machine without I/O, the connection around it, and
 //! the sending client.
 
-#![allow(clippy::todo, clippy::unused_async, unused_variables, dead_code, reason = "interface first; bodies follow")]
-
 pub mod client;
+mod command;
+mod connection;
+mod data;
+mod header;
+mod incoming;
+mod line;
+mod parameter;
+mod path;
+mod policy;
+mod reply;
 mod service;
+pub mod session;
 
+pub use command::{MailCommand, RcptCommand};
+pub use header::{Additions, Collected, HeaderCollector, judge_header};
+pub use parameter::MailParameters;
+pub use path::ForwardPath;
 pub use service::{Limits, Role, Service, TlsStart};

@@ -1,4 +1,4 @@
-//! The shell around the receiving session: sockets, TLS, the store.
+//! A listener's behaviour, shared by its connections.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -10,7 +10,10 @@ use mssante::{Clock, Random};
 use store::Store;
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 use trust::{ServerTls, TrustSpace};
+
+use crate::connection;
 
 /// Whom a listener talks to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,6 +22,16 @@ pub enum Role {
     Hop,
     /// Mail clients and business software (587, 465).
     Submission,
+}
+
+impl Role {
+    /// The word used in logs and metrics.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Hop => "hop",
+            Self::Submission => "submission",
+        }
+    }
 }
 
 /// When TLS begins.
@@ -76,6 +89,12 @@ pub struct Service {
 impl Service {
     /// Runs one connection to its end; on `stop` it finishes the transaction in progress and says `421`.
     pub async fn handle(self: Arc<Self>, stream: TcpStream, peer: SocketAddr, stop: CancellationToken) {
-        todo!()
+        let role = self.role.word();
+        metrics::counter!("pli_smtp_sessions_total", "role" => role).increment(1);
+        let span = tracing::info_span!("smtp", role, %peer);
+        let ended = connection::run(self, stream, peer, stop).instrument(span.clone()).await;
+        if let Err(error) = ended {
+            span.in_scope(|| tracing::debug!(%error, "connection ended"));
+        }
     }
 }

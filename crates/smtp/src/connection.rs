@@ -1,0 +1,324 @@
+//! The connection around a session: socket, TLS, time-outs, and the answers to its questions.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use auth::sasl::Credentials;
+use auth::{AuthError, Identity};
+use message::{ReceivedFrom, TraceFields};
+use mssante::{Refusal, ReversePath};
+use store::{Acceptance, LocalDelivery, MessageId, RelayRequest, SealedMessage, Source};
+use thiserror::Error;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use trust::{TlsError, Transport, VerifiedPeer};
+
+use crate::command::{MailCommand, RcptCommand};
+use crate::header::judge_header;
+use crate::incoming::{Incoming, unavailable};
+use crate::session::{Action, Channel, Destination, Envelope, LogIn, Session, Settings, Wait};
+use crate::{Role, Service, TlsStart, policy};
+
+/// Octets that are read at once.
+const READ: usize = 32 * 1024;
+/// Wait for the end of a handshake.
+const HANDSHAKE: Duration = Duration::from_secs(30);
+/// Wait for the client to take our last words.
+const FAREWELL: Duration = Duration::from_secs(10);
+
+/// Why a connection ended otherwise than by QUIT.
+#[derive(Debug, Error)]
+pub(crate) enum ConnectionError {
+    /// It broke, or the client went away.
+    #[error("connection lost: {0}")]
+    Io(#[from] std::io::Error),
+    /// No TLS.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// The client was silent for too long.
+    #[error("the client was silent for too long")]
+    TimedOut,
+}
+
+/// Runs a connection to its end.
+pub(crate) async fn run(
+    service: Arc<Service>,
+    stream: TcpStream,
+    address: SocketAddr,
+    stop: CancellationToken,
+) -> Result<(), ConnectionError> {
+    // Replies are written whole; waiting to fill a segment would only cost time.
+    stream.set_nodelay(true)?;
+    let transport = match service.tls_start {
+        TlsStart::Command => Transport::Plain(stream),
+        TlsStart::Connection => handshake(&service, stream).await?,
+    };
+    let session = Session::new(settings(&service), channel(&transport));
+    let connection = Connection { service, address, stop, session, transport, identity: None, incoming: None };
+    connection.run().await
+}
+
+fn settings(service: &Service) -> Settings {
+    Settings { role: service.role, hostname: service.hostname.clone(), limits: service.limits.clone() }
+}
+
+fn channel(transport: &Transport) -> Channel {
+    match transport {
+        Transport::Plain(_) => Channel::Clear,
+        Transport::Tls(_) => Channel::Tls { certificate: transport.peer().is_some() },
+    }
+}
+
+async fn handshake(service: &Service, stream: TcpStream) -> Result<Transport, ConnectionError> {
+    let outcome = match timeout(HANDSHAKE, service.tls.accept(stream)).await {
+        Ok(outcome) => outcome.map_err(ConnectionError::from),
+        Err(_) => Err(ConnectionError::TimedOut),
+    };
+    if let Err(error) = &outcome {
+        metrics::counter!("pli_smtp_tls_failures_total", "role" => service.role.word()).increment(1);
+        tracing::info!(%error, "no TLS");
+    }
+    outcome
+}
+
+struct Connection {
+    service: Arc<Service>,
+    address: SocketAddr,
+    stop: CancellationToken,
+    session: Session,
+    transport: Transport,
+    identity: Option<Identity>,
+    incoming: Option<Incoming>,
+}
+
+impl Connection {
+    /// Does what the session says until it ends. A connection that breaks drops the message
+    /// that was coming in, and nothing of it is kept.
+    async fn run(mut self) -> Result<(), ConnectionError> {
+        loop {
+            match self.session.advance() {
+                Action::Read(wait) => self.read(wait).await?,
+                Action::StartTls => self = self.start_tls().await?,
+                Action::Authenticate(credentials) => self.authenticate(credentials).await?,
+                Action::JudgeSender(mail) => {
+                    let answer = self.judge_sender(&mail);
+                    self.session.sender_answer(answer);
+                }
+                Action::JudgeRecipient(rcpt) => self.judge_recipient(rcpt).await,
+                Action::BeginMessage => self.begin_message().await,
+                Action::Content(content) => self.take_content(content).await,
+                Action::Abandon => self.incoming = None,
+                Action::EndMessage => {
+                    let answer = self.end_message().await;
+                    self.session.end_answer(answer.map(|id| id.to_string()));
+                }
+                Action::Close => return self.close().await,
+            }
+        }
+    }
+
+    async fn read(&mut self, wait: Wait) -> Result<(), ConnectionError> {
+        let idle = wait == Wait::Command && !self.session.in_transaction();
+        self.write().await?;
+        let limits = &self.service.limits;
+        let patience = match wait {
+            Wait::Command => limits.command_timeout,
+            Wait::Content => limits.data_timeout,
+        };
+        let input = self.session.input();
+        input.reserve(READ);
+        let read = tokio::select! {
+            biased;
+            () = self.stop.cancelled(), if idle => None,
+            read = timeout(patience, self.transport.read_buf(input)) => Some(read),
+        };
+        match read {
+            None => self.session.shut_down(),
+            Some(Err(_)) => self.session.time_out(),
+            Some(Ok(Ok(0))) => return Err(std::io::Error::from(std::io::ErrorKind::UnexpectedEof).into()),
+            Some(Ok(octets)) => drop(octets?),
+        }
+        Ok(())
+    }
+
+    async fn write(&mut self) -> Result<(), ConnectionError> {
+        let output = self.session.take_output();
+        if output.is_empty() {
+            return Ok(());
+        }
+        let write = async {
+            self.transport.write_all(&output).await?;
+            self.transport.flush().await
+        };
+        timeout(self.service.limits.command_timeout, write).await.map_err(|_| ConnectionError::TimedOut)??;
+        Ok(())
+    }
+
+    /// Says the last words, which the client may not want to hear.
+    async fn close(mut self) -> Result<(), ConnectionError> {
+        self.incoming = None;
+        let farewell = async {
+            self.write().await?;
+            self.transport.shutdown().await.map_err(ConnectionError::from)
+        };
+        timeout(FAREWELL, farewell).await.map_err(|_| ConnectionError::TimedOut)?
+    }
+
+    async fn start_tls(mut self) -> Result<Self, ConnectionError> {
+        self.write().await?;
+        let broken = || std::io::Error::other("STARTTLS inside TLS");
+        let stream = self.transport.into_plain().ok_or_else(broken)?;
+        self.transport = handshake(&self.service, stream).await?;
+        self.session.tls_started(self.transport.peer().is_some());
+        Ok(self)
+    }
+
+    async fn authenticate(&mut self, credentials: Credentials) -> Result<(), ConnectionError> {
+        let peer = self.transport.peer();
+        let answer = match self.service.authenticator.check(credentials, peer).await {
+            Ok(identity) => {
+                self.identity = Some(identity);
+                LogIn::Accepted
+            }
+            Err(AuthError::Refused { word }) => {
+                tracing::info!(reason = word, "log-in refused");
+                tokio::time::sleep(self.log_in_delay()).await;
+                LogIn::Refused
+            }
+            Err(AuthError::Unavailable(error)) => {
+                tracing::error!(%error, "log-ins are not possible");
+                LogIn::Unavailable
+            }
+        };
+        self.session.log_in_answer(answer);
+        Ok(())
+    }
+
+    /// One second, growing with every failure, plus up to half a second by chance.
+    fn log_in_delay(&self) -> Duration {
+        let mut chance = [0_u8; 2];
+        self.service.random.fill(&mut chance);
+        let failures = u64::try_from(self.session.failed_log_ins()).unwrap_or(0);
+        Duration::from_millis(1000 + 500 * failures + u64::from(u16::from_le_bytes(chance)) % 500)
+    }
+
+    fn judge_sender(&self, mail: &MailCommand) -> Result<(), Refusal> {
+        let Service { role, resolver, trust, .. } = &*self.service;
+        match role {
+            Role::Hop => policy::judge_peer_sender(&mail.reverse_path, self.transport.peer(), resolver, trust),
+            Role::Submission => policy::judge_own_sender(&mail.reverse_path, self.identity.as_ref(), resolver),
+        }
+    }
+
+    async fn judge_recipient(&mut self, rcpt: RcptCommand) {
+        let Service { role, resolver, trust, store, .. } = &*self.service;
+        let address = policy::recipient_address(rcpt.path, resolver);
+        let answer = match &address {
+            Some(address) => policy::judge_recipient(address, *role, resolver, trust, store).await,
+            None => Err(Refusal::UnknownRecipient),
+        };
+        self.session.recipient_answer(address, answer);
+    }
+
+    async fn begin_message(&mut self) {
+        let answer = Incoming::begin(&self.service.store).await.map(|incoming| self.incoming = Some(incoming));
+        self.session.begin_answer(answer);
+    }
+
+    async fn take_content(&mut self, content: bytes::Bytes) {
+        let Some(mut incoming) = self.incoming.take() else { return };
+        match incoming.take(content, |header, id| self.trace_fields(header, id)).await {
+            Ok(()) => self.incoming = Some(incoming),
+            Err(refusal) => self.session.refuse_content(refusal),
+        }
+    }
+
+    /// Judges the header and gives what goes on top of it.
+    fn trace_fields(&self, header: &[u8], id: MessageId) -> Result<Vec<u8>, Refusal> {
+        let Service { role, hostname, clock, .. } = &*self.service;
+        let own = |address: &_| self.identity.as_ref().is_some_and(|who| who.may_send_as(address).is_some());
+        let additions = judge_header(header, *role, own)?;
+        let reverse_path = self.session.envelope().map_or(ReversePath::Null, |envelope| envelope.reverse_path.clone());
+        let fields = TraceFields {
+            reverse_path,
+            from: ReceivedFrom {
+                helo: self.session.client_name().to_owned(),
+                peer: self.address.ip().to_string(),
+                protocol: self.session.protocol(),
+                tls: self.transport.tls_description(),
+            },
+            by: hostname.clone(),
+            id: id.to_string(),
+            at: clock.now(),
+            message_id: additions.message_id.then(|| self.new_message_id(id)),
+            add_date: additions.date,
+        };
+        Ok(fields.render())
+    }
+
+    fn new_message_id(&self, id: MessageId) -> String {
+        let mut chance = [0_u8; 8];
+        self.service.random.fill(&mut chance);
+        format!("<{id}.{:016x}@{}>", u64::from_be_bytes(chance), self.service.hostname)
+    }
+
+    /// Accepts the message: when this returns, it is on disk. `[RFC5321 6.1]`
+    async fn end_message(&mut self) -> Result<MessageId, Refusal> {
+        let incoming = self.incoming.take().ok_or(Refusal::StoreUnavailable)?;
+        let begun = incoming.begun();
+        let message = incoming.finish(|header, id| self.trace_fields(header, id)).await?;
+        let id = message.id();
+        let envelope = self.session.envelope().ok_or(Refusal::StoreUnavailable)?;
+        let recipients = envelope.recipients.len();
+        let acceptance = acceptance(message, envelope, self.source(envelope)?);
+        self.service.store.accept(acceptance).await.map_err(|error| unavailable(&error))?;
+        let role = self.service.role.word();
+        metrics::counter!("pli_smtp_accepted_total", "role" => role).increment(1);
+        metrics::histogram!("pli_smtp_accept_seconds", "role" => role).record(begun.elapsed().as_secs_f64());
+        tracing::info!(message = %id, recipients, "accepted");
+        Ok(id)
+    }
+
+    fn source(&self, envelope: &Envelope) -> Result<Source, Refusal> {
+        let address = self.address.ip().to_string();
+        match self.service.role {
+            Role::Hop => {
+                let peer: &VerifiedPeer = self.transport.peer().ok_or(Refusal::CertificateMissing)?;
+                Ok(Source::Hop { dn: peer.name().key(), address })
+            }
+            Role::Submission => {
+                let sender = envelope.reverse_path.address();
+                let bal = sender.zip(self.identity.as_ref()).and_then(|(sender, who)| who.may_send_as(sender));
+                Ok(Source::Submission { bal: bal.ok_or(Refusal::SenderNotAllowed)?, address })
+            }
+        }
+    }
+}
+
+/// One message to all its recipients, local and remote: accepted together or not at all.
+fn acceptance(message: SealedMessage, envelope: &Envelope, source: Source) -> Acceptance {
+    let mut deliveries = Vec::new();
+    let mut relays = Vec::new();
+    for recipient in &envelope.recipients {
+        match recipient.destination {
+            Destination::Local(bal) => deliveries.push(LocalDelivery { bal, recipient: recipient.address.clone() }),
+            Destination::Peer => {
+                relays.push(RelayRequest { recipient: recipient.address.clone(), dsn: recipient.dsn.clone() });
+            }
+        }
+    }
+    let parameters = &envelope.parameters;
+    Acceptance {
+        message,
+        reverse_path: envelope.reverse_path.clone(),
+        smtputf8: parameters.smtputf8,
+        envelope_id: parameters.envelope_id.clone(),
+        ret: parameters.ret.clone(),
+        source,
+        deliveries,
+        relays,
+    }
+}

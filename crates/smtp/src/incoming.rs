@@ -1,0 +1,76 @@
+//! A message between BEGIN and its acceptance: sealed and scanned at the same time, octet by
+//! octet, so that its size never matters to memory.
+
+use bytes::Bytes;
+use message::Scanner;
+use mssante::Refusal;
+use store::{Intake, MessageId, SealedMessage, Store, StoreError};
+use tokio::time::Instant;
+
+use crate::header::{Collected, HeaderCollector};
+
+/// A message that is coming in. Dropped, it leaves nothing behind.
+///
+/// Memory of one session: the header (256 KiB at most, and only until it is judged), two chunks
+/// of the intake, one read buffer; about 600 KiB at the worst, so that no budget shared by all
+/// sessions is needed on top of the limit of connections.
+pub(crate) struct Incoming {
+    intake: Intake,
+    scanner: Scanner,
+    header: Option<HeaderCollector>,
+    begun: Instant,
+}
+
+impl Incoming {
+    pub(crate) async fn begin(store: &Store) -> Result<Self, Refusal> {
+        let intake = store.begin_intake().await.map_err(|error| unavailable(&error))?;
+        let begun = Instant::now();
+        Ok(Self { intake, scanner: Scanner::new(), header: Some(HeaderCollector::default()), begun })
+    }
+
+    /// When its first octet was awaited.
+    pub(crate) fn begun(&self) -> Instant {
+        self.begun
+    }
+
+    /// Takes the next octets. Once the header is whole, `judge` sees it and gives the trace
+    /// fields that go on top.
+    pub(crate) async fn take(
+        &mut self,
+        content: Bytes,
+        judge: impl FnOnce(&[u8], MessageId) -> Result<Vec<u8>, Refusal>,
+    ) -> Result<(), Refusal> {
+        let Some(collector) = self.header.as_mut() else { return self.write(&content).await };
+        let Collected::Whole { header, rest } = collector.push(&content)? else { return Ok(()) };
+        self.header = None;
+        let trace = judge(&header, self.intake.id())?;
+        self.write(&trace).await?;
+        self.write(&header).await?;
+        self.write(&rest).await
+    }
+
+    /// All octets are in.
+    pub(crate) async fn finish(
+        mut self,
+        judge: impl FnOnce(&[u8], MessageId) -> Result<Vec<u8>, Refusal>,
+    ) -> Result<SealedMessage, Refusal> {
+        if let Some(mut collector) = self.header.take() {
+            let header = collector.finish();
+            let trace = judge(&header, self.intake.id())?;
+            self.write(&trace).await?;
+            self.write(&header).await?;
+        }
+        self.intake.finish(self.scanner.finish()).await.map_err(|error| unavailable(&error))
+    }
+
+    async fn write(&mut self, octets: &[u8]) -> Result<(), Refusal> {
+        self.scanner.push(octets);
+        self.intake.write(octets).await.map_err(|error| unavailable(&error))
+    }
+}
+
+/// Whatever is wrong with the store, the client is told to come again. `[RFC5321 4.2.5]`
+pub(crate) fn unavailable(error: &StoreError) -> Refusal {
+    tracing::error!(%error, "the store does not take a message");
+    Refusal::StoreUnavailable
+}

@@ -1,0 +1,133 @@
+//! Who may send what to whom: the questions of a session, answered from the trust list, the
+//! resolver and, in doubt, the store.
+
+use annuaire::{LocalBal, Resolver, Route};
+use auth::Identity;
+use mssante::{Address, Refusal, ReversePath, may_send};
+use store::{Store, StoreError};
+use trust::{TrustSpace, VerifiedPeer};
+
+use crate::Role;
+use crate::path::ForwardPath;
+use crate::session::Destination;
+
+/// Whether a peer operator may hand over mail from this sender. `[MSS1 HOP.IN]`
+pub(crate) fn judge_peer_sender(
+    sender: &ReversePath,
+    peer: Option<&VerifiedPeer>,
+    resolver: &Resolver,
+    trust: &TrustSpace,
+) -> Result<(), Refusal> {
+    let peer = peer.ok_or(Refusal::CertificateMissing)?;
+    if sender.address().is_some_and(|address| resolver.is_ours(address.domain())) {
+        return Err(Refusal::SenderIsOurs);
+    }
+    trust.judge_sender(sender, peer)
+}
+
+/// Whether a principal may send as this sender. `<>` is for servers. `[RFC6409 6.1]`
+pub(crate) fn judge_own_sender(
+    sender: &ReversePath,
+    identity: Option<&Identity>,
+    resolver: &Resolver,
+) -> Result<(), Refusal> {
+    let identity = identity.ok_or(Refusal::AuthenticationRequired)?;
+    let address = sender.address().ok_or(Refusal::SenderNotAllowed)?;
+    identity.may_send_as(address).ok_or(Refusal::SenderNotAllowed)?;
+    // The BAL may have been suspended since the log-in.
+    resolver.local(address).map_or(Ok(()), |bal| may_send(bal.state))
+}
+
+/// The address that a forward path stands for; `<postmaster>` is that of the one of our
+/// domains which has such a BAL. `[RFC5321 4.5.1]`
+pub(crate) fn recipient_address(path: ForwardPath, resolver: &Resolver) -> Option<Address> {
+    match path {
+        ForwardPath::Address(address) => Some(address),
+        ForwardPath::Postmaster => resolver
+            .our_domains()
+            .filter_map(|domain| Address::parse(&format!("postmaster@{domain}")).ok())
+            .find(|address| resolver.local(address).is_some()),
+    }
+}
+
+/// Where a recipient's copy goes, or why nowhere. `[MSS1 RCPT.ROUTE]`
+pub(crate) async fn judge_recipient(
+    recipient: &Address,
+    role: Role,
+    resolver: &Resolver,
+    trust: &TrustSpace,
+    store: &Store,
+) -> Result<Destination, Refusal> {
+    let mut route = resolver.route(recipient, |domain| trust.lists(domain));
+    if route == Route::Refused(Refusal::UnknownRecipient) && learn(recipient, resolver, store).await? {
+        route = resolver.route(recipient, |domain| trust.lists(domain));
+    }
+    destination(route, role)
+}
+
+pub(crate) fn destination(route: Route, role: Role) -> Result<Destination, Refusal> {
+    match (route, role) {
+        (Route::Local(bal), _) => Ok(Destination::Local(bal.id)),
+        (Route::Peer(_), Role::Submission) => Ok(Destination::Peer),
+        (Route::Peer(_) | Route::Refused(Refusal::DomainNotListed), Role::Hop) => Err(Refusal::RelayDenied),
+        (Route::Refused(refusal), _) => Err(refusal),
+    }
+}
+
+/// Asks the store for an address that the resolver does not know, so that a BAL created a
+/// moment ago is never refused for good; says whether it exists.
+async fn learn(recipient: &Address, resolver: &Resolver, store: &Store) -> Result<bool, Refusal> {
+    let found = store.bal(recipient).await.map_err(|error: StoreError| {
+        tracing::error!(%error, "the store cannot confirm that a recipient is unknown");
+        Refusal::StoreUnavailable
+    })?;
+    let Some(bal) = found else { return Ok(false) };
+    resolver.put(&bal.address, LocalBal { id: bal.id, kind: bal.kind, state: bal.state });
+    Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use mssante::{BalId, BalKind, BalState, Domain};
+
+    use super::*;
+
+    const LOCAL: LocalBal = LocalBal { id: BalId(1), kind: BalKind::Nominative, state: BalState::Active };
+
+    #[test]
+    fn a_hop_takes_mail_for_our_bals_only_and_submission_for_peers_too() {
+        let peer = || Route::Peer(Domain::parse("peer.mssante.fr").unwrap());
+        assert_eq!(destination(Route::Local(LOCAL), Role::Hop), Ok(Destination::Local(BalId(1))));
+        assert_eq!(destination(peer(), Role::Hop), Err(Refusal::RelayDenied));
+        assert_eq!(destination(peer(), Role::Submission), Ok(Destination::Peer));
+        let outside = || Route::Refused(Refusal::DomainNotListed);
+        assert_eq!(destination(outside(), Role::Hop), Err(Refusal::RelayDenied));
+        assert_eq!(destination(outside(), Role::Submission), Err(Refusal::DomainNotListed));
+        let doubt = Route::Refused(Refusal::TrustListUnavailable);
+        assert_eq!(destination(doubt, Role::Hop), Err(Refusal::TrustListUnavailable));
+    }
+
+    #[test]
+    fn the_postmaster_is_known_only_if_there_is_such_a_bal() {
+        let resolver = Resolver::new([Domain::parse("ch.mssante.fr").unwrap()]);
+        assert_eq!(recipient_address(ForwardPath::Postmaster, &resolver), None);
+        let postmaster = Address::parse("postmaster@ch.mssante.fr").unwrap();
+        resolver.put(&postmaster, LOCAL);
+        assert_eq!(recipient_address(ForwardPath::Postmaster, &resolver), Some(postmaster));
+    }
+
+    #[test]
+    fn nobody_submits_without_a_log_in() {
+        let resolver = Resolver::new([]);
+        let refusal = judge_own_sender(&ReversePath::Null, None, &resolver);
+        assert_eq!(refusal, Err(Refusal::AuthenticationRequired));
+    }
+
+    #[test]
+    fn a_hop_without_a_certificate_or_in_our_name_is_refused() {
+        let resolver = Resolver::new([Domain::parse("ch.mssante.fr").unwrap()]);
+        let trust = TrustSpace::new(trust::DnMatch::Normalised);
+        let missing = judge_peer_sender(&ReversePath::Null, None, &resolver, &trust);
+        assert_eq!(missing, Err(Refusal::CertificateMissing));
+    }
+}
