@@ -1,0 +1,90 @@
+//! `IHE_XDM.ZIP`: a submission set with one CDA document.
+
+use std::io::{Cursor, Write as _};
+
+use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
+use time::OffsetDateTime;
+use zip::ZipWriter;
+use zip::write::SimpleFileOptions;
+
+use super::{DISCHARGE_LETTER, Patient};
+
+const CDA: &str = include_str!("cda.xml");
+const METADATA: &str = include_str!("metadata.xml");
+const INDEX: &str = include_str!("index.htm");
+const README: &str = "Archive IHE_XDM produite par la démonstration de pli. Patient fictif.\r\n";
+
+/// The archive, laid out as IHE XDM and ANS have it. `[MSS2 ECO.2.1.1]` `[MSS2 ECO.2.1.2]`
+pub fn archive(patient: &Patient, date: OffsetDateTime) -> Vec<u8> {
+    let cda = filled(CDA, patient, date);
+    let hash = sha1(cda.as_bytes());
+    let metadata = filled(METADATA, patient, date).replace("@HASH@", &hash).replace("@SIZE@", &cda.len().to_string());
+    let entries = [
+        ("INDEX.HTM", filled(INDEX, patient, date)),
+        ("README.TXT", README.to_owned()),
+        ("IHE_XDM/SUBSET01/METADATA.XML", metadata),
+        ("IHE_XDM/SUBSET01/DOC0001.XML", cda),
+    ];
+    zipped(&entries).expect("writing a few entries into memory does not fail")
+}
+
+/// In hexadecimal digits, as the metadata write it.
+fn sha1(octets: &[u8]) -> String {
+    let digest = digest(&SHA1_FOR_LEGACY_USE_ONLY, octets);
+    digest.as_ref().iter().fold(String::new(), |text, octet| text + &format!("{octet:02x}"))
+}
+
+fn zipped(entries: &[(&str, String)]) -> zip::result::ZipResult<Vec<u8>> {
+    let mut archive = ZipWriter::new(Cursor::new(Vec::new()));
+    for (name, content) in entries {
+        archive.start_file(*name, SimpleFileOptions::default())?;
+        archive.write_all(content.as_bytes())?;
+    }
+    Ok(archive.finish()?.into_inner())
+}
+
+fn filled(template: &str, patient: &Patient, date: OffsetDateTime) -> String {
+    let stamp = format!(
+        "{:04}{:02}{:02}{:02}{:02}{:02}",
+        date.year(),
+        u8::from(date.month()),
+        date.day(),
+        date.hour(),
+        date.minute(),
+        date.second()
+    );
+    template
+        .replace("@INS@", &patient.ins)
+        .replace("@FAMILY@", &patient.family)
+        .replace("@GIVEN@", &patient.given)
+        .replace("@BORN@", &patient.born.replace('-', ""))
+        .replace("@STAMP@", &stamp)
+        .replace("@CODE@", DISCHARGE_LETTER)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+
+    use time::macros::datetime;
+
+    use super::*;
+
+    #[test]
+    fn the_archive_holds_what_xdm_demands_and_the_metadata_describe_the_document() {
+        let archive = archive(&Patient::fictitious(), datetime!(2026-11-03 08:00 UTC));
+        let mut zip = zip::ZipArchive::new(Cursor::new(archive)).unwrap();
+        let mut text = |name: &str| {
+            let mut content = String::new();
+            zip.by_name(name).unwrap().read_to_string(&mut content).unwrap();
+            content
+        };
+        text("INDEX.HTM");
+        text("README.TXT");
+        let cda = text("IHE_XDM/SUBSET01/DOC0001.XML");
+        let metadata = text("IHE_XDM/SUBSET01/METADATA.XML");
+        assert!(metadata.contains(&format!("<Value>{}</Value>", cda.len())));
+        assert!(metadata.contains("256037599999903^^^&amp;1.2.250.1.213.1.4.10&amp;ISO^NH"));
+        assert!(cda.contains("extension=\"256037599999903\"") && !cda.contains('@') && !metadata.contains('@'));
+    }
+}
