@@ -181,7 +181,7 @@ impl Parts<'_> {
             tls: Arc::clone(&self.tls.hop_out),
             trust: self.trust.clone(),
             resolver: Arc::clone(self.resolver),
-            hosts: HostFinder::new(routes, settings.port),
+            hosts: HostFinder::new(routes, settings.port, random()),
             schedule: Schedule { waits: settings.retry.clone(), expiry: settings.expiry },
             connections: settings.connections,
             clock: clock(),

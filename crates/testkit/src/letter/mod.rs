@@ -88,7 +88,7 @@ pub fn discharge(heading: &Heading, reply_to: &str, patient: &Patient) -> Vec<u8
          .\r\n.. Cette ligne et la précédente commencent par des points : ils doivent arriver tels quels.\r\n"
     );
     let day = heading.date.date();
-    let pdf_name = format!("{day}_LettreDeLiaison_{family}_{given}_DOS0042.pdf").replace(" ", "");
+    let pdf_name = format!("{day}_LettreDeLiaison_{family}_{given}_DOS0042.pdf").replace(' ', "");
     let parts = [
         ("application/zip", "IHE_XDM.ZIP".to_owned(), xdm::archive(patient, heading.date)),
         ("application/pdf", pdf_name, pdf::document(patient)),
