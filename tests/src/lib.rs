@@ -1,1 +1,24 @@
 //! End-to-end tests: the real binary, driven by real third-party mail clients.
+//!
+//! This library is the harness. It starts `pli demo`, reads its sheet, speaks raw SMTP and IMAP over TLS where a test wants to
+//! misbehave in ways that no proper client can, and runs clients as child processes.
+
+mod demo;
+mod http;
+mod mailbox;
+mod postgres;
+mod program;
+mod sheet;
+mod site;
+mod steps;
+mod wire;
+
+pub use demo::{Demo, free_port_base};
+pub use http::http_get;
+pub use mailbox::{Mailbox, Response};
+pub use postgres::PlainPostgres;
+pub use program::{Exit, Program, pli};
+pub use sheet::{Bal, Operator, Sheet};
+pub use site::{DOMAIN, Identity, PASSWORD, PEER, PEER2, Server, Site};
+pub use steps::Steps;
+pub use wire::{Wire, client_config};
