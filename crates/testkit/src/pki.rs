@@ -228,12 +228,20 @@ impl Pki {
         self.signer(LIST_SIGNER_CN, self.now + Duration::days(3 * 365))
     }
 
-    /// A signing certificate with another name or end.
+    /// A signing certificate (ORG SIGN) of the ANS with another name or end.
     pub fn signer(&self, cn: &str, not_after: OffsetDateTime) -> Result<Issued, PkiError> {
         let mut params = self.leaf_params();
-        params.distinguished_name = subject(cn, LIST_SIGNER_OU, "AGENCE DU NUMERIQUE EN SANTE", None)?;
+        params.distinguished_name = ans(cn)?;
         params.not_after = not_after;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::ContentCommitment];
+        self.issue(&params)
+    }
+
+    /// A certificate of the ANS for encryption only (ORG CONF).
+    pub fn confidentiality(&self, cn: &str) -> Result<Issued, PkiError> {
+        let mut params = self.leaf_params();
+        params.distinguished_name = ans(cn)?;
+        params.key_usages = vec![KeyUsagePurpose::KeyEncipherment, KeyUsagePurpose::DataEncipherment];
         self.issue(&params)
     }
 
@@ -283,6 +291,11 @@ fn subject(cn: &str, ou: &str, o: &str, st: Option<&str>) -> Result<Distinguishe
     name.push(DnType::OrganizationalUnitName, ou);
     name.push(DnType::CommonName, cn);
     Ok(name)
+}
+
+/// A subject of the ANS.
+fn ans(cn: &str) -> Result<DistinguishedName, PkiError> {
+    subject(cn, LIST_SIGNER_OU, "AGENCE DU NUMERIQUE EN SANTE", None)
 }
 
 /// The names of the authorities are fixed, so that [`Pki::read`] can rebuild an issuer from its key alone.

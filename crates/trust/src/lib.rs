@@ -1,8 +1,6 @@
 //! The trust space: the white list, distinguished names, certificates, and the only place
 //! where a TLS configuration is built.
 
-#![allow(clippy::todo, clippy::unused_async, unused_variables, dead_code, reason = "interface first; bodies follow")]
-
 mod chain;
 mod dn;
 mod list;

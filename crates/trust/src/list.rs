@@ -58,7 +58,7 @@ impl TrustList {
     ///
     /// Entries whose domain or name cannot be read are left out and counted, see [`Self::skipped_count`].
     pub fn read(xml: &[u8], policy: &SignaturePolicy, now: OffsetDateTime) -> Result<Self, TrustListError> {
-        let text = content::bounded_text(xml)?;
+        let text = content::checked_text(xml)?;
         let document = content::parse(text)?;
         signature::check(&document, policy, now)?;
         content::read(&document)
@@ -72,11 +72,14 @@ impl TrustList {
             Self { generated_at, domains: HashMap::new(), names: HashSet::new(), keys: HashSet::new(), skipped: 0 };
         for (domain, name) in entries {
             let names = list.domains.entry(domain).or_default();
-            if !names.contains(&name) {
+            if names.contains(&name) {
+                continue;
+            }
+            if !list.names.contains(&name) {
                 list.keys.insert(name.key());
                 list.names.insert(name.clone());
-                names.push(name);
             }
+            names.push(name);
         }
         list
     }
