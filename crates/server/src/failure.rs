@@ -44,9 +44,9 @@ impl From<store::StoreError> for Failure {
 impl From<store::EmbeddedError> for Failure {
     fn from(error: store::EmbeddedError) -> Self {
         match error {
-            store::EmbeddedError::NoPrograms { .. } | store::EmbeddedError::Folder(_) => {
-                Self::Configuration(error.to_string())
-            }
+            store::EmbeddedError::NoPrograms { .. }
+            | store::EmbeddedError::WrongVersion { .. }
+            | store::EmbeddedError::Folder(_) => Self::Configuration(error.to_string()),
             store::EmbeddedError::Program { .. } => Self::Unavailable(error.to_string()),
         }
     }

@@ -1,17 +1,24 @@
 //! The connection pool and what every part of the store shares.
 
+use std::str::FromStr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use mssante::{Clock, Random};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{Connection, Executor, PgConnection, PgPool};
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::task::TaskTracker;
 
-use crate::{KeyRing, StoreError};
+use crate::notices::{self, Notices};
+use crate::{KeyRing, StoreError, schema};
 
 /// How to reach the database.
 #[derive(Debug, Clone)]
 pub struct DatabaseSettings {
     /// `postgres://…`
     pub url: String,
-    /// Most connections at once.
+    /// Most connections at once; at least 3 (one listens for other nodes).
     pub connections: u32,
 }
 
@@ -28,7 +35,20 @@ pub struct StoreParts {
 
 /// A handle on the store; cheap to clone.
 #[derive(Clone)]
-pub struct Store {}
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+/// What all handles share. The background tasks hold its parts, never itself, so that they end when the last
+/// handle is gone.
+struct Inner {
+    pool: PgPool,
+    parts: StoreParts,
+    notices: Arc<Notices>,
+    tasks: TaskTracker,
+    closed: CancellationToken,
+    _close_on_drop: DropGuard,
+}
 
 impl std::fmt::Debug for Store {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -40,21 +60,88 @@ impl Store {
     /// Connects, checks the server's version, applies migrations, starts the group committer,
     /// the listener for other nodes' notices and the sweeper of orphaned chunks.
     pub async fn open(settings: &DatabaseSettings, parts: StoreParts) -> Result<Self, StoreError> {
-        todo!()
+        let options = PgConnectOptions::from_str(&settings.url)?.application_name("pli");
+        let mut connection = PgConnection::connect_with(&options).await?;
+        schema::migrate_over(&mut connection).await?;
+        schema::check_keys(&mut connection, &parts.keyring, &*parts.random).await?;
+        connection.close().await?;
+        Ok(Self::start(pool(settings, options), parts))
+    }
+
+    fn start(pool: PgPool, parts: StoreParts) -> Self {
+        let (notices, outgoing) = Notices::new(&*parts.random);
+        let (tasks, closed) = (TaskTracker::new(), CancellationToken::new());
+        tasks.spawn(notices::send_out(pool.clone(), Arc::clone(&notices), outgoing, closed.clone()));
+        tasks.spawn(notices::listen(pool.clone(), Arc::clone(&notices), closed.clone()));
+        let close_on_drop = closed.clone().drop_guard();
+        Self { inner: Arc::new(Inner { pool, parts, notices, tasks, closed, _close_on_drop: close_on_drop }) }
     }
 
     /// Whether the database answers (for `/readyz`).
     pub async fn ping(&self) -> Result<(), StoreError> {
-        todo!()
+        sqlx::query("SELECT 1").execute(self.pool()).await?;
+        Ok(())
     }
 
     /// Waits for work in progress and closes all connections.
     pub async fn close(&self) {
-        todo!()
+        self.inner.closed.cancel();
+        self.inner.tasks.close();
+        self.inner.tasks.wait().await;
+        self.inner.pool.close().await;
     }
 
     /// Wakes when BALs were created or changed, by whichever process. Lags are fine: read all again.
     pub fn bal_changes(&self) -> tokio::sync::watch::Receiver<u64> {
-        todo!()
+        self.notices().watch_bals()
     }
+
+    pub(crate) fn pool(&self) -> &PgPool {
+        &self.inner.pool
+    }
+
+    pub(crate) fn clock(&self) -> &dyn Clock {
+        &*self.inner.parts.clock
+    }
+
+    pub(crate) fn random(&self) -> &dyn Random {
+        &*self.inner.parts.random
+    }
+
+    pub(crate) fn keyring(&self) -> &KeyRing {
+        &self.inner.parts.keyring
+    }
+
+    pub(crate) fn notices(&self) -> &Notices {
+        &self.inner.notices
+    }
+}
+
+fn pool(settings: &DatabaseSettings, options: PgConnectOptions) -> PgPool {
+    PgPoolOptions::new()
+        .max_connections(settings.connections.max(3))
+        .acquire_timeout(Duration::from_secs(20))
+        // A ping before each use would double the round trips; only connections that have idled get one.
+        .test_before_acquire(false)
+        .before_acquire(|connection, meta| {
+            Box::pin(async move { Ok(meta.idle_for < Duration::from_secs(1) || connection.ping().await.is_ok()) })
+        })
+        .after_connect(|connection, _| Box::pin(set_up(connection)))
+        .connect_lazy_with(options)
+}
+
+/// Settings that the promises rest on, whatever the server's defaults are.
+async fn set_up(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    connection
+        .execute(
+            "SET synchronous_commit = on;
+             SET statement_timeout = '60s';
+             SET lock_timeout = '30s';
+             SET idle_in_transaction_session_timeout = '60s';
+             -- All statements are set-based and found by keys: planning them for each batch anew costs more than it gains.
+             SET plan_cache_mode = force_generic_plan;
+             SET jit = off",
+        )
+        .await?;
+    Ok(())
 }

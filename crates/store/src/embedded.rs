@@ -1,7 +1,25 @@
 //! A private PostgreSQL cluster in the data folder, when no URL is configured.
+//!
+//! ```text
+//! data_dir/postgresql/        belongs to the server's account, mode 0700
+//!     data/                   the cluster
+//!     s/                      its socket (or a short folder elsewhere, if this path is too long for one)
+//!     server.log              what the server says
+//!     start.lock              held while somebody starts or stops the server
+//!     users.lock              held, shared, by each process that uses it
+//! ```
 
-use std::path::Path;
+mod place;
+mod programs;
+mod server;
 
+use std::fs::{File, OpenOptions, TryLockError};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Child;
+
+use place::Place;
+use programs::Programs;
 use thiserror::Error;
 
 /// Why there is no private cluster; every text says what to do.
@@ -14,6 +32,16 @@ pub enum EmbeddedError {
     NoPrograms {
         /// Where we looked.
         looked: String,
+    },
+    /// The cluster was made by another version than those on this machine.
+    #[error(
+        "the cluster in the data folder was made by PostgreSQL {cluster}, and this machine has only: {found}; install version {cluster}, or upgrade the cluster with pg_upgrade"
+    )]
+    WrongVersion {
+        /// The cluster's major version.
+        cluster: u32,
+        /// The versions found, divided by commas.
+        found: String,
     },
     /// A program failed.
     #[error("{program} failed: {output}")]
@@ -28,34 +56,135 @@ pub enum EmbeddedError {
     Folder(String),
 }
 
+/// What a cluster is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClusterProfile {
+    /// Mail: what is committed survives a loss of power.
+    Durable,
+    /// Tests: fast, many connections, and nothing is flushed to disk.
+    Scratch,
+}
+
 /// A running private cluster. Dropping it does not stop it; [`Cluster::stop`] does.
 #[derive(Debug)]
-pub struct Cluster {}
+pub struct Cluster {
+    root: PathBuf,
+    data: PathBuf,
+    sockets: PathBuf,
+    was_running: bool,
+    child: Option<Child>,
+    /// Its shared lock says that we use the cluster; a killed process lets go of it by itself.
+    users: File,
+}
 
 impl Cluster {
     /// Starts the cluster in `data_dir/postgresql`, making it first if needed; takes over one
     /// that a killed pli left running.
     pub async fn start(data_dir: &Path) -> Result<Self, EmbeddedError> {
-        todo!()
+        Self::start_as(data_dir, ClusterProfile::Durable).await
+    }
+
+    /// As [`Cluster::start`], for another purpose than mail.
+    pub async fn start_as(data_dir: &Path, profile: ClusterProfile) -> Result<Self, EmbeddedError> {
+        let place = Place::prepare(data_dir)?;
+        let _starting = exclusive(place.root.join("start.lock")).await?;
+        let users = shared(place.root.join("users.lock")).await?;
+        let sockets = place.sockets()?;
+        let was_running = server::is_running(&place, &sockets).await?;
+        let child = if was_running { None } else { Some(launch(&place, &sockets, profile).await?) };
+        server::make_database(&sockets).await.map_err(|error| EmbeddedError::Program {
+            program: "CREATE DATABASE pli".into(),
+            output: error.to_string(),
+        })?;
+        Ok(Self { data: place.data(), root: place.root, sockets, was_running, child, users })
     }
 
     /// A connection URL for its database `pli` over the unix socket.
     pub fn url(&self) -> String {
-        todo!()
+        self.url_of("pli")
+    }
+
+    /// A connection URL for another of its databases.
+    pub fn url_of(&self, database: &str) -> String {
+        format!("postgres://{}@localhost/{database}?host={}", server::ROLE, escaped(&self.sockets))
     }
 
     /// Whether `start` found it running.
     pub fn was_running(&self) -> bool {
-        todo!()
+        self.was_running
     }
 
     /// The process id of its postmaster.
     pub fn pid(&self) -> Option<u32> {
-        todo!()
+        server::recorded_pid(&self.data)
     }
 
-    /// Stops it cleanly (`fast` mode) and waits.
+    /// Stops it cleanly (`fast` mode) and waits. While another process uses it, it is left running: the last one
+    /// stops it.
     pub async fn stop(self) -> Result<(), EmbeddedError> {
-        todo!()
+        let _stopping = exclusive(self.root.join("start.lock")).await?;
+        let others = self.users.unlock().is_ok() && matches!(self.users.try_lock(), Err(TryLockError::WouldBlock));
+        match self.pid() {
+            Some(pid) if !others => server::stop(pid, self.child).await,
+            _ => Ok(()),
+        }
+    }
+
+    /// Stops it whoever uses it.
+    pub async fn stop_for_all(self) -> Result<(), EmbeddedError> {
+        let _stopping = exclusive(self.root.join("start.lock")).await?;
+        match self.pid() {
+            Some(pid) => server::stop(pid, self.child).await,
+            None => Ok(()),
+        }
+    }
+}
+
+async fn launch(place: &Place, sockets: &Path, profile: ClusterProfile) -> Result<Child, EmbeddedError> {
+    let version = place.cluster_version();
+    let programs = Programs::find(version)?;
+    if version.is_none() {
+        server::make_cluster(place, &programs).await?;
+    }
+    server::start(place, &programs, sockets, profile).await
+}
+
+async fn exclusive(file: PathBuf) -> Result<File, EmbeddedError> {
+    lock(file, File::lock).await
+}
+
+async fn shared(file: PathBuf) -> Result<File, EmbeddedError> {
+    lock(file, File::lock_shared).await
+}
+
+/// Waits for a lock on a file, made if missing; it is held until the file is closed.
+async fn lock(path: PathBuf, how: fn(&File) -> std::io::Result<()>) -> Result<File, EmbeddedError> {
+    let locked = tokio::task::spawn_blocking(move || {
+        let opened = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path);
+        let locked = opened.and_then(|file| how(&file).map(|()| file));
+        locked.map_err(|error| EmbeddedError::Folder(format!("{}: {error}", path.display())))
+    });
+    locked.await.expect("locking a file does not panic")
+}
+
+/// A path as it may stand in the query of a URL.
+fn escaped(path: &Path) -> String {
+    let octets = path.as_os_str().as_encoded_bytes().iter();
+    octets.fold(String::new(), |mut text, octet| {
+        match octet {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'-' | b'_' | b'.' => text.push(char::from(*octet)),
+            octet => text.push_str(&format!("%{octet:02X}")),
+        }
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_escaped_in_urls() {
+        assert_eq!(escaped(Path::new("/var/lib/a b%/é")), "/var/lib/a%20b%25/%C3%A9");
     }
 }

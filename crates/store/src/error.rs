@@ -3,6 +3,8 @@
 use mssante::Address;
 use thiserror::Error;
 
+use crate::MessageId;
+
 /// Why the store did not do it.
 #[derive(Debug, Error)]
 pub enum StoreError {
@@ -34,9 +36,15 @@ pub enum StoreError {
     /// There is no such folder.
     #[error("there is no such folder")]
     NoSuchFolder,
-    /// The folder cannot be changed in this way (INBOX, or it has children).
+    /// The folder cannot be changed in this way (INBOX, or it has children), or its name is not one.
     #[error("{0}")]
     FolderRefused(&'static str),
+    /// The message was removed, and its body swept.
+    #[error("message {0} is not stored any more")]
+    NoSuchMessage(MessageId),
+    /// An acceptance without any recipient: a defect of the caller.
+    #[error("a message without recipients was handed over for acceptance")]
+    NoRecipient,
     /// What was stored cannot be opened: wrong key ring or damaged octets.
     #[error("stored data cannot be unsealed: {0}")]
     Unseal(String),
@@ -48,4 +56,27 @@ pub enum StoreError {
         /// What is wrong.
         what: String,
     },
+}
+
+impl StoreError {
+    pub(crate) fn inconsistent(table: &'static str, what: impl std::fmt::Display) -> Self {
+        Self::Inconsistent { table, what: what.to_string() }
+    }
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        match error {
+            sqlx::Error::ColumnDecode { index, source } => {
+                Self::Inconsistent { table: "a row", what: format!("column {index}: {source}") }
+            }
+            // Never the statement's parameters: they can hold addresses.
+            other => Self::Unavailable(other.to_string()),
+        }
+    }
+}
+
+/// Whether `error` is the violation of this constraint.
+pub(crate) fn violates(error: &sqlx::Error, constraint: &str) -> bool {
+    error.as_database_error().and_then(sqlx::error::DatabaseError::constraint) == Some(constraint)
 }

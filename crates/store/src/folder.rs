@@ -33,6 +33,36 @@ pub enum SpecialUse {
     Trash,
 }
 
+impl SpecialUse {
+    const ALL: [Self; 5] = [Self::Archive, Self::Drafts, Self::Junk, Self::Sent, Self::Trash];
+
+    /// The word in the database.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Archive => "archive",
+            Self::Drafts => "drafts",
+            Self::Junk => "junk",
+            Self::Sent => "sent",
+            Self::Trash => "trash",
+        }
+    }
+
+    pub(crate) fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|special_use| special_use.word() == word)
+    }
+
+    /// The name of the default folder of this use.
+    pub(crate) fn default_name(self) -> &'static str {
+        match self {
+            Self::Archive => "Archive",
+            Self::Drafts => "Drafts",
+            Self::Junk => "Junk",
+            Self::Sent => "Sent",
+            Self::Trash => "Trash",
+        }
+    }
+}
+
 /// A folder of a BAL. Names are UTF-8, levels divided by `/`; INBOX is always `INBOX`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Folder {

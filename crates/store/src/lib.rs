@@ -11,12 +11,15 @@ mod error;
 mod folder;
 mod intake;
 mod keyring;
+mod notices;
 mod queue;
 mod reading;
+mod schema;
+mod trace;
 
 pub use bal::{BalFilter, BalRecord, NewBal};
 pub use database::{DatabaseSettings, Store, StoreParts};
-pub use embedded::{Cluster, EmbeddedError};
+pub use embedded::{Cluster, ClusterProfile, EmbeddedError};
 pub use error::StoreError;
 pub use folder::{
     Changes, Copied, Entry, FlagChange, Flags, Folder, FolderId, FolderStatus, Modseq, Opened, SpecialUse, Uid,
@@ -28,3 +31,4 @@ pub use intake::{
 pub use keyring::{KeyRing, KeyRingError};
 pub use queue::{Claimed, DsnNotify, DsnParameters, Outcome, QueueStatus};
 pub use reading::BodyReader;
+pub use schema::{migrate, schema_fingerprint};

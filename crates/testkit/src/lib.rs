@@ -1,8 +1,9 @@
 //! What tests and the demo need: a private PKI shaped like IGC-Santé, signed white lists, clocks,
-//! small mail clients and messages as hospitals send them.
+//! databases, small mail clients and messages as hospitals send them.
 
 pub mod client;
 pub mod clock;
 pub mod letter;
 pub mod list;
 pub mod pki;
+pub mod postgres;

@@ -1,0 +1,297 @@
+//! Who has to know of a change: sessions of this process at once, other nodes by one coalesced
+//! notification channel.
+//!
+//! NOTIFY in a transaction makes all commits of the database queue up behind one lock, so it is never used in
+//! one that stores messages: a task of its own sends what has gathered, at most every [`PAUSE`]. Changes of BALs
+//! are rare, and made by short-lived processes too: their notice is part of their transaction.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt::Write as _;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use mssante::Random;
+use sqlx::postgres::PgListener;
+use sqlx::{PgConnection, PgPool};
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, warn};
+
+use crate::{FolderId, Modseq};
+
+/// Least time between two notifications to other nodes.
+const PAUSE: Duration = Duration::from_millis(50);
+/// Time between two attempts to listen again.
+const RETRY: Duration = Duration::from_secs(1);
+const FOLDER_CHANNEL: &str = "pli_folder";
+const BAL_CHANNEL: &str = "pli_bal";
+/// PostgreSQL refuses payloads of 8,000 octets and more.
+const PAYLOAD_LIMIT: usize = 7_900;
+
+/// The watchers of this process and the way to the other nodes.
+pub(crate) struct Notices {
+    folders: Mutex<HashMap<FolderId, watch::Sender<Modseq>>>,
+    bals: watch::Sender<u64>,
+    queue: watch::Sender<u64>,
+    outgoing: mpsc::UnboundedSender<(FolderId, Modseq)>,
+    /// Tells our own notices from those of other nodes.
+    node: String,
+}
+
+impl Notices {
+    /// The watchers, and what [`send_out`] sends.
+    pub(crate) fn new(random: &dyn Random) -> (Arc<Self>, Outgoing) {
+        let mut node = [0; 8];
+        random.fill(&mut node);
+        let (outgoing, receiver) = mpsc::unbounded_channel();
+        let notices = Self {
+            folders: Mutex::default(),
+            bals: watch::Sender::new(0),
+            queue: watch::Sender::new(0),
+            outgoing,
+            node: format!("{:016x}", u64::from_be_bytes(node)),
+        };
+        (Arc::new(notices), Outgoing(receiver))
+    }
+
+    pub(crate) fn watch_folder(&self, folder: FolderId) -> watch::Receiver<Modseq> {
+        self.lock().entry(folder).or_insert_with(|| watch::Sender::new(0)).subscribe()
+    }
+
+    pub(crate) fn watch_bals(&self) -> watch::Receiver<u64> {
+        self.bals.subscribe()
+    }
+
+    pub(crate) fn watch_queue(&self) -> watch::Receiver<u64> {
+        self.queue.subscribe()
+    }
+
+    /// A committed change of a folder, made by this process.
+    pub(crate) fn folder_changed(&self, folder: FolderId, modseq: Modseq) {
+        self.wake(folder, modseq);
+        // Fails only when the store is closed, and then nobody is left to tell.
+        let _ = self.outgoing.send((folder, modseq));
+    }
+
+    /// Tells other nodes, when the transaction is committed, that BALs were created or changed.
+    pub(crate) async fn announce_bals(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+        sqlx::query("SELECT pg_notify($1, $2)")
+            .bind(BAL_CHANNEL)
+            .bind(format!("{} all", self.node))
+            .execute(connection)
+            .await?;
+        Ok(())
+    }
+
+    /// BALs were created or changed by this process; the transaction is committed.
+    pub(crate) fn bals_changed(&self) {
+        bump(&self.bals);
+    }
+
+    /// Entries were added to the queue by this process.
+    pub(crate) fn queue_grew(&self) {
+        bump(&self.queue);
+    }
+
+    /// Forgets the folders that nobody watches any more.
+    pub(crate) fn prune(&self) {
+        self.lock().retain(|_, sender| sender.receiver_count() > 0);
+    }
+
+    fn wake(&self, folder: FolderId, modseq: Modseq) {
+        let mut folders = self.lock();
+        let Some(sender) = folders.get(&folder) else { return };
+        if sender.receiver_count() == 0 {
+            folders.remove(&folder);
+            return;
+        }
+        sender.send_modify(|latest| *latest = modseq.max(*latest));
+    }
+
+    /// Notices may have been lost: everybody looks for himself.
+    fn wake_all(&self) {
+        for sender in self.lock().values() {
+            sender.send_modify(|_| ());
+        }
+        bump(&self.bals);
+        bump(&self.queue);
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<FolderId, watch::Sender<Modseq>>> {
+        // The map is whole at every moment, so a panic elsewhere does not spoil it.
+        self.folders.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What another node said on a channel.
+    fn hear(&self, channel: &str, payload: &str) {
+        let Some((node, folders)) = payload.split_once(' ') else { return };
+        if node == self.node {
+            return;
+        }
+        if channel == BAL_CHANNEL {
+            bump(&self.bals);
+            return;
+        }
+        for notice in folders.split_ascii_whitespace() {
+            let Some((folder, modseq)) = notice.split_once(':') else { continue };
+            if let (Ok(folder), Ok(modseq)) = (folder.parse(), modseq.parse()) {
+                self.wake(FolderId(folder), modseq);
+            }
+        }
+    }
+}
+
+fn bump(counter: &watch::Sender<u64>) {
+    counter.send_modify(|count| *count = count.wrapping_add(1));
+}
+
+/// What waits to be told to other nodes.
+pub(crate) struct Outgoing(mpsc::UnboundedReceiver<(FolderId, Modseq)>);
+
+impl Outgoing {
+    /// Waits for something to tell and takes all that is there; `None` when nothing can come any more.
+    async fn next(&mut self, node: &str) -> Option<Vec<String>> {
+        let mut taken = Vec::new();
+        if self.0.recv_many(&mut taken, 10_000).await == 0 {
+            return None;
+        }
+        let mut folders = BTreeMap::new();
+        for (folder, modseq) in taken {
+            let latest = folders.entry(folder.0).or_insert(modseq);
+            *latest = modseq.max(*latest);
+        }
+        Some(folder_payloads(node, &folders))
+    }
+}
+
+/// `node folder:modseq folder:modseq …`, as many as it takes.
+fn folder_payloads(node: &str, folders: &BTreeMap<i64, Modseq>) -> Vec<String> {
+    let mut payloads = Vec::new();
+    let mut payload = node.to_owned();
+    for (folder, modseq) in folders {
+        if payload.len() > PAYLOAD_LIMIT - 45 {
+            payloads.push(std::mem::replace(&mut payload, node.to_owned()));
+        }
+        write!(payload, " {folder}:{modseq}").expect("writing to a String cannot fail");
+    }
+    if payload.len() > node.len() {
+        payloads.push(payload);
+    }
+    payloads
+}
+
+/// Sends what this process changed to the other nodes, until the store is closed and all is told.
+pub(crate) async fn send_out(pool: PgPool, notices: Arc<Notices>, mut outgoing: Outgoing, closed: CancellationToken) {
+    loop {
+        let payloads = tokio::select! {
+            biased;
+            payloads = outgoing.next(&notices.node) => payloads,
+            () = closed.cancelled() => return,
+        };
+        let Some(payloads) = payloads else { return };
+        let sent = sqlx::query("SELECT pg_notify($1, payload) FROM unnest($2::text[]) AS payload")
+            .bind(FOLDER_CHANNEL)
+            .bind(payloads)
+            .execute(&pool)
+            .await;
+        if let Err(error) = sent {
+            // Nothing is lost for good: a node that loses its connection looks for itself.
+            warn!(%error, "other nodes could not be notified");
+        }
+        tokio::select! {
+            () = tokio::time::sleep(PAUSE) => {}
+            () = closed.cancelled() => {}
+        }
+    }
+}
+
+/// Hears what other nodes changed, until the store is closed.
+pub(crate) async fn listen(pool: PgPool, notices: Arc<Notices>, closed: CancellationToken) {
+    while !closed.is_cancelled() {
+        tokio::select! {
+            result = listen_once(&pool, &notices) => {
+                if let Err(error) = result && !closed.is_cancelled() {
+                    debug!(%error, "the notification channel was lost");
+                }
+            }
+            () = closed.cancelled() => return,
+        }
+        tokio::select! {
+            () = tokio::time::sleep(RETRY) => {}
+            () = closed.cancelled() => return,
+        }
+    }
+}
+
+async fn listen_once(pool: &PgPool, notices: &Notices) -> Result<(), sqlx::Error> {
+    let mut listener = PgListener::connect_with(pool).await?;
+    listener.listen_all([FOLDER_CHANNEL, BAL_CHANNEL]).await?;
+    notices.wake_all();
+    loop {
+        match listener.try_recv().await? {
+            Some(notice) => notices.hear(notice.channel(), notice.payload()),
+            None => notices.wake_all(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Zeros;
+
+    impl Random for Zeros {
+        fn fill(&self, buffer: &mut [u8]) {
+            buffer.fill(0);
+        }
+    }
+
+    #[test]
+    fn a_watcher_wakes_at_a_change_of_its_folder_only() {
+        let (notices, _outgoing) = Notices::new(&Zeros);
+        let mut one = notices.watch_folder(FolderId(1));
+        let two = notices.watch_folder(FolderId(2));
+        notices.folder_changed(FolderId(1), 7);
+        assert!(one.has_changed().unwrap() && !two.has_changed().unwrap());
+        assert_eq!(*one.borrow_and_update(), 7);
+    }
+
+    #[test]
+    fn folders_that_nobody_watches_are_forgotten() {
+        let (notices, _outgoing) = Notices::new(&Zeros);
+        drop(notices.watch_folder(FolderId(1)));
+        drop(notices.watch_folder(FolderId(2)));
+        notices.folder_changed(FolderId(1), 2);
+        assert_eq!(notices.lock().len(), 1);
+        notices.prune();
+        assert!(notices.lock().is_empty());
+    }
+
+    #[test]
+    fn notices_of_other_nodes_wake_and_our_own_do_not() {
+        let (notices, _outgoing) = Notices::new(&Zeros);
+        let folder = notices.watch_folder(FolderId(5));
+        notices.hear(FOLDER_CHANNEL, "0000000000000000 5:9");
+        assert!(!folder.has_changed().unwrap());
+        notices.hear(FOLDER_CHANNEL, "0000000000000001 4:1 5:9 nonsense 6:x");
+        assert!(folder.has_changed().unwrap());
+    }
+
+    #[test]
+    fn payloads_stay_below_the_limit_of_postgresql() {
+        let folders: BTreeMap<i64, Modseq> = (0..3_000).map(|n| (i64::MAX - n, u64::MAX)).collect();
+        let payloads = folder_payloads("0123456789abcdef", &folders);
+        assert!(payloads.iter().all(|payload| payload.len() < 8_000));
+        assert_eq!(payloads.iter().map(|payload| payload.split(' ').count() - 1).sum::<usize>(), 3_000);
+    }
+
+    #[tokio::test]
+    async fn many_changes_of_a_folder_become_one_notice() {
+        let (notices, mut outgoing) = Notices::new(&Zeros);
+        for modseq in 1..=9 {
+            notices.folder_changed(FolderId(3), modseq);
+        }
+        assert_eq!(outgoing.next("n").await.unwrap(), ["n 3:9"]);
+    }
+}
