@@ -15,13 +15,16 @@ pub(crate) enum Failure {
     /// A service or a port is not available; trying again later can help.
     #[error("{0}")]
     Unavailable(String),
+    /// Ctrl-C or SIGTERM before the end.
+    #[error("stopped before the end")]
+    Interrupted,
 }
 
 impl Failure {
     /// What the process ends with.
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
-            Self::Refused(_) => 1,
+            Self::Refused(_) | Self::Interrupted => 1,
             Self::Configuration(_) => 3,
             Self::Unavailable(_) => 4,
         }

@@ -14,7 +14,8 @@ use crate::config::{self, Settings};
 use crate::failure::Failure;
 use crate::{demo, serve};
 
-pub(crate) use print::moment;
+pub(crate) use print::{line, moment, table};
+pub(crate) use status::get;
 
 /// MSSanté-compatible secure mail server.
 ///
@@ -36,7 +37,11 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the server until SIGTERM or SIGINT; SIGHUP reads certificates and trust list again.
-    Serve,
+    Serve {
+        /// End when the process that started this one ends.
+        #[arg(long, hide = true)]
+        with_parent: bool,
+    },
     /// Read the configuration, the certificates and the trust list, and say what is wrong.
     CheckConfig,
     /// Create and change BALs.
@@ -74,7 +79,7 @@ impl Cli {
         let file = config::file_or_default(self.config);
         let settings = || config::load(&file);
         match self.command {
-            Command::Serve => serve::serve(settings()?).await,
+            Command::Serve { with_parent } => serve::serve(settings()?, with_parent).await,
             Command::CheckConfig => check_config(&settings()?, self.json),
             Command::Bal(command) => command.run(&settings()?, self.json).await,
             Command::Rules => rules::print(self.json),

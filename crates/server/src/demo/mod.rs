@@ -1,10 +1,99 @@
-//! `pli demo`: two operators on this machine that exchange messages.
+//! `pli demo`: two complete operators on this machine that exchange messages through their
+//! real ports.
 
-use crate::cli::DemoArgs;
+mod guide;
+mod operator;
+mod plan;
+mod scenario;
+mod sheet;
+mod site;
+mod steps;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::cli::{DemoArgs, line};
 use crate::failure::Failure;
+use operator::Operator;
+use plan::Plan;
+use scenario::Scenario;
+use site::{OperatorFiles, Site};
 
-/// Runs the demonstration.
+/// Makes the site, starts both operators, runs the scenario, and cleans up whatever happened.
 pub(crate) async fn run(args: DemoArgs) -> Result<(), Failure> {
-    let _ = args;
-    Err(Failure::Refused("the demonstration is not there yet".to_owned()))
+    let stop = Stop::listen()?;
+    let plans = [Plan::hospital(args.port_base), Plan::pharmacy(args.port_base)];
+    let (site, files) = Site::make(args.dir.clone(), &plans)?;
+    let result = operate(&args, &site, plans, files, stop).await;
+    if matches!(result, Ok(()) | Err(Failure::Interrupted)) {
+        site.remove();
+    } else {
+        eprintln!("pli: {} is kept, so that you can read the logs", site.dir.display());
+    }
+    result
+}
+
+/// From the first started process to the last stopped one.
+async fn operate(
+    args: &DemoArgs,
+    site: &Site,
+    plans: [Plan; 2],
+    files: [OperatorFiles; 2],
+    mut stop: Stop,
+) -> Result<(), Failure> {
+    let mut operators = start(plans, files)?;
+    let shown = tokio::select! {
+        shown = show(args, site, &mut operators) => shown,
+        () = stop.wait() => Err(Failure::Interrupted),
+    };
+    if shown.is_ok() && !args.once {
+        stop.wait().await;
+    }
+    let [hospital, pharmacy] = operators;
+    tokio::join!(hospital.stop(), pharmacy.stop());
+    shown
+}
+
+fn start([hospital, pharmacy]: [Plan; 2], [ours, theirs]: [OperatorFiles; 2]) -> Result<[Operator; 2], Failure> {
+    Ok([Operator::start(hospital, ours)?, Operator::start(pharmacy, theirs)?])
+}
+
+/// Everything up to the point where a person could take over.
+async fn show(args: &DemoArgs, site: &Site, operators: &mut [Operator; 2]) -> Result<(), Failure> {
+    line("Starting two operators, each with its own PostgreSQL…")?;
+    for operator in operators.iter_mut() {
+        operator.until_ready(0).await?;
+        operator.create_bals().await?;
+    }
+    let [hospital, pharmacy] = &*operators;
+    guide::places(site, [hospital, pharmacy])?;
+    let steps = Scenario { site, hospital, pharmacy }.run().await;
+    steps.print()?;
+    if !steps.all_held() {
+        return Err(Failure::Refused("not everything held".to_owned()));
+    }
+    if let Some(file) = &args.sheet {
+        sheet::write(file, site, [hospital, pharmacy])?;
+    }
+    if args.once { line("Everything held.") } else { guide::mail_clients(site, [hospital, pharmacy]) }
+}
+
+/// Ctrl-C or SIGTERM.
+struct Stop {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Stop {
+    fn listen() -> Result<Self, Failure> {
+        let listen =
+            |kind| signal(kind).map_err(|error| Failure::Refused(format!("cannot listen to signals: {error}")));
+        Ok(Self { interrupt: listen(SignalKind::interrupt())?, terminate: listen(SignalKind::terminate())? })
+    }
+
+    async fn wait(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
 }

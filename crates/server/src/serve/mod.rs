@@ -30,10 +30,13 @@ const DRAIN: Duration = Duration::from_secs(30);
 const WATCH: Duration = Duration::from_secs(3);
 
 /// Serves until SIGTERM or SIGINT. What can be wrong with files and ports is found before the
-/// database is touched.
-pub(crate) async fn serve(settings: Settings) -> Result<(), Failure> {
+/// database is touched. `with_parent` asks for a SIGTERM when the parent process ends.
+pub(crate) async fn serve(settings: Settings, with_parent: bool) -> Result<(), Failure> {
     let metrics = observe::begin(&settings.log)?;
     let signals = Signals::listen()?;
+    if with_parent {
+        end_with_parent()?;
+    }
     let tls = Tls::load(&settings)?;
     let trust = trust_list::install(&settings);
     let (sockets, http_socket) = Sockets::bind(&settings).await?;
@@ -49,6 +52,12 @@ pub(crate) async fn serve(settings: Settings) -> Result<(), Failure> {
     last.cancel();
     let _ = http.await;
     result
+}
+
+/// Linux sends the signal even if the parent is killed.
+fn end_with_parent() -> Result<(), Failure> {
+    nix::sys::prctl::set_pdeathsig(nix::sys::signal::Signal::SIGTERM)
+        .map_err(|error| Failure::Refused(format!("cannot follow the parent process: {error}")))
 }
 
 /// From the first accepted connection to the stopped cluster.
