@@ -1,6 +1,5 @@
 //! What tests and the demo need: a private PKI shaped like IGC-Santé, signed white lists, clocks,
 //! databases, small mail clients and messages as hospitals send them.
-//! What tests and the demo need: a private PKI shaped like IGC-Santé, signed white lists, clocks, databases.
 
 pub mod client;
 pub mod clock;
