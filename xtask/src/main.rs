@@ -5,7 +5,7 @@ mod index;
 mod page;
 mod rules;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 const USAGE: &str = "usage: cargo xtask rules [--write]
@@ -17,8 +17,8 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let outcome = match arguments.as_slice() {
-        ["rules"] => rules::check(root()),
-        ["rules", "--write"] => rules::write(root()),
+        ["rules"] => rules::check(&root()),
+        ["rules", "--write"] => rules::write(&root()),
         _ => {
             eprintln!("{USAGE}");
             return ExitCode::from(2);
@@ -36,7 +36,9 @@ fn main() -> ExitCode {
     }
 }
 
-/// The root of the repository: the folder above this crate.
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask lives one level below the root")
+/// The root of the repository: the folder above this crate. Cargo tells where that is; several checkouts may share one
+/// target folder, and then what was compiled in may be another's.
+fn root() -> PathBuf {
+    let crate_folder = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+    Path::new(&crate_folder).parent().expect("xtask lives one level below the root").to_path_buf()
 }
