@@ -105,8 +105,7 @@ fn octets(status: &str, field: &str) -> u64 {
 
 /// The process id of the PostgreSQL that keeps its data below `data_dir`, if one runs.
 pub(crate) fn postmaster(data_dir: &Path) -> Option<u32> {
-    let file = [data_dir.join("postgresql/postmaster.pid"), data_dir.join("postgresql/data/postmaster.pid")];
-    let text = file.iter().find_map(|file| fs::read_to_string(file).ok())?;
+    let text = fs::read_to_string(data_dir.join("postgresql/data/postmaster.pid")).ok()?;
     text.lines().next()?.trim().parse().ok()
 }
 

@@ -93,12 +93,8 @@ impl Demo {
     pub fn log(&self) -> String {
         let mut text = fs::read_to_string(self.folder.path().join("demo.log")).unwrap_or_default();
         for operator in &self.sheet.operators {
-            let around = [operator.data_dir.as_path(), operator.config_file.parent().unwrap_or(&operator.data_dir)];
-            for entry in around.iter().filter_map(|folder| fs::read_dir(folder).ok()).flatten().flatten() {
-                if entry.path().extension().is_some_and(|ext| ext == "log") {
-                    text.push_str(&String::from_utf8_lossy(&fs::read(entry.path()).unwrap_or_default()));
-                }
-            }
+            let log = operator.config_file.with_extension("log");
+            text.push_str(&String::from_utf8_lossy(&fs::read(log).unwrap_or_default()));
         }
         text
     }

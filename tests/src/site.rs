@@ -18,7 +18,7 @@ use testkit::pki::{Pki, ServerHolder, SoftwareHolder};
 
 use crate::demo::{answers, pid};
 use crate::program::wait_until;
-use crate::{Bal, Mailbox, Operator, Program, client_config, free_port_base, pli};
+use crate::{Bal, Mailbox, Operator, Program, client_config, free_port_base, http_get, pli};
 
 const START_LIMIT: Duration = Duration::from_mins(1);
 const STOP_LIMIT: Duration = Duration::from_mins(1);
@@ -145,6 +145,17 @@ impl Site {
             .spawn()
             .context("cannot start `pli serve`")?;
         Ok(Server { child, log_file })
+    }
+
+    /// Waits until the running server knows so many BALs; those that are created beside it reach it by a notice.
+    pub fn wait_for_bals(&self, count: usize) -> Result<()> {
+        let line = format!("pli_bals {count}");
+        let knows = || {
+            let page = http_get(self.operator.http_port, "/metrics");
+            page.is_ok_and(|(_, metrics)| metrics.lines().any(|known| known == line))
+        };
+        ensure!(wait_until(START_LIMIT, knows), "the server does not learn of its BALs");
+        Ok(())
     }
 
     /// TLS for a client without a certificate, or with one.

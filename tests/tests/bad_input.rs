@@ -18,8 +18,9 @@ struct Scene {
 impl Scene {
     fn new() -> Result<(Self, Server)> {
         let site = Site::new()?;
-        let bal = site.create_bal("accueil")?;
         let server = site.serve(&[])?;
+        let bal = site.create_bal("accueil")?;
+        site.wait_for_bals(1)?;
         let (peer, person) = (site.tls(Some(&site.peer))?, site.tls(None)?);
         Ok((Self { site, bal, peer, person }, server))
     }

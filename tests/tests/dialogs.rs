@@ -7,14 +7,13 @@ use std::path::Path;
 use anyhow::{Context, Result, bail, ensure};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use e2e::{Bal, DOMAIN, Identity, Mailbox, PASSWORD, PEER, PEER2, Site, Steps, Wire};
+use e2e::{Bal, DOMAIN, Identity, Mailbox, PASSWORD, PEER, PEER2, Server, Site, Steps, Wire};
 
 const MAX_SIZE: u64 = 25 * 1024 * 1024;
 
 #[test]
 fn golden_dialogs_hold_over_tls() {
-    let world = World::new().expect("the world of the dialogs");
-    let mut server = world.site.serve(&[]).expect("pli serve");
+    let (world, mut server) = World::new().expect("the world of the dialogs");
     let mut steps = Steps::default();
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("dialogs");
     let mut files: Vec<_> =
@@ -40,14 +39,16 @@ struct World {
 }
 
 impl World {
-    fn new() -> Result<Self> {
+    fn new() -> Result<(Self, Server)> {
         let site = Site::new()?;
+        let server = site.serve(&[])?;
         let (bal, bal2) = (site.create_bal("accueil")?, site.create_bal("pharmacie")?);
         let software = site.create_applicative_bal("labo")?;
         let (suspended, closed) = (site.create_bal("suspendue")?, site.create_bal("fermee")?);
         for (verb, bal) in [("suspend", &suspended), ("close", &closed)] {
             site.pli()?.args(["bal", verb, &bal.address, "--reason", "essai"]).succeed()?;
         }
+        site.wait_for_bals(5)?;
         let sasl = |password: &str| STANDARD.encode(format!("\0{}\0{password}", bal.address));
         let variables = vec![
             ("host", format!("mail.{DOMAIN}")),
@@ -67,7 +68,7 @@ impl World {
             ("peer2", format!("dr.martin@{PEER2}")),
             ("outside", "quelquun@hors-confiance.example".to_owned()),
         ];
-        Ok(Self { site, bal, bal2, software, variables })
+        Ok((Self { site, bal, bal2, software, variables }, server))
     }
 
     fn fill_in(&self, text: &str) -> String {

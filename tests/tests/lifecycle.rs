@@ -5,7 +5,7 @@ use std::fs;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use e2e::{Bal, PEER, Server, Site, Wire, http_get};
 use nix::sys::signal::Signal;
 use rustls::ClientConfig;
@@ -110,7 +110,7 @@ fn sigterm_lets_a_transaction_finish_and_ends_with_0() {
     busy.send(b".\r\n").expect("the final dot");
     busy.expect("250").expect("the transaction finishes");
     assert_eq!(server.wait().expect("an end"), Some(0));
-    assert!(!site.operator.data_dir.join("postgresql/postmaster.pid").exists(), "PostgreSQL is still there");
+    assert!(!site.operator.data_dir.join("postgresql/data/postmaster.pid").exists(), "PostgreSQL is still there");
     let _server = serve(&site);
     assert_eq!(subjects(&site, &bal).expect("the INBOX").get("drained"), Some(&1));
 }
@@ -208,9 +208,8 @@ fn an_unreachable_database_is_not_ready_and_refuses_for_now() {
 
 /// Kills the postmaster of the site's private cluster.
 fn stop_database(site: &Site) -> Result<()> {
-    let folder = site.operator.data_dir.join("postgresql");
-    let files = [folder.join("postmaster.pid"), folder.join("data/postmaster.pid")];
-    let Some(text) = files.iter().find_map(|file| fs::read_to_string(file).ok()) else { bail!("no postmaster.pid") };
+    let file = site.operator.data_dir.join("postgresql/data/postmaster.pid");
+    let text = fs::read_to_string(&file).with_context(|| file.display().to_string())?;
     let pid: i32 = text.lines().next().context("an empty postmaster.pid")?.trim().parse()?;
     Ok(nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), Signal::SIGQUIT)?)
 }

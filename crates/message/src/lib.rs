@@ -1,22 +1,23 @@
 //! A mail message: scanned once as it streams in, summarised, and given its trace fields.
 
-#![allow(clippy::todo, unused_variables, reason = "interface first; bodies follow")]
-
 mod address_list;
 mod codec;
 mod date;
+mod decode;
 mod envelope;
 mod fields;
 mod header;
 mod lexer;
 mod mime;
 mod numbering;
+mod printable;
 mod report;
 mod scanner;
 mod summary;
 mod trace;
 
 pub use codec::SummaryError;
+pub use decode::{decode_words, decoded_text};
 pub use header::{HeaderBlock, HeaderError};
 pub use report::{FailedRecipient, FailureReport, failure_report};
 pub use scanner::Scanner;

@@ -1,11 +1,15 @@
 //! Folders and what is in them.
 
+mod content;
+mod copying;
+mod name;
+mod tree;
+
 use std::collections::BTreeSet;
 
-use mssante::BalId;
 use time::OffsetDateTime;
 
-use crate::{MessageId, Store, StoreError};
+use crate::MessageId;
 
 /// The number of a folder. Never reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -183,87 +187,4 @@ pub struct Copied {
     pub source: Vec<Uid>,
     /// UIDs in the target, in the same order.
     pub target: Vec<Uid>,
-}
-
-impl Store {
-    /// All folders of a BAL, INBOX first, then by name.
-    pub async fn folders(&self, bal: BalId) -> Result<Vec<Folder>, StoreError> {
-        todo!()
-    }
-
-    /// Creates a folder and the missing ones above it.
-    pub async fn create_folder(
-        &self,
-        bal: BalId,
-        name: &str,
-        special_use: Option<SpecialUse>,
-    ) -> Result<Folder, StoreError> {
-        todo!()
-    }
-
-    /// Deletes a folder with its messages; INBOX and folders with children are refused.
-    pub async fn delete_folder(&self, bal: BalId, name: &str) -> Result<(), StoreError> {
-        todo!()
-    }
-
-    /// Renames a folder and all below it; renaming INBOX moves its messages. `[RFC3501 6.3.5]`
-    pub async fn rename_folder(&self, bal: BalId, from: &str, to: &str) -> Result<(), StoreError> {
-        todo!()
-    }
-
-    /// Subscribes or unsubscribes a name (it need not exist). `[RFC3501 6.3.6]`
-    pub async fn set_subscribed(&self, bal: BalId, name: &str, subscribed: bool) -> Result<(), StoreError> {
-        todo!()
-    }
-
-    /// All subscribed names, existing or not. `[RFC3501 6.3.9]`
-    pub async fn subscriptions(&self, bal: BalId) -> Result<Vec<String>, StoreError> {
-        todo!()
-    }
-
-    /// The figures of a folder.
-    pub async fn folder_status(&self, folder: FolderId) -> Result<FolderStatus, StoreError> {
-        todo!()
-    }
-
-    /// Opens a folder; with `claim_recent` (SELECT, not EXAMINE) this session alone sees the
-    /// new messages as `\Recent`.
-    pub async fn open_folder(&self, bal: BalId, name: &str, claim_recent: bool) -> Result<Opened, StoreError> {
-        todo!()
-    }
-
-    /// What changed in the folder after `since`.
-    pub async fn changes(&self, folder: FolderId, since: Modseq) -> Result<Changes, StoreError> {
-        todo!()
-    }
-
-    /// Changes flags of the messages that still exist; returns those with their new state.
-    pub async fn change_flags(
-        &self,
-        folder: FolderId,
-        uids: &[Uid],
-        change: &FlagChange,
-    ) -> Result<Vec<Entry>, StoreError> {
-        todo!()
-    }
-
-    /// Removes those of `uids` that are `\Deleted` (all that are, with `None`); returns their UIDs.
-    pub async fn expunge(&self, folder: FolderId, uids: Option<&[Uid]>) -> Result<Vec<Uid>, StoreError> {
-        todo!()
-    }
-
-    /// Copies messages with their flags and dates. `[RFC3501 6.4.7]`
-    pub async fn copy(&self, from: FolderId, uids: &[Uid], to: FolderId) -> Result<Copied, StoreError> {
-        todo!()
-    }
-
-    /// Moves messages in one transaction. `[RFC6851 3.3]`
-    pub async fn move_messages(&self, from: FolderId, uids: &[Uid], to: FolderId) -> Result<Copied, StoreError> {
-        todo!()
-    }
-
-    /// Wakes at every change of the folder, made by this process or (within half a second) another node.
-    pub fn watch_folder(&self, folder: FolderId) -> tokio::sync::watch::Receiver<Modseq> {
-        todo!()
-    }
 }

@@ -1,12 +1,14 @@
 //! The queue of messages for peers: one entry per remote recipient, claimed by lease.
 
-use std::time::Duration;
+mod work;
 
-use mssante::{Address, Domain, ReversePath};
+use mssante::{Address, ReversePath};
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
-use crate::{Acceptance, MessageId, QueueId, Store, StoreError};
+use crate::{MessageId, QueueId};
+
+pub(crate) use self::work::settle_in;
 
 /// When the sender wants to be told. `[RFC3461 4.1]`
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -98,51 +100,4 @@ pub struct QueueStatus {
     pub pending: u64,
     /// Age of the oldest in seconds.
     pub oldest_seconds: u64,
-}
-
-impl Store {
-    /// Claims up to `limit` due entries for `lease`, oldest first.
-    pub async fn claim(&self, limit: u32, lease: Duration) -> Result<Vec<Claimed>, StoreError> {
-        todo!()
-    }
-
-    /// Writes outcomes down, each only if its lease is still ours; returns how many were.
-    pub async fn settle(&self, outcomes: &[(QueueId, i64, Outcome)]) -> Result<u64, StoreError> {
-        todo!()
-    }
-
-    /// Prolongs leases that are still ours; returns how many are.
-    pub async fn renew(&self, leases: &[(QueueId, i64)], lease: Duration) -> Result<u64, StoreError> {
-        todo!()
-    }
-
-    /// Ends entries of one message for good and accepts the report on them, in one transaction:
-    /// each only if its lease is still ours, the report only if at least one is.
-    pub async fn settle_failed(
-        &self,
-        failed: &[(QueueId, i64, String)],
-        report: Option<Acceptance>,
-    ) -> Result<u64, StoreError> {
-        todo!()
-    }
-
-    /// When the next entry is due, if there is one.
-    pub async fn next_due(&self) -> Result<Option<OffsetDateTime>, StoreError> {
-        todo!()
-    }
-
-    /// Makes all waiting entries of a domain due now (the peer is back).
-    pub async fn make_due(&self, domain: &Domain) -> Result<u64, StoreError> {
-        todo!()
-    }
-
-    /// Figures for metrics and `pli status`.
-    pub async fn queue_status(&self) -> Result<QueueStatus, StoreError> {
-        todo!()
-    }
-
-    /// Wakes when entries were added by this process.
-    pub fn watch_queue(&self) -> tokio::sync::watch::Receiver<u64> {
-        todo!()
-    }
 }

@@ -1,6 +1,6 @@
 //! White lists in the observed format, signed with an enveloped signature.
 //!
-//! The document is written in canonical form (`[C14N10 2]`), so that what is digested is a
+//! The document is written in canonical form (`[RFC3076 2]`), so that what is digested is a
 //! piece of the text itself and no canonicaliser is needed. `xmlsec1` agrees (see the tests).
 
 use std::fmt::Write as _;
@@ -182,7 +182,7 @@ fn write_entry(xml: &mut String, entry: &ListEntry) {
     xml.push_str("        </Domaine>\n");
 }
 
-/// Text as canonical XML writes it. `[C14N10 2.3]`
+/// Text as canonical XML writes it. `[RFC3076 2.3]`
 fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('\r', "&#xD;")
 }

@@ -313,3 +313,42 @@ async fn a_session_is_not_resumed_past_the_end_of_the_certificate() {
     let (server, _) = handshake_of_mail_client(&listener, &client, "localhost").await;
     assert!(matches!(server, Err(TlsError::Handshake(text)) if text.contains("expired")));
 }
+
+/// A client that knows TLS 1.2 only, with the certificate `name` of the folder.
+fn old_client(folder: &Path, name: &str) -> tokio_rustls::TlsConnector {
+    use rustls_pki_types::pem::PemObject;
+    use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_file(folder.join("ca.pem")).unwrap()).unwrap();
+    let chain = CertificateDer::pem_file_iter(folder.join(format!("{name}.pem"))).unwrap();
+    let chain = chain.collect::<Result<_, _>>().unwrap();
+    let key = PrivateKeyDer::from_pem_file(folder.join(format!("{name}.key"))).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&rustls::version::TLS12])
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_client_auth_cert(chain, key)
+        .unwrap();
+    Arc::new(config).into()
+}
+
+#[tokio::test]
+async fn tls_1_2_is_served_with_forward_secrecy_and_the_same_judgement() {
+    let bench = Bench::new();
+    let listener = bench.listener(ClientCertificate::Required);
+    let good = bench.pki.server(&holder("mx.hopital.fr")).unwrap();
+    let expired = bench.pki.flawed_server(&holder("mx.hopital.fr"), Flaw::Expired).unwrap();
+    for (issued, accepted) in [(good, true), (expired, false)] {
+        issued.write(bench.folder.path(), "old").unwrap();
+        let client = old_client(bench.folder.path(), "old");
+        let (server_end, client_end) = sockets().await;
+        let name = "localhost".try_into().unwrap();
+        let (server, client) = tokio::join!(listener.accept(server_end), client.connect(name, client_end));
+        assert_eq!((server.is_ok(), client.is_ok()), (accepted, accepted));
+        if let Ok(transport) = server {
+            assert_eq!(transport.tls_description().unwrap(), "TLSv1.2 TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384");
+            assert_eq!(transport.peer().unwrap().name().common_name(), Some("mx.hopital.fr"));
+        }
+    }
+}

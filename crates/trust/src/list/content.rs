@@ -1,7 +1,7 @@
 //! What the list says.
 //!
 //! The document is parsed once. The signature is verified on that tree and the content read
-//! from it, so nothing can be read that was not signed. `[XMLDSIG 8.1.3]`
+//! from it, so nothing can be read that was not signed. `[RFC3275 8.1.3]`
 
 use mssante::Domain;
 use time::OffsetDateTime;

@@ -11,7 +11,7 @@ const XADES: &str = "http://uri.etsi.org/01903/v1.3.2#";
 const SIGNED_PROPERTIES: &str = "http://uri.etsi.org/01903#SignedProperties";
 const ENVELOPED: &str = "http://www.w3.org/2000/09/xmldsig#enveloped-signature";
 
-/// Canonical forms without comments. `[XMLDSIG 6.5]`
+/// Canonical forms without comments. `[RFC3275 6.5]`
 const CANONICAL: [&str; 2] =
     ["http://www.w3.org/TR/2001/REC-xml-c14n-20010315", "http://www.w3.org/2001/10/xml-exc-c14n#"];
 /// RSA and ECDSA with SHA-2. `[RFC9231 2.3]`
@@ -37,7 +37,7 @@ pub(super) struct SignedParts {
 }
 
 /// The one signature of the document, a child of its root. Any other, wherever it stands, is
-/// a sign of wrapping. `[XMLDSIG 8.1.1]`
+/// a sign of wrapping. `[RFC3275 8.1.1]`
 pub(super) fn only_signature(document: &Document<'_>) -> Result<NodeId, TrustListError> {
     match document.get_elements_by_tag_name_ns(DS, "Signature")[..] {
         [] => Err(refused("the list is not signed")),

@@ -1,0 +1,265 @@
+//! Claiming entries by lease, and writing down how the attempts ended.
+
+use std::time::Duration;
+
+use mssante::{Address, Domain, ReversePath};
+use serde_json::{Value, json};
+use sqlx::types::Json;
+use sqlx::{FromRow, PgConnection};
+use time::OffsetDateTime;
+
+use super::{Claimed, DsnParameters, Outcome, QueueStatus};
+use crate::trace::{self, Trace};
+use crate::{Acceptance, MessageId, QueueId, Store, StoreError};
+
+/// A row of `queue` with what its message adds.
+#[derive(FromRow)]
+struct ClaimedRow {
+    id: i64,
+    fence: i64,
+    message_id: i64,
+    size: i64,
+    header_size: i32,
+    reverse_path: Option<String>,
+    recipient: String,
+    smtputf8: bool,
+    envelope_id: Option<String>,
+    ret: Option<String>,
+    dsn: Json<DsnParameters>,
+    queued_at: OffsetDateTime,
+    attempts: i32,
+}
+
+impl TryFrom<ClaimedRow> for Claimed {
+    type Error = StoreError;
+
+    fn try_from(row: ClaimedRow) -> Result<Self, StoreError> {
+        let reverse_path = row.reverse_path.as_deref().map(address).transpose()?;
+        Ok(Self {
+            id: QueueId(row.id),
+            fence: row.fence,
+            message: MessageId(row.message_id),
+            size: row.size.unsigned_abs(),
+            header_size: u64::from(row.header_size.unsigned_abs()),
+            reverse_path: reverse_path.map_or(ReversePath::Null, ReversePath::Address),
+            recipient: address(&row.recipient)?,
+            smtputf8: row.smtputf8,
+            envelope_id: row.envelope_id,
+            ret: row.ret,
+            dsn: row.dsn.0,
+            accepted_at: row.queued_at,
+            // Counted when the entry is claimed, so that attempts that ended in a crash count too.
+            attempts: row.attempts.unsigned_abs().saturating_sub(1),
+        })
+    }
+}
+
+fn address(text: &str) -> Result<Address, StoreError> {
+    Address::parse(text).map_err(|error| StoreError::inconsistent("queue", error))
+}
+
+impl Store {
+    /// Claims up to `limit` due entries for `lease`, oldest first.
+    pub async fn claim(&self, limit: u32, lease: Duration) -> Result<Vec<Claimed>, StoreError> {
+        let now = self.clock().now();
+        let rows: Vec<ClaimedRow> = sqlx::query_as(
+            "WITH due AS (
+                 SELECT id FROM queue WHERE state = 'waiting' AND due_at <= $1
+                 ORDER BY due_at LIMIT $2 FOR UPDATE SKIP LOCKED)
+             UPDATE queue q
+             SET fence = q.fence + 1, attempts = q.attempts + 1, lease_until = $3, due_at = $3
+             FROM due, message m
+             WHERE q.id = due.id AND m.id = q.message_id
+             RETURNING q.*, m.size, m.header_size",
+        )
+        .bind(now)
+        .bind(i64::from(limit))
+        .bind(now + lease)
+        .fetch_all(self.pool())
+        .await?;
+        rows.into_iter().map(TryInto::try_into).collect()
+    }
+
+    /// Prolongs leases that are still ours; returns how many are.
+    pub async fn renew(&self, leases: &[(QueueId, i64)], lease: Duration) -> Result<u64, StoreError> {
+        let done = sqlx::query(
+            "UPDATE queue q SET lease_until = $3, due_at = $3
+             FROM unnest($1::bigint[], $2::bigint[]) AS held (id, fence)
+             WHERE q.id = held.id AND q.fence = held.fence AND q.lease_until IS NOT NULL",
+        )
+        .bind(leases.iter().map(|(id, _)| id.0).collect::<Vec<_>>())
+        .bind(leases.iter().map(|(_, fence)| *fence).collect::<Vec<_>>())
+        .bind(self.clock().now() + lease)
+        .execute(self.pool())
+        .await?;
+        Ok(done.rows_affected())
+    }
+
+    /// Writes outcomes down, each only if its lease is still ours; returns how many were.
+    pub async fn settle(&self, outcomes: &[(QueueId, i64, Outcome)]) -> Result<u64, StoreError> {
+        let mut transaction = self.pool().begin().await?;
+        let settled = settle_in(&mut transaction, outcomes, self.clock().now()).await?;
+        transaction.commit().await?;
+        Ok(settled)
+    }
+
+    /// Ends entries of one message for good and accepts the report on them, in one transaction:
+    /// each only if its lease is still ours, the report only if at least one is.
+    pub async fn settle_failed(
+        &self,
+        failed: &[(QueueId, i64, String)],
+        report: Option<Acceptance>,
+    ) -> Result<u64, StoreError> {
+        todo!()
+    }
+
+    /// When the next entry is due, if there is one.
+    pub async fn next_due(&self) -> Result<Option<OffsetDateTime>, StoreError> {
+        Ok(sqlx::query_scalar("SELECT min(due_at) FROM queue WHERE state = 'waiting'").fetch_one(self.pool()).await?)
+    }
+
+    /// Makes all waiting entries of a domain due now (the peer is back).
+    pub async fn make_due(&self, domain: &Domain) -> Result<u64, StoreError> {
+        let done = sqlx::query(
+            "UPDATE queue SET due_at = $2
+             WHERE domain = $1 AND state = 'waiting' AND due_at > $2 AND (lease_until IS NULL OR lease_until <= $2)",
+        )
+        .bind(domain.as_str())
+        .bind(self.clock().now())
+        .execute(self.pool())
+        .await?;
+        self.notices().queue_grew();
+        Ok(done.rows_affected())
+    }
+
+    /// Figures for metrics and `pli status`.
+    pub async fn queue_status(&self) -> Result<QueueStatus, StoreError> {
+        let (pending, oldest): (i64, Option<OffsetDateTime>) =
+            sqlx::query_as("SELECT count(*), min(queued_at) FROM queue").fetch_one(self.pool()).await?;
+        let age = oldest.map_or(0, |oldest| (self.clock().now() - oldest).whole_seconds());
+        Ok(QueueStatus { pending: pending.unsigned_abs(), oldest_seconds: u64::try_from(age).unwrap_or(0) })
+    }
+
+    /// Wakes when entries were added by this process.
+    pub fn watch_queue(&self) -> tokio::sync::watch::Receiver<u64> {
+        self.notices().watch_queue()
+    }
+}
+
+/// A row that an outcome was written to.
+#[derive(FromRow)]
+struct SettledRow {
+    id: i64,
+    message_id: i64,
+    recipient: String,
+}
+
+/// Writes outcomes down within a transaction of the caller's; returns how many were still ours.
+pub(crate) async fn settle_in(
+    connection: &mut PgConnection,
+    outcomes: &[(QueueId, i64, Outcome)],
+    now: OffsetDateTime,
+) -> Result<u64, StoreError> {
+    let (deferred, ended): (Vec<_>, Vec<_>) =
+        outcomes.iter().partition(|(_, _, outcome)| matches!(outcome, Outcome::Deferred { .. }));
+    let mut settled = defer(connection, &deferred).await?;
+    settled.extend(end(connection, &ended, now).await?);
+    let traces: Vec<_> = settled.iter().filter_map(|row| trace_of(row, outcomes, now)).collect();
+    trace::insert_all(&traces, connection).await?;
+    Ok(settled.len() as u64)
+}
+
+type Ending<'a> = &'a (QueueId, i64, Outcome);
+
+async fn defer(connection: &mut PgConnection, outcomes: &[Ending<'_>]) -> Result<Vec<SettledRow>, StoreError> {
+    if outcomes.is_empty() {
+        return Ok(Vec::new());
+    }
+    let waits = outcomes.iter().filter_map(|(_, _, outcome)| match outcome {
+        Outcome::Deferred { next_attempt, .. } => Some(*next_attempt),
+        Outcome::HandedOver { .. } | Outcome::Failed { .. } => None,
+    });
+    Ok(sqlx::query_as(
+        "UPDATE queue q SET due_at = o.due_at, lease_until = NULL, last_reply = o.reply
+         FROM unnest($1::bigint[], $2::bigint[], $3::timestamptz[], $4::text[]) AS o (id, fence, due_at, reply)
+         WHERE q.id = o.id AND q.fence = o.fence
+         RETURNING q.id, q.message_id, q.recipient",
+    )
+    .bind(ids(outcomes))
+    .bind(fences(outcomes))
+    .bind(waits.collect::<Vec<_>>())
+    .bind(outcomes.iter().map(|(_, _, outcome)| outcome.reply()).collect::<Vec<_>>())
+    .fetch_all(connection)
+    .await?)
+}
+
+/// Entries that are over leave the queue; their messages may have lost the last reference.
+async fn end(
+    connection: &mut PgConnection,
+    outcomes: &[Ending<'_>],
+    now: OffsetDateTime,
+) -> Result<Vec<SettledRow>, StoreError> {
+    if outcomes.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows: Vec<SettledRow> = sqlx::query_as(
+        "DELETE FROM queue q USING unnest($1::bigint[], $2::bigint[]) AS o (id, fence)
+         WHERE q.id = o.id AND q.fence = o.fence
+         RETURNING q.id, q.message_id, q.recipient",
+    )
+    .bind(ids(outcomes))
+    .bind(fences(outcomes))
+    .fetch_all(&mut *connection)
+    .await?;
+    sqlx::query(
+        "INSERT INTO sweep_candidate (message_id, since) SELECT DISTINCT unnest($1::bigint[]), $2::timestamptz
+         ON CONFLICT DO NOTHING",
+    )
+    .bind(rows.iter().map(|row| row.message_id).collect::<Vec<_>>())
+    .bind(now)
+    .execute(connection)
+    .await?;
+    Ok(rows)
+}
+
+fn ids(outcomes: &[Ending<'_>]) -> Vec<i64> {
+    outcomes.iter().map(|(id, _, _)| id.0).collect()
+}
+
+fn fences(outcomes: &[Ending<'_>]) -> Vec<i64> {
+    outcomes.iter().map(|(_, fence, _)| *fence).collect()
+}
+
+fn trace_of(row: &SettledRow, outcomes: &[(QueueId, i64, Outcome)], now: OffsetDateTime) -> Option<Trace> {
+    let (_, _, outcome) = outcomes.iter().find(|(id, _, _)| id.0 == row.id)?;
+    let trace = Trace::new(now, outcome.event()).of_message(MessageId(row.message_id));
+    Some(
+        match outcome {
+            Outcome::HandedOver { host, .. } => trace.with_peer(host.as_str()),
+            Outcome::Deferred { .. } | Outcome::Failed { .. } => trace,
+        }
+        .with(detail(row, outcome)),
+    )
+}
+
+fn detail(row: &SettledRow, outcome: &Outcome) -> Value {
+    json!({ "recipient": row.recipient, "reply": outcome.reply() })
+}
+
+impl Outcome {
+    /// What the peer said, or what happened.
+    fn reply(&self) -> &str {
+        match self {
+            Self::HandedOver { reply, .. } | Self::Deferred { reply, .. } | Self::Failed { reply } => reply,
+        }
+    }
+
+    /// The word in the audit trail.
+    fn event(&self) -> &'static str {
+        match self {
+            Self::HandedOver { .. } => "relay.handed-over",
+            Self::Deferred { .. } => "relay.deferred",
+            Self::Failed { .. } => "relay.failed",
+        }
+    }
+}
