@@ -15,8 +15,9 @@ use crate::{Content, Envelope, Part, Span, Summary, date, envelope};
 pub(crate) const MAX_DEPTH: usize = 32;
 /// Parts in a message; the last one swallows what would have been more.
 const MAX_PARTS: usize = 1_000;
-/// Octets of the message's own header that are read for fields.
-const MAX_TOP_HEADER: usize = 256 * 1024;
+/// Octets of the message's own header that are read for fields: the most that SMTP takes in,
+/// and the trace fields on top.
+const MAX_TOP_HEADER: usize = (256 + 8) * 1024;
 /// Octets of a part's header that are read for fields.
 const MAX_PART_HEADER: usize = 64 * 1024;
 /// Octets of all headers together that are read for fields: bounds the summary's size.
