@@ -46,11 +46,24 @@ async fn operate(
         () = stop.wait() => Err(Failure::Interrupted),
     };
     if shown.is_ok() && !args.once {
-        stop.wait().await;
+        stay(&mut operators, &mut stop).await;
     }
     let [hospital, pharmacy] = operators;
     tokio::join!(hospital.stop(), pharmacy.stop());
     shown
+}
+
+/// Until somebody stops the demonstration. An operator that somebody kills may be started again
+/// by hand: the other one goes on.
+async fn stay([hospital, pharmacy]: &mut [Operator; 2], stop: &mut Stop) {
+    let both_ended = async {
+        tokio::join!(hospital.watch(), pharmacy.watch());
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        () = stop.wait() => {}
+        () = both_ended => {}
+    }
 }
 
 fn start([hospital, pharmacy]: [Plan; 2], [ours, theirs]: [OperatorFiles; 2]) -> Result<[Operator; 2], Failure> {

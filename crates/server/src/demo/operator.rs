@@ -123,6 +123,13 @@ impl Operator {
         self.bals.iter().find(|bal| bal.kind == kind).expect("every kind was created before")
     }
 
+    /// Waits for its process to end, and says so.
+    pub(super) async fn watch(&mut self) {
+        let ended = self.process.wait().await.map_or_else(|error| error.to_string(), |status| status.to_string());
+        let again = self.files.config.display();
+        eprintln!("pli: {} ended ({ended}); `pli serve --config {again}` starts it again", self.plan.name);
+    }
+
     /// SIGTERM, and its end.
     pub(super) async fn stop(mut self) {
         self.signal(Signal::SIGTERM);
