@@ -17,11 +17,6 @@ pub(crate) enum Located {
     Missing,
 }
 
-/// Whether the section can be found without the message's summary.
-pub(crate) fn is_whole(section: Option<&Section<'_>>) -> bool {
-    section.is_none()
-}
-
 /// Finds a section.
 pub(crate) fn locate(summary: &Summary, section: Option<&Section<'_>>) -> Located {
     let found = match section {

@@ -1,9 +1,9 @@
 //! A selected folder as one session has shown it to its client: which message has which
 //! number, and what the client has been told. Rebuilt at will, never the truth.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
-use store::{Changes, Entry, Flags, MessageId, Modseq, Opened, Uid};
+use store::{Changes, Entry, FlagChange, Flags, MessageId, Modseq, Opened, Uid};
 
 use crate::sets::Ranges;
 
@@ -206,6 +206,29 @@ impl View {
         entries.iter().filter_map(|entry| self.update(entry)).collect()
     }
 
+    /// Whether `entry` is what `change` makes of the message as the client knows it.
+    pub(crate) fn expects(&self, entry: &Entry, change: &FlagChange) -> bool {
+        let Some(row) = self.position(entry.uid).map(|at| &self.rows[at]) else { return false };
+        let system = match change {
+            FlagChange::Replace(flags) => System::of(flags),
+            FlagChange::Add(flags) => System(row.system.0 | System::of(flags).0),
+            FlagChange::Remove(flags) => System(row.system.0 & !System::of(flags).0),
+        };
+        let named = |flags: &Flags, word: &String| flags.keywords.iter().any(|k| k.eq_ignore_ascii_case(word));
+        let kept = |word: &&String| match change {
+            FlagChange::Replace(_) => false,
+            FlagChange::Add(_) => true,
+            FlagChange::Remove(flags) => !named(flags, word),
+        };
+        let mut keywords: Vec<String> =
+            self.keywords(row).iter().filter(kept).map(|k| k.to_ascii_lowercase()).collect();
+        if let FlagChange::Replace(flags) | FlagChange::Add(flags) = change {
+            keywords.extend(flags.keywords.iter().map(|k| k.to_ascii_lowercase()));
+        }
+        let is: BTreeSet<String> = entry.flags.keywords.iter().map(|k| k.to_ascii_lowercase()).collect();
+        system == System::of(&entry.flags) && keywords.into_iter().collect::<BTreeSet<_>>() == is
+    }
+
     /// Takes what the store says of the time since [`View::modseq`] in. Messages that are gone
     /// stay in the view until [`View::news`] may tell of them.
     pub(crate) fn apply(&mut self, changes: &Changes) -> Pending {
@@ -364,6 +387,20 @@ pub(crate) mod tests {
         assert_eq!(view.absorb(&[seen(entry(2, 15))]), [1]);
         let pending = view.apply(&changes(vec![seen(entry(2, 15))], vec![]));
         assert_eq!(view.news(&pending, true), News::default());
+    }
+
+    #[test]
+    fn a_silent_store_is_a_surprise_only_if_another_session_had_a_part_in_it() {
+        let view = view(vec![entry(2, 1)]);
+        let add = |flags: &Flags| FlagChange::Add(flags.clone());
+        let ours = Flags { seen: true, keywords: ["$A".to_owned()].into(), ..Flags::default() };
+        let mut outcome = seen(entry(2, 5));
+        outcome.flags.keywords.insert("$a".into());
+        assert!(view.expects(&outcome, &add(&ours)));
+        outcome.flags.flagged = true;
+        assert!(!view.expects(&outcome, &add(&ours)));
+        assert!(view.expects(&seen(entry(2, 5)), &FlagChange::Replace(Flags { seen: true, ..Flags::default() })));
+        assert!(view.expects(&entry(2, 5), &FlagChange::Remove(ours)));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use super::lexer::Lexer;
 const MOST_PATTERNS: usize = 100;
 
 /// A LIST command.
+#[allow(clippy::struct_excessive_bools, reason = "each is an option of the command, free of the others")]
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct List {
     /// Reference name, as on the wire.

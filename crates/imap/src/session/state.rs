@@ -1,0 +1,157 @@
+//! The states of a session. What needs a log-in or a folder can only be reached through the
+//! state that has it. `[RFC3501 3]`
+
+use mssante::BalId;
+use store::{FolderId, Modseq};
+use tokio::sync::watch;
+
+use crate::reply::Failure;
+use crate::view::View;
+
+/// Where a session is.
+#[derive(Default)]
+pub(super) enum State {
+    /// Nobody has logged in.
+    #[default]
+    NotAuthenticated,
+    /// Somebody has.
+    Authenticated(Account),
+    /// A folder is open.
+    Selected(Account, Box<Selected>),
+}
+
+/// The BAL that was logged in to.
+pub(super) struct Account {
+    bal: BalId,
+}
+
+impl Account {
+    pub(super) fn new(bal: BalId) -> Self {
+        Self { bal }
+    }
+
+    pub(super) fn bal(&self) -> BalId {
+        self.bal
+    }
+}
+
+/// An open folder.
+pub(super) struct Selected {
+    folder: FolderId,
+    name: String,
+    writable: bool,
+    /// What the client knows of it.
+    pub(super) view: View,
+    watch: watch::Receiver<Modseq>,
+    /// Something may have changed before the watch began.
+    stale: bool,
+}
+
+impl Selected {
+    pub(super) fn new(
+        folder: FolderId,
+        name: String,
+        writable: bool,
+        view: View,
+        watch: watch::Receiver<Modseq>,
+    ) -> Self {
+        Self { folder, name, writable, view, watch, stale: true }
+    }
+
+    pub(super) fn folder(&self) -> FolderId {
+        self.folder
+    }
+
+    /// Whether it was opened by SELECT, not EXAMINE.
+    pub(super) fn is_writable(&self) -> bool {
+        self.writable
+    }
+
+    /// Has the store asked again at the next occasion.
+    pub(super) fn mark_stale(&mut self) {
+        self.stale = true;
+    }
+
+    /// Whether the store has news since the last time that this was asked.
+    pub(super) fn take_news(&mut self) -> bool {
+        let changed = self.watch.has_changed().unwrap_or(true);
+        self.watch.mark_unchanged();
+        std::mem::take(&mut self.stale) || changed
+    }
+}
+
+impl State {
+    pub(super) fn is_logged_in(&self) -> bool {
+        !matches!(self, Self::NotAuthenticated)
+    }
+
+    /// The account, or BAD.
+    pub(super) fn account(&self) -> Result<&Account, Failure> {
+        match self {
+            Self::NotAuthenticated => Err(Failure::Bad("Log in first")),
+            Self::Authenticated(account) | Self::Selected(account, _) => Ok(account),
+        }
+    }
+
+    /// The account and the open folder, or BAD.
+    pub(super) fn selected(&mut self) -> Result<(&Account, &mut Selected), Failure> {
+        match self {
+            Self::NotAuthenticated => Err(Failure::Bad("Log in first")),
+            Self::Authenticated(_) => Err(Failure::Bad("Select a folder first")),
+            Self::Selected(account, selected) => Ok((account, selected)),
+        }
+    }
+
+    /// The open folder.
+    pub(super) fn open_folder(&mut self) -> Option<&mut Selected> {
+        match self {
+            Self::Selected(_, selected) => Some(selected),
+            Self::NotAuthenticated | Self::Authenticated(_) => None,
+        }
+    }
+
+    pub(super) fn log_in(&mut self, account: Account) {
+        *self = Self::Authenticated(account);
+    }
+
+    /// Opens a folder. Only an account can.
+    pub(super) fn select(&mut self, selected: Selected) {
+        *self = match std::mem::take(self) {
+            Self::NotAuthenticated => Self::NotAuthenticated,
+            Self::Authenticated(account) | Self::Selected(account, _) => Self::Selected(account, Box::new(selected)),
+        };
+    }
+
+    /// Closes the folder.
+    pub(super) fn deselect(&mut self) {
+        *self = match std::mem::take(self) {
+            Self::Selected(account, _) => Self::Authenticated(account),
+            other => other,
+        };
+    }
+
+    /// Closes the folder if it has this name: it was just deleted in this session.
+    pub(super) fn forget(&mut self, name: &str) {
+        if matches!(self, Self::Selected(_, selected) if selected.name == name) {
+            self.deselect();
+        }
+    }
+
+    /// Ends when the open folder changes; never if `wanted` is false or no folder is open.
+    pub(super) fn changed(&self, wanted: bool) -> impl Future<Output = ()> + 'static + use<> {
+        let watch = match self {
+            Self::Selected(_, selected) if wanted => Some(selected.watch.clone()),
+            _ => None,
+        };
+        async move {
+            let changed = match watch {
+                Some(mut watch) => watch.changed().await.is_ok(),
+                None => false,
+            };
+            // when the store closes it is the stop signal that ends the session
+            if !changed {
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+}
