@@ -38,12 +38,12 @@ pub(crate) struct Trouble {
 }
 
 impl Trouble {
-    fn new(status: &str, text: impl ToString, host: Option<&str>) -> Self {
+    fn new(status: &str, text: &impl ToString, host: Option<&str>) -> Self {
         Self { status: status.to_owned(), text: text.to_string(), host: host.map(str::to_owned) }
     }
 
     fn of_refusal(refusal: Refusal, host: &str) -> Self {
-        Self::new("4.7.0", format!("{}: {}", refusal.word(), refusal.row().english), Some(host))
+        Self::new("4.7.0", &format!("{}: {}", refusal.word(), refusal.row().english), Some(host))
     }
 
     fn of_client(error: &ClientError, host: &str) -> Self {
@@ -60,27 +60,41 @@ struct OpenHop {
     host: String,
 }
 
+/// Most hops opened in one attempt: a message on which the peer hangs up must not keep the others
+/// from going, and a peer that hangs up on all of them must not be called for each.
+const MOST_HOPS: usize = 3;
+
+/// Most recipients of one transaction: what every server takes. `[RFC5321 4.5.3.1.8]`
+const MOST_RECIPIENTS: usize = 100;
+
 impl Relay {
     /// Hands over what it can; every entry gets an ending.
     pub(crate) async fn attempt(&self, domain: &Domain, entries: Vec<Claimed>) -> Endings {
         let mut endings = Vec::with_capacity(entries.len());
         let mut hop = None;
-        for (message, recipients) in by_message(entries) {
-            if hop.is_none() {
+        let mut hops = 0;
+        let mut trouble = None;
+        for recipients in transactions(entries) {
+            if hop.is_none() && hops < MOST_HOPS {
+                hops += 1;
                 match self.open_hop(domain).await {
                     Ok(open) => hop = Some(open),
-                    Err(trouble) => {
-                        endings.extend(all_end(recipients, &Ending::Later(trouble)));
-                        continue;
-                    }
+                    Err(closed) => (hops, trouble) = (MOST_HOPS, Some(closed)),
                 }
             }
-            let Some(open) = hop.as_mut() else { continue };
-            match self.hand_over(open, message, &recipients).await {
+            let Some(open) = hop.as_mut() else {
+                let trouble = trouble.clone().unwrap_or_else(|| Trouble::new("4.4.2", &"the peer hangs up", None));
+                endings.extend(all_end(recipients, &Ending::Later(trouble)));
+                continue;
+            };
+            match self.hand_over(open, &recipients).await {
                 Ok(results) => endings.extend(per_recipient(recipients, results, &open.host)),
                 Err(error) => {
+                    trouble = Some(Trouble::of_client(&error, &open.host));
                     endings.extend(all_end(recipients, &ending_of(&error, &open.host)));
-                    hop = None;
+                    if !open.client.recover(&error).await {
+                        hop = None;
+                    }
                 }
             }
         }
@@ -92,8 +106,8 @@ impl Relay {
 
     /// Tries the hosts in order; a bad one does not doom the others.
     async fn open_hop(&self, domain: &Domain) -> Result<OpenHop, Trouble> {
-        let hosts = self.hosts.find(domain).await.map_err(|error| Trouble::new("4.4.3", error, None))?;
-        let mut trouble = Trouble::new("4.4.1", format!("no host of {domain} answered"), None);
+        let hosts = self.hosts.find(domain).await.map_err(|error| Trouble::new("4.4.3", &error, None))?;
+        let mut trouble = Trouble::new("4.4.1", &format!("no host of {domain} answered"), None);
         for host in &hosts {
             match self.open_host(domain, host).await {
                 Ok(client) => return Ok(OpenHop { client, host: host.name.clone() }),
@@ -110,8 +124,8 @@ impl Relay {
     async fn open_host(&self, domain: &Domain, host: &Host) -> Result<Client, Trouble> {
         let stream = timeout(CONNECT_TIMEOUT, TcpStream::connect((host.name.as_str(), host.port)))
             .await
-            .map_err(|_| Trouble::new("4.4.1", "no answer to the connection attempt", Some(&host.name)))?
-            .map_err(|error| Trouble::new("4.4.1", error, Some(&host.name)))?;
+            .map_err(|_| Trouble::new("4.4.1", &"no answer to the connection attempt", Some(&host.name)))?
+            .map_err(|error| Trouble::new("4.4.1", &error, Some(&host.name)))?;
         let client = Client::open(stream, &host.name, &self.hostname, &self.tls, Timeouts::default())
             .await
             .map_err(|error| Trouble::of_client(&error, &host.name))?;
@@ -130,11 +144,10 @@ impl Relay {
     async fn hand_over(
         &self,
         hop: &mut OpenHop,
-        message: MessageId,
         entries: &[Claimed],
     ) -> Result<Vec<Result<Reply, Reply>>, ClientError> {
         let Some(first) = entries.first() else { return Ok(Vec::new()) };
-        let mut content = StoredContent::open(&self.store, message, first.size)
+        let mut content = StoredContent::open(&self.store, first.message, first.size)
             .await
             .map_err(|error| ClientError::Content(error.to_string()))?;
         let recipients: Vec<(Address, DsnParameters)> =
@@ -151,12 +164,17 @@ impl Relay {
     }
 }
 
-fn by_message(entries: Vec<Claimed>) -> BTreeMap<MessageId, Vec<Claimed>> {
-    let mut messages: BTreeMap<MessageId, Vec<Claimed>> = BTreeMap::new();
+/// The entries of each message, oldest first, cut to what one transaction takes.
+fn transactions(entries: Vec<Claimed>) -> Vec<Vec<Claimed>> {
+    let mut messages: BTreeMap<MessageId, Vec<Vec<Claimed>>> = BTreeMap::new();
     for entry in entries {
-        messages.entry(entry.message).or_default().push(entry);
+        let transactions = messages.entry(entry.message).or_default();
+        match transactions.last_mut() {
+            Some(last) if last.len() < MOST_RECIPIENTS => last.push(entry),
+            _ => transactions.push(vec![entry]),
+        }
     }
-    messages
+    messages.into_values().flatten().collect()
 }
 
 fn all_end(entries: Vec<Claimed>, ending: &Ending) -> Endings {
@@ -179,5 +197,47 @@ fn ending_of(error: &ClientError, host: &str) -> Ending {
     match error.permanence() {
         Permanence::Permanent => Ending::Never(trouble),
         Permanence::Temporary => Ending::Later(trouble),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mssante::ReversePath;
+    use store::QueueId;
+    use time::OffsetDateTime;
+
+    use super::*;
+
+    fn entry(id: i64, message: i64) -> Claimed {
+        Claimed {
+            id: QueueId(id),
+            fence: 1,
+            message: MessageId(message),
+            size: 10,
+            header_size: 5,
+            reverse_path: ReversePath::Null,
+            recipient: Address::parse("a@peer.mssante.fr").unwrap(),
+            smtputf8: false,
+            envelope_id: None,
+            ret: None,
+            dsn: DsnParameters::default(),
+            accepted_at: OffsetDateTime::UNIX_EPOCH,
+            attempts: 0,
+        }
+    }
+
+    #[test]
+    fn a_message_goes_to_many_recipients_in_one_transaction_up_to_a_hundred() {
+        let entries = (0..250).map(|id| entry(id, 2)).chain([entry(250, 1)]).collect();
+        let sizes: Vec<_> = transactions(entries).iter().map(|t| (t[0].message.0, t.len())).collect();
+        assert_eq!(sizes, [(1, 1), (2, 100), (2, 100), (2, 50)]);
+    }
+
+    #[test]
+    fn every_recipient_ends_as_his_own_answer_says() {
+        let ending = ending_of(&ClientError::NoStartTls, "mx.peer.fr");
+        assert!(matches!(ending, Ending::Later(trouble) if trouble.status == "4.7.0"));
+        let ending = ending_of(&ClientError::PeerLimit(1), "mx.peer.fr");
+        assert!(matches!(ending, Ending::Never(trouble) if trouble.host.as_deref() == Some("mx.peer.fr")));
     }
 }

@@ -45,7 +45,7 @@ impl HostFinder {
     /// Fixed routes (`domain -> host:port`); everything else by MX in DNS as the machine is
     /// configured, port `port`.
     pub fn new(routes: HashMap<Domain, Host>, port: u16, random: Arc<dyn Random>) -> Self {
-        let dns = match TokioResolver::builder_tokio().and_then(|builder| builder.build()) {
+        let dns = match TokioResolver::builder_tokio().and_then(hickory_resolver::ResolverBuilder::build) {
             Ok(resolver) => Some(resolver),
             Err(error) => {
                 tracing::warn!(%error, "no DNS configuration on this machine: only [relay.routes] are usable");

@@ -260,8 +260,8 @@ mod tests {
     #[test]
     fn the_last_wait_repeats_and_lots_spread_it() {
         let schedule =
-            Schedule { waits: vec![Duration::from_secs(60), Duration::from_secs(600)], expiry: Duration::from_secs(1) };
+            Schedule { waits: vec![Duration::from_mins(1), Duration::from_mins(10)], expiry: Duration::from_secs(1) };
         assert_eq!(schedule.wait(0, &Fixed(0)), Duration::from_secs(54));
-        assert_eq!(schedule.wait(9, &Fixed(255)), Duration::from_secs(660));
+        assert_eq!(schedule.wait(9, &Fixed(255)), Duration::from_mins(11));
     }
 }

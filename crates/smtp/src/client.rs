@@ -165,8 +165,8 @@ impl Client {
         self.transport.tls_description()
     }
 
-    /// Hands one message over. The results are in the order of the recipients. After an error
-    /// the hop cannot be used any more; after `Ok` it can.
+    /// Hands one message over. The results are in the order of the recipients. After `Ok` the
+    /// hop can be used again, after an error if [`Client::recover`] says so.
     pub async fn send(
         &mut self,
         envelope: &Envelope<'_>,
@@ -182,6 +182,13 @@ impl Client {
         self.stream(content).await?;
         let last = self.expect_reply(Phase::DataEnd, self.timeouts.data_end).await?;
         Ok(answers.into_iter().map(|answer| answer.and_then(|_| last.clone().into_result())).collect())
+    }
+
+    /// Makes the hop ready for the next message, if `error` was about the last one only; says
+    /// whether it is.
+    pub async fn recover(&mut self, error: &ClientError) -> bool {
+        error.is_about_the_message()
+            && self.command(Phase::Reset, "RSET\r\n").await.is_ok_and(|reply| reply.code() == 250)
     }
 
     fn can_carry(&self, envelope: &Envelope<'_>) -> Result<(), ClientError> {

@@ -53,7 +53,7 @@ pub(crate) async fn run(
     // Replies are written whole; waiting to fill a segment would only cost time.
     stream.set_nodelay(true)?;
     let transport = match service.tls_start {
-        TlsStart::Command => Transport::Plain(stream),
+        TlsStart::Command => Transport::from_plain(stream),
         TlsStart::Connection => handshake(&service, stream).await?,
     };
     let session = Session::new(settings(&service), channel(&transport));

@@ -100,6 +100,17 @@ impl ClientError {
         }
     }
 
+    /// Whether the hop itself is as good as before: the peer refused this envelope, or was not
+    /// even asked. `421` ends the hop. `[RFC5321 3.8]`
+    pub(super) fn is_about_the_message(&self) -> bool {
+        match self {
+            Self::Refused(Phase::Mail | Phase::Data, reply) => reply.code() != 421,
+            Self::PeerLacks(what) => *what == "SMTPUTF8",
+            Self::PeerLimit(_) => true,
+            _ => false,
+        }
+    }
+
     /// The enhanced status code for reports. `[RFC3463 3]`
     pub fn status(&self) -> String {
         match self {
