@@ -57,6 +57,8 @@ def letter(sender, recipients, body="Bonjour,\n.\n..ligne avec points\n√Ä bient√
     if size:
         message.add_attachment(bytes(i * 37 % 251 for i in range(size)), maintype="application", subtype="pdf",
                                filename="compte-rendu.pdf")
+        # Or every serialisation would choose its own.
+        message.set_boundary(f"=_{uuid.uuid4()}")
     return message
 
 

