@@ -7,11 +7,14 @@ use std::time::Duration;
 use mssante::{Clock, Random};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Connection, Executor, PgConnection, PgPool};
+use tokio::sync::{Mutex, mpsc};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
+use crate::committer::{self, Committer, Job};
 use crate::notices::{self, Notices};
-use crate::{KeyRing, StoreError, schema};
+use crate::numbers::{Inboxes, NumberBlock};
+use crate::{KeyRing, MessageId, StoreError, schema, sweeper};
 
 /// How to reach the database.
 #[derive(Debug, Clone)]
@@ -45,6 +48,10 @@ struct Inner {
     pool: PgPool,
     parts: StoreParts,
     notices: Arc<Notices>,
+    numbers: NumberBlock,
+    inboxes: Inboxes,
+    jobs: mpsc::Sender<Job>,
+    discards: mpsc::UnboundedSender<MessageId>,
     tasks: TaskTracker,
     closed: CancellationToken,
     _close_on_drop: DropGuard,
@@ -70,11 +77,33 @@ impl Store {
 
     fn start(pool: PgPool, parts: StoreParts) -> Self {
         let (notices, outgoing) = Notices::new(&*parts.random);
+        let (jobs, waiting) = mpsc::channel(committer::WAITING);
+        let (discards, dropped) = mpsc::unbounded_channel();
         let (tasks, closed) = (TaskTracker::new(), CancellationToken::new());
+        let waiting = Arc::new(Mutex::new(waiting));
+        for _ in 0..committer::COMMITTERS {
+            let (jobs, notices) = (Arc::clone(&waiting), Arc::clone(&notices));
+            tasks.spawn(Committer { pool: pool.clone(), jobs, notices, closed: closed.clone() }.run());
+        }
         tasks.spawn(notices::send_out(pool.clone(), Arc::clone(&notices), outgoing, closed.clone()));
         tasks.spawn(notices::listen(pool.clone(), Arc::clone(&notices), closed.clone()));
+        tasks.spawn(sweeper::discard(pool.clone(), dropped, closed.clone()));
+        let (clock, watchers) = (Arc::clone(&parts.clock), Arc::clone(&notices));
+        tasks.spawn(sweeper::run(pool.clone(), move || clock.now(), move || watchers.prune(), closed.clone()));
         let close_on_drop = closed.clone().drop_guard();
-        Self { inner: Arc::new(Inner { pool, parts, notices, tasks, closed, _close_on_drop: close_on_drop }) }
+        let inner = Inner {
+            pool,
+            parts,
+            notices,
+            numbers: NumberBlock::default(),
+            inboxes: Inboxes::default(),
+            jobs,
+            discards,
+            tasks,
+            closed,
+            _close_on_drop: close_on_drop,
+        };
+        Self { inner: Arc::new(inner) }
     }
 
     /// Whether the database answers (for `/readyz`).
@@ -114,6 +143,24 @@ impl Store {
 
     pub(crate) fn notices(&self) -> &Notices {
         &self.inner.notices
+    }
+
+    pub(crate) fn number_block(&self) -> &NumberBlock {
+        &self.inner.numbers
+    }
+
+    pub(crate) fn inbox_cache(&self) -> &Inboxes {
+        &self.inner.inboxes
+    }
+
+    /// The way to the committers.
+    pub(crate) fn jobs(&self) -> &mpsc::Sender<Job> {
+        &self.inner.jobs
+    }
+
+    /// The way to have staged chunks removed.
+    pub(crate) fn discards(&self) -> &mpsc::UnboundedSender<MessageId> {
+        &self.inner.discards
     }
 }
 

@@ -1,12 +1,13 @@
-//! Taking a message in: sealed chunk by chunk as it arrives, then accepted in one transaction.
+//! Taking a message in: sealed chunk by chunk as it arrives.
 
 use std::fmt;
 
+use aws_lc_rs::digest;
 use message::Summary;
-use mssante::{Address, BalId, ReversePath};
-use time::OffsetDateTime;
+use tokio::sync::mpsc;
 
-use crate::{DsnParameters, Flags, FolderId, Store, StoreError, Uid, UidValidity};
+use crate::seal::{CHUNK_SIZE, MessageKey, WrappedKey};
+use crate::{Store, StoreError};
 
 /// The number of a stored message. Never reused; its text form is the queue identifier in
 /// replies, traces and Received fields.
@@ -25,124 +26,155 @@ pub struct QueueId(pub i64);
 
 /// A message on its way in. Dropped before [`Intake::finish`] it leaves nothing behind.
 /// Memory is bounded by about two chunks (512 KiB), whatever the message's size.
-pub struct Intake {}
+pub struct Intake {
+    store: Store,
+    key: MessageKey,
+    wrapped: WrappedKey,
+    digest: digest::Context,
+    size: u64,
+    /// What is not sealed yet: the last chunk stays here, so that a short message needs no write before its acceptance.
+    plain: Vec<u8>,
+    /// Chunks that are sealed and stored.
+    chunks: u32,
+    staging: Staging,
+}
+
+impl fmt::Debug for Intake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Intake({})", self.id())
+    }
+}
 
 impl Store {
     /// Starts to take a message in; draws its number and its data key.
     pub async fn begin_intake(&self) -> Result<Intake, StoreError> {
-        todo!()
-    }
-
-    /// Accepts a message: body, deliveries, queue entries and traces in one durable
-    /// transaction, shared with other messages that are ready at the same moment.
-    /// When this returns `Ok`, the message is on disk and its folders' sessions were woken.
-    pub async fn accept(&self, acceptance: Acceptance) -> Result<(), StoreError> {
-        todo!()
-    }
-
-    /// Puts a message into a folder (IMAP APPEND). `[RFC3501 6.3.11]`
-    pub async fn append(
-        &self,
-        folder: FolderId,
-        message: SealedMessage,
-        flags: Flags,
-        internal_date: Option<OffsetDateTime>,
-    ) -> Result<Appended, StoreError> {
-        todo!()
+        let id = self.next_message_id().await?;
+        let (key, wrapped) = MessageKey::draw(id, self.keyring(), self.random());
+        Ok(Intake {
+            key,
+            wrapped,
+            digest: digest::Context::new(&digest::SHA256),
+            size: 0,
+            plain: Vec::new(),
+            chunks: 0,
+            staging: Staging { id, staged: false, discards: self.discards().clone() },
+            store: self.clone(),
+        })
     }
 }
 
 impl Intake {
     /// The message's number.
     pub fn id(&self) -> MessageId {
-        todo!()
+        self.staging.id
     }
 
     /// Takes the next octets, cut anywhere.
     pub async fn write(&mut self, bytes: &[u8]) -> Result<(), StoreError> {
-        todo!()
+        self.digest.update(bytes);
+        self.size += bytes.len() as u64;
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            if self.plain.len() == CHUNK_SIZE {
+                self.stage().await?;
+            }
+            let (now, later) = rest.split_at(rest.len().min(CHUNK_SIZE - self.plain.len()));
+            self.plain.extend_from_slice(now);
+            rest = later;
+        }
+        Ok(())
+    }
+
+    /// Stores a full chunk ahead of the acceptance.
+    async fn stage(&mut self) -> Result<(), StoreError> {
+        let sealed = self.key.seal_chunk(self.chunks, &self.plain);
+        self.staging.staged = true;
+        // Not flushed on its own: the commit of the acceptance comes later in the same write-ahead log and flushes
+        // what is before it. The marker is renewed, so that a slow intake is not taken for a dead one.
+        sqlx::query(
+            "WITH quick AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true)),
+                  marker AS (
+                      INSERT INTO staged_message (id, touched_at) SELECT $1, $4 FROM quick
+                      ON CONFLICT (id) DO UPDATE SET touched_at = excluded.touched_at)
+             INSERT INTO message_chunk (message_id, n, data) VALUES ($1, $2, $3)",
+        )
+        .bind(self.id().0)
+        .bind(self.chunks.cast_signed())
+        .bind(sealed)
+        .bind(self.store.clock().now())
+        .execute(self.store.pool())
+        .await?;
+        self.chunks += 1;
+        self.plain.clear();
+        Ok(())
     }
 
     /// All octets are in; `summary` describes them.
     pub async fn finish(self, summary: Summary) -> Result<SealedMessage, StoreError> {
-        todo!()
+        if summary.size != self.size {
+            let what = format!("the summary of {} tells of {} octets, not {}", self.id(), summary.size, self.size);
+            return Err(StoreError::inconsistent("message", what));
+        }
+        let last_chunk = (!self.plain.is_empty()).then(|| (self.chunks, self.key.seal_chunk(self.chunks, &self.plain)));
+        Ok(SealedMessage {
+            size: self.size,
+            header_size: summary.root.header.len,
+            summary: self.key.seal_summary(&summary),
+            wrapped: self.wrapped,
+            digest: self.digest.finish(),
+            last_chunk,
+            staging: self.staging,
+        })
+    }
+}
+
+/// Whether chunks are stored already; dropped while they are only staged, it has them removed.
+struct Staging {
+    id: MessageId,
+    staged: bool,
+    discards: mpsc::UnboundedSender<MessageId>,
+}
+
+impl Drop for Staging {
+    fn drop(&mut self) {
+        if self.staged {
+            // After the store was closed the next process's sweeper does it.
+            let _ = self.discards.send(self.id);
+        }
     }
 }
 
 /// A message that is complete and sealed but not accepted yet. Dropped, it leaves nothing behind.
-pub struct SealedMessage {}
+pub struct SealedMessage {
+    pub(crate) size: u64,
+    pub(crate) header_size: u64,
+    pub(crate) summary: Vec<u8>,
+    pub(crate) wrapped: WrappedKey,
+    pub(crate) digest: digest::Digest,
+    /// Number and sealed octets of the last chunk; the others are staged. An empty message has none.
+    pub(crate) last_chunk: Option<(u32, Vec<u8>)>,
+    staging: Staging,
+}
+
+impl fmt::Debug for SealedMessage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SealedMessage({})", self.id())
+    }
+}
 
 impl SealedMessage {
     /// The message's number.
     pub fn id(&self) -> MessageId {
-        todo!()
+        self.staging.id
     }
-}
 
-/// Where a message came from, for its traces.
-#[derive(Debug, Clone)]
-pub enum Source {
-    /// A peer operator, by the key of its DN.
-    Hop {
-        /// `trust::DistinguishedName::key`.
-        dn: String,
-        /// Network address.
-        address: String,
-    },
-    /// One of our BALs.
-    Submission {
-        /// Which.
-        bal: BalId,
-        /// Network address.
-        address: String,
-    },
-    /// pli itself (reports).
-    Internal,
-}
+    /// Whether chunks of it are stored already.
+    pub(crate) fn is_staged(&self) -> bool {
+        self.staging.staged
+    }
 
-/// A local recipient.
-#[derive(Debug, Clone)]
-pub struct LocalDelivery {
-    /// Into this BAL's INBOX.
-    pub bal: BalId,
-    /// The address it was sent to.
-    pub recipient: Address,
-}
-
-/// A remote recipient.
-#[derive(Debug, Clone)]
-pub struct RelayRequest {
-    /// To whom.
-    pub recipient: Address,
-    /// What the sender asked to be told.
-    pub dsn: DsnParameters,
-}
-
-/// All that is decided when the final `250` is due.
-pub struct Acceptance {
-    /// The message.
-    pub message: SealedMessage,
-    /// Envelope sender.
-    pub reverse_path: ReversePath,
-    /// Whether it needs SMTPUTF8 on the next hop.
-    pub smtputf8: bool,
-    /// ENVID. `[RFC3461 4.4]`
-    pub envelope_id: Option<String>,
-    /// RET=FULL or HDRS, as given. `[RFC3461 4.3]`
-    pub ret: Option<String>,
-    /// Where it came from.
-    pub source: Source,
-    /// Local recipients; duplicates of one BAL are delivered once.
-    pub deliveries: Vec<LocalDelivery>,
-    /// Remote recipients.
-    pub relays: Vec<RelayRequest>,
-}
-
-/// Where APPEND put it. `[RFC4315 3]`
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Appended {
-    /// The folder's.
-    pub uid_validity: UidValidity,
-    /// The message's.
-    pub uid: Uid,
+    /// It is accepted: its chunks stay.
+    pub(crate) fn keep(mut self) {
+        self.staging.staged = false;
+    }
 }

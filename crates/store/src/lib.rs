@@ -2,21 +2,26 @@
 //!
 //! It knows BALs, folders, messages, the queue and traces, and no protocol.
 
-#![allow(clippy::todo, clippy::unused_async, unused_variables, dead_code, reason = "interface first; bodies follow")]
-
+mod acceptance;
 mod bal;
+mod committer;
 mod database;
 mod embedded;
 mod error;
 mod folder;
 mod intake;
 mod keyring;
+mod landing;
 mod notices;
+mod numbers;
 mod queue;
 mod reading;
 mod schema;
+mod seal;
+mod sweeper;
 mod trace;
 
+pub use acceptance::{Acceptance, Appended, LocalDelivery, RelayRequest, Source};
 pub use bal::{BalFilter, BalRecord, NewBal};
 pub use database::{DatabaseSettings, Store, StoreParts};
 pub use embedded::{Cluster, ClusterProfile, EmbeddedError};
@@ -25,10 +30,9 @@ pub use folder::{
     Changes, Copied, Entry, FlagChange, Flags, Folder, FolderId, FolderStatus, Modseq, Opened, SpecialUse, Uid,
     UidValidity,
 };
-pub use intake::{
-    Acceptance, Appended, Intake, LocalDelivery, MessageId, QueueId, RelayRequest, SealedMessage, Source,
-};
+pub use intake::{Intake, MessageId, QueueId, SealedMessage};
 pub use keyring::{KeyRing, KeyRingError};
 pub use queue::{Claimed, DsnNotify, DsnParameters, Outcome, QueueStatus};
 pub use reading::BodyReader;
 pub use schema::{migrate, schema_fingerprint};
+pub use sweeper::Swept;

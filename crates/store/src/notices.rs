@@ -17,6 +17,7 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
+use crate::landing::{Landing, Placed};
 use crate::{FolderId, Modseq};
 
 /// Least time between two notifications to other nodes.
@@ -91,6 +92,17 @@ impl Notices {
     /// Entries were added to the queue by this process.
     pub(crate) fn queue_grew(&self) {
         bump(&self.queue);
+    }
+
+    /// A landing is committed: its chunks stay, its folders and the queue have news.
+    pub(crate) fn landed(&self, landing: Landing, placed: &[Placed]) {
+        for place in placed {
+            self.folder_changed(place.folder, place.modseq);
+        }
+        if !landing.relays.is_empty() {
+            self.queue_grew();
+        }
+        landing.message.keep();
     }
 
     /// Forgets the folders that nobody watches any more.

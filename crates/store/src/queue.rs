@@ -8,8 +8,6 @@ use time::OffsetDateTime;
 
 use crate::{MessageId, QueueId};
 
-pub(crate) use self::work::settle_in;
-
 /// When the sender wants to be told. `[RFC3461 4.1]`
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum DsnNotify {

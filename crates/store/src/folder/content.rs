@@ -55,6 +55,12 @@ impl Flags {
         BITS.into_iter().zip(system).filter_map(|(bit, set)| set.then_some(bit)).sum()
     }
 
+    /// The keywords divided by blanks (an IMAP atom holds none), `None` without any: arrays of arrays cannot be
+    /// bound.
+    pub(crate) fn joined_keywords(&self) -> Option<String> {
+        (!self.keywords.is_empty()).then(|| self.keywords.iter().map(String::as_str).collect::<Vec<_>>().join(" "))
+    }
+
     /// The keywords as the column has them.
     pub(crate) fn keyword_column(&self) -> Option<Vec<String>> {
         (!self.keywords.is_empty()).then(|| self.keywords.iter().cloned().collect())
@@ -176,7 +182,7 @@ impl Store {
                  RETURNING uid, message_id),
              unreferenced AS (
                  INSERT INTO sweep_candidate (message_id, since) SELECT DISTINCT message_id, $4 FROM gone
-                 ON CONFLICT DO NOTHING)
+                 ON CONFLICT (message_id) DO UPDATE SET since = excluded.since)
              INSERT INTO expunged (folder_id, modseq, uid) SELECT $1, $3, uid FROM gone RETURNING uid",
         )
         .bind(folder.0)

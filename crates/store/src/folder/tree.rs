@@ -239,7 +239,7 @@ async fn empty_and_delete(
     sqlx::query(
         "WITH gone AS (DELETE FROM folder_message WHERE folder_id = $1 RETURNING message_id)
          INSERT INTO sweep_candidate (message_id, since) SELECT DISTINCT message_id, $2 FROM gone
-         ON CONFLICT DO NOTHING",
+         ON CONFLICT (message_id) DO UPDATE SET since = excluded.since",
     )
     .bind(id.0)
     .bind(now)

@@ -9,6 +9,7 @@ use sqlx::{FromRow, PgConnection};
 use time::OffsetDateTime;
 
 use super::{Claimed, DsnParameters, Outcome, QueueStatus};
+use crate::landing::land;
 use crate::trace::{self, Trace};
 use crate::{Acceptance, MessageId, QueueId, Store, StoreError};
 
@@ -103,14 +104,35 @@ impl Store {
         Ok(settled)
     }
 
-    /// Ends entries of one message for good and accepts the report on them, in one transaction:
-    /// each only if its lease is still ours, the report only if at least one is.
+    /// Ends entries of one message for good and accepts the report on them, in one transaction. If one of the
+    /// leases is not ours any more, nothing happens and 0 is returned: the report would tell of a recipient whom
+    /// another process may be serving. What is still ours comes due again when its lease ends.
     pub async fn settle_failed(
         &self,
         failed: &[(QueueId, i64, String)],
         report: Option<Acceptance>,
     ) -> Result<u64, StoreError> {
-        todo!()
+        let landing = match report {
+            Some(report) => Some(self.landing(report).await?),
+            None => None,
+        };
+        let outcomes: Vec<_> =
+            failed.iter().map(|(id, fence, reply)| (*id, *fence, Outcome::Failed { reply: reply.clone() })).collect();
+        let mut transaction = self.pool().begin().await?;
+        let settled = settle_in(&mut transaction, &outcomes, self.clock().now()).await?;
+        if settled < outcomes.len() as u64 {
+            transaction.rollback().await?;
+            return Ok(0);
+        }
+        let placed = match &landing {
+            Some(landing) => land(&mut transaction, &[landing]).await?.pop().unwrap_or_default(),
+            None => Vec::new(),
+        };
+        transaction.commit().await?;
+        if let Some(landing) = landing {
+            self.notices().landed(landing, &placed);
+        }
+        Ok(settled)
     }
 
     /// When the next entry is due, if there is one.
@@ -155,7 +177,7 @@ struct SettledRow {
 }
 
 /// Writes outcomes down within a transaction of the caller's; returns how many were still ours.
-pub(crate) async fn settle_in(
+async fn settle_in(
     connection: &mut PgConnection,
     outcomes: &[(QueueId, i64, Outcome)],
     now: OffsetDateTime,
@@ -213,7 +235,7 @@ async fn end(
     .await?;
     sqlx::query(
         "INSERT INTO sweep_candidate (message_id, since) SELECT DISTINCT unnest($1::bigint[]), $2::timestamptz
-         ON CONFLICT DO NOTHING",
+         ON CONFLICT (message_id) DO UPDATE SET since = excluded.since",
     )
     .bind(rows.iter().map(|row| row.message_id).collect::<Vec<_>>())
     .bind(now)

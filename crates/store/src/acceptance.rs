@@ -1,0 +1,179 @@
+//! Accepting a message: body, deliveries, queue entries and traces in one durable transaction.
+
+use std::collections::BTreeMap;
+
+use mssante::{Address, BalId, ReversePath};
+use serde_json::{Value, json};
+use time::OffsetDateTime;
+use tokio::sync::oneshot;
+
+use crate::committer::Job;
+use crate::landing::{Landing, Placed, Placement, Relayed};
+use crate::trace::Trace;
+use crate::{DsnParameters, Flags, FolderId, SealedMessage, Store, StoreError, Uid, UidValidity};
+
+/// Where a message came from, for its traces.
+#[derive(Debug, Clone)]
+pub enum Source {
+    /// A peer operator, by the key of its DN.
+    Hop {
+        /// `trust::DistinguishedName::key`.
+        dn: String,
+        /// Network address.
+        address: String,
+    },
+    /// One of our BALs.
+    Submission {
+        /// Which.
+        bal: BalId,
+        /// Network address.
+        address: String,
+    },
+    /// pli itself (reports).
+    Internal,
+}
+
+/// A local recipient.
+#[derive(Debug, Clone)]
+pub struct LocalDelivery {
+    /// Into this BAL's INBOX.
+    pub bal: BalId,
+    /// The address it was sent to.
+    pub recipient: Address,
+}
+
+/// A remote recipient.
+#[derive(Debug, Clone)]
+pub struct RelayRequest {
+    /// To whom.
+    pub recipient: Address,
+    /// What the sender asked to be told.
+    pub dsn: DsnParameters,
+}
+
+/// All that is decided when the final `250` is due.
+pub struct Acceptance {
+    /// The message.
+    pub message: SealedMessage,
+    /// Envelope sender.
+    pub reverse_path: ReversePath,
+    /// Whether it needs SMTPUTF8 on the next hop.
+    pub smtputf8: bool,
+    /// ENVID. `[RFC3461 4.4]`
+    pub envelope_id: Option<String>,
+    /// RET=FULL or HDRS, as given. `[RFC3461 4.3]`
+    pub ret: Option<String>,
+    /// Where it came from.
+    pub source: Source,
+    /// Local recipients; duplicates of one BAL are delivered once.
+    pub deliveries: Vec<LocalDelivery>,
+    /// Remote recipients.
+    pub relays: Vec<RelayRequest>,
+}
+
+/// Where APPEND put it. `[RFC4315 3]`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Appended {
+    /// The folder's.
+    pub uid_validity: UidValidity,
+    /// The message's.
+    pub uid: Uid,
+}
+
+impl Store {
+    /// Accepts a message: body, deliveries, queue entries and traces in one durable
+    /// transaction, shared with other messages that are ready at the same moment.
+    /// When this returns `Ok`, the message is on disk and its folders' sessions were woken.
+    pub async fn accept(&self, acceptance: Acceptance) -> Result<(), StoreError> {
+        let landing = self.landing(acceptance).await?;
+        self.commit(landing).await?;
+        Ok(())
+    }
+
+    /// Puts a message into a folder (IMAP APPEND). `[RFC3501 6.3.11]`
+    pub async fn append(
+        &self,
+        folder: FolderId,
+        message: SealedMessage,
+        flags: Flags,
+        internal_date: Option<OffsetDateTime>,
+    ) -> Result<Appended, StoreError> {
+        let at = self.clock().now();
+        let internal_date = internal_date.unwrap_or(at);
+        let placements = vec![Placement { folder, delivered_to: None, flags, internal_date }];
+        let placed = self.commit(Landing { message, placements, relays: Vec::new(), trace: None, at }).await?;
+        let place =
+            placed.first().ok_or_else(|| StoreError::inconsistent("folder_message", "an APPEND without UID"))?;
+        Ok(Appended { uid_validity: place.uid_validity, uid: place.uid })
+    }
+
+    /// Hands over to the committers and waits for the commit.
+    async fn commit(&self, landing: Landing) -> Result<Vec<Placed>, StoreError> {
+        let closed = || StoreError::Unavailable("the store is being closed".to_owned());
+        let (reply, committed) = oneshot::channel();
+        self.jobs().send(Job { landing, reply }).await.map_err(|_| closed())?;
+        committed.await.map_err(|_| closed())?
+    }
+
+    /// What an acceptance writes.
+    pub(crate) async fn landing(&self, acceptance: Acceptance) -> Result<Landing, StoreError> {
+        if acceptance.deliveries.is_empty() && acceptance.relays.is_empty() {
+            return Err(StoreError::NoRecipient);
+        }
+        let at = self.clock().now();
+        let trace = Some(accepted(&acceptance, at));
+        // A BAL that is named twice (an alias, a list) gets one copy.
+        let bals: BTreeMap<BalId, ()> = acceptance.deliveries.iter().map(|delivery| (delivery.bal, ())).collect();
+        let bals: Vec<BalId> = bals.into_keys().collect();
+        let inboxes = self.inboxes(&bals).await?;
+        let placements = bals.iter().zip(inboxes).map(|(bal, folder)| Placement {
+            folder,
+            delivered_to: Some(*bal),
+            flags: Flags::default(),
+            internal_date: at,
+        });
+        let placements = placements.collect();
+        let relays = relayed(&acceptance);
+        Ok(Landing { message: acceptance.message, placements, relays, trace, at })
+    }
+}
+
+/// The queue entries: one for each recipient, however often he is named.
+fn relayed(acceptance: &Acceptance) -> Vec<Relayed> {
+    let recipients: BTreeMap<String, &RelayRequest> =
+        acceptance.relays.iter().rev().map(|relay| (relay.recipient.key(), relay)).collect();
+    let relayed = recipients.into_values().map(|relay| Relayed {
+        recipient: relay.recipient.clone(),
+        reverse_path: acceptance.reverse_path.clone(),
+        smtputf8: acceptance.smtputf8,
+        envelope_id: acceptance.envelope_id.clone(),
+        ret: acceptance.ret.clone(),
+        dsn: relay.dsn.clone(),
+    });
+    relayed.collect()
+}
+
+/// The line of the audit trail; full addresses are allowed there, and only there.
+fn accepted(acceptance: &Acceptance, at: OffsetDateTime) -> Trace {
+    let detail = json!({
+        "from": acceptance.reverse_path.address(),
+        "size": acceptance.message.size,
+        "local": acceptance.deliveries.iter().map(|delivery| &delivery.recipient).collect::<Vec<_>>(),
+        "remote": acceptance.relays.iter().map(|relay| &relay.recipient).collect::<Vec<_>>(),
+        "source": source_detail(&acceptance.source),
+    });
+    let trace = Trace::new(at, "message.accepted").of_message(acceptance.message.id()).with(detail);
+    match &acceptance.source {
+        Source::Hop { dn, .. } => trace.with_peer(dn),
+        Source::Submission { bal, .. } => trace.of_bal(*bal),
+        Source::Internal => trace,
+    }
+}
+
+fn source_detail(source: &Source) -> Value {
+    match source {
+        Source::Hop { address, .. } => json!({ "hop": address }),
+        Source::Submission { address, .. } => json!({ "submission": address }),
+        Source::Internal => json!("internal"),
+    }
+}
