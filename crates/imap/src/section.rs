@@ -72,26 +72,8 @@ fn message<'a>(summary: &'a Summary, path: Option<&PartNumber>) -> Option<&'a Pa
 }
 
 fn part<'a>(summary: &'a Summary, path: &PartNumber) -> Option<&'a Part> {
-    let mut inside = numbered(&summary.root);
-    let mut found = None;
-    for number in path.0.as_ref() {
-        let part = inside.get(usize::try_from(number.get()).ok()? - 1)?;
-        inside = match &part.content {
-            Content::Leaf => &[],
-            Content::Multipart(parts) => parts,
-            Content::Message { root, .. } => numbered(root),
-        };
-        found = Some(part);
-    }
-    found
-}
-
-/// The parts that a message's numbers count: a message that is no multipart has one, itself.
-fn numbered(root: &Part) -> &[Part] {
-    match &root.content {
-        Content::Multipart(parts) => parts,
-        Content::Leaf | Content::Message { .. } => std::slice::from_ref(root),
-    }
+    let path: Vec<u32> = path.0.as_ref().iter().map(|number| number.get()).collect();
+    summary.root.at(&path)
 }
 
 #[cfg(test)]

@@ -85,19 +85,24 @@ impl KeywordSets {
         if flags.keywords.is_empty() {
             return KeywordSet(0);
         }
-        let set: Vec<String> = flags.keywords.iter().cloned().collect();
+        let set: BTreeSet<String> = flags.keywords.iter().map(|keyword| self.spelling(keyword)).collect();
+        let set: Vec<String> = set.into_iter().collect();
         if let Some(number) = self.numbers.get(&set) {
             return KeywordSet(*number);
-        }
-        for keyword in &set {
-            if !self.known.contains(keyword) {
-                self.known.push(keyword.clone());
-            }
         }
         let number = u32::try_from(self.sets.len()).unwrap_or(0);
         self.sets.push(set.clone());
         self.numbers.insert(set, number);
         KeywordSet(number)
+    }
+
+    /// The first spelling that was seen in this folder: case makes no difference. `[RFC3501 2.3.2]`
+    fn spelling(&mut self, keyword: &str) -> String {
+        if let Some(known) = self.known.iter().find(|known| known.eq_ignore_ascii_case(keyword)) {
+            return known.clone();
+        }
+        self.known.push(keyword.to_owned());
+        keyword.to_owned()
     }
 }
 
@@ -203,6 +208,13 @@ impl View {
 
     /// Takes what STORE returned in; the numbers of messages whose flags changed.
     pub(crate) fn absorb(&mut self, entries: &[Entry]) -> Vec<u32> {
+        if let Some(entry) = entries.first()
+            && entry.modseq == self.modseq + 1
+            && entries.iter().all(|other| other.modseq == entry.modseq)
+        {
+            // the very next change: nobody else's came between
+            self.modseq = entry.modseq;
+        }
         entries.iter().filter_map(|entry| self.update(entry)).collect()
     }
 
@@ -390,6 +402,15 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn the_view_is_current_after_our_store_only_if_no_other_change_came_between() {
+        let mut view = view(vec![entry(2, 1)]);
+        view.absorb(&[seen(entry(2, 12))]);
+        assert_eq!(view.modseq(), 10);
+        view.absorb(&[entry(2, 11)]);
+        assert_eq!(view.modseq(), 11);
+    }
+
+    #[test]
     fn a_silent_store_is_a_surprise_only_if_another_session_had_a_part_in_it() {
         let view = view(vec![entry(2, 1)]);
         let add = |flags: &Flags| FlagChange::Add(flags.clone());
@@ -419,6 +440,18 @@ pub(crate) mod tests {
         assert!(view.news(&pending, true).keywords);
         assert_eq!(view.keywords(view.row(1).unwrap()), ["$Forwarded"]);
         assert_eq!(view.known_keywords(), ["$Forwarded"]);
+    }
+
+    #[test]
+    fn a_keyword_has_one_spelling_in_a_folder() {
+        let with = |uid, word: &str| {
+            let mut entry = entry(uid, 1);
+            entry.flags.keywords.insert(word.into());
+            entry
+        };
+        let view = view(vec![with(2, "Labo"), with(4, "labo")]);
+        assert_eq!(view.keywords(view.row(2).unwrap()), ["Labo"]);
+        assert_eq!(view.known_keywords(), ["Labo"]);
     }
 
     #[test]

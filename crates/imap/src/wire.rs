@@ -21,12 +21,13 @@ pub(crate) struct Wire {
     framer: Framer,
     /// Responses that are not written yet; written by [`Wire::flush`].
     pub(crate) out: Vec<u8>,
-    write_timeout: Duration,
+    /// How long the other side may take in the middle of something.
+    patience: Duration,
 }
 
 impl Wire {
-    pub(crate) fn new(transport: Transport, write_timeout: Duration) -> Self {
-        Self { transport, framer: Framer::default(), out: Vec::new(), write_timeout }
+    pub(crate) fn new(transport: Transport, patience: Duration) -> Self {
+        Self { transport, framer: Framer::default(), out: Vec::new(), patience }
     }
 
     pub(crate) fn transport(&self) -> &Transport {
@@ -66,7 +67,7 @@ impl Wire {
             if let Some(line) = self.next_line(bounds)? {
                 return Ok(line);
             }
-            if self.read().await? == 0 {
+            if timed(self.patience, self.read()).await? == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
         }
@@ -80,7 +81,7 @@ impl Wire {
                 return Ok(piece);
             }
             self.framer.input().reserve(IN_MESSAGE);
-            if self.transport.read_buf(self.framer.input()).await? == 0 {
+            if timed(self.patience, self.transport.read_buf(self.framer.input())).await? == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
         }
@@ -98,7 +99,7 @@ impl Wire {
         }
         self.write().await?;
         self.out = Vec::new();
-        timed(self.write_timeout, self.transport.flush()).await
+        timed(self.patience, self.transport.flush()).await
     }
 
     /// Ends the connection in order.
@@ -109,12 +110,12 @@ impl Wire {
     }
 
     async fn write(&mut self) -> io::Result<()> {
-        timed(self.write_timeout, self.transport.write_all(&self.out)).await?;
+        timed(self.patience, self.transport.write_all(&self.out)).await?;
         self.out.clear();
         Ok(())
     }
 }
 
-async fn timed(limit: Duration, work: impl Future<Output = io::Result<()>>) -> io::Result<()> {
+async fn timed<T>(limit: Duration, work: impl Future<Output = io::Result<T>>) -> io::Result<T> {
     timeout(limit, work).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
 }

@@ -1,4 +1,4 @@
-//! LIST with its extensions, which imap-codec does not read. `[RFC5258 6]`, `[RFC5819 4]`, `[RFC6154 3]`
+//! LIST with its extensions, which imap-codec does not read. `[RFC5258 6]`, `[RFC5819 4]`, `[RFC6154 2]`
 
 use super::lexer::Lexer;
 
@@ -17,7 +17,7 @@ pub(crate) struct List {
     pub(crate) extended: bool,
     /// Only subscribed names. `[RFC5258 3.1]`
     pub(crate) select_subscribed: bool,
-    /// Only folders with a special use. `[RFC6154 3]`
+    /// Only folders with a special use. `[RFC6154 2]`
     pub(crate) select_special_use: bool,
     /// Also names whose children are selected. `[RFC5258 3.1]`
     pub(crate) recursive_match: bool,
@@ -27,7 +27,7 @@ pub(crate) struct List {
     pub(crate) return_status: Vec<StatusItem>,
 }
 
-/// What STATUS can be asked for. `[RFC3501 6.3.10]`, `[RFC8438 2]`
+/// What STATUS can be asked for. `[RFC3501 6.3.10]`, `[RFC8438]`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum StatusItem {
     Messages,

@@ -1,8 +1,8 @@
 //! Whether a message is found.
 
-use message::{Envelope, EnvelopeAddress, Summary};
+use message::{Envelope, EnvelopeAddress, Summary, decode_words};
 
-use super::text::{decoded, sent_day};
+use super::text::sent_day;
 use super::{Field, Key, Needle};
 use crate::view::{Row, View};
 
@@ -73,7 +73,7 @@ impl Key {
     fn test_envelope(&self, envelope: &Envelope) -> bool {
         match self {
             Self::Sent(when) => envelope.date.as_deref().and_then(sent_day).is_some_and(|day| when.covers(day)),
-            Self::Subject(needle) => needle.is_in_raw(&decoded(envelope.subject.as_deref().unwrap_or_default())),
+            Self::Subject(needle) => needle.is_in_raw(&decode_words(envelope.subject.as_deref().unwrap_or_default())),
             Self::Address(field, needle) => {
                 let addresses = match field {
                     Field::Bcc => &envelope.bcc,
@@ -109,7 +109,7 @@ fn test_header(name: &str, needle: &Needle, of: Material<'_>) -> Option<bool> {
             "subject" => envelope.subject.as_deref(),
             _ => None,
         };
-        if value.is_some_and(|value| needle.is_in_raw(&decoded(value))) {
+        if value.is_some_and(|value| needle.is_in_raw(&decode_words(value))) {
             return Some(true);
         }
     }
@@ -136,10 +136,10 @@ fn all(answers: impl Iterator<Item = Option<bool>>) -> Option<bool> {
 
 /// An address as a person would type it.
 fn shown(address: &EnvelopeAddress) -> String {
-    let name = decoded(address.name.as_deref().unwrap_or_default());
+    let name = decode_words(address.name.as_deref().unwrap_or_default());
     match (&address.mailbox, &address.host) {
         (Some(mailbox), Some(host)) => format!("{name} <{mailbox}@{host}>"),
-        (Some(group), None) => decoded(group),
+        (Some(group), None) => decode_words(group),
         _ => name,
     }
 }

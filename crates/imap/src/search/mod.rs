@@ -30,7 +30,7 @@ pub(crate) enum Key {
     Smaller(u64),
     Received(When),
     Sent(When),
-    /// Received before (`true`) or after this moment, in seconds since 1970. `[RFC5032 2]`
+    /// Received before (`true`) or after this moment, in seconds since 1970. `[RFC5032]`
     Age {
         older: bool,
         than: i64,

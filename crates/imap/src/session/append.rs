@@ -61,15 +61,14 @@ impl Session {
         if !self.state.is_logged_in() || literal.length > 4 * self.service.limits.message_size {
             return Err(Failure::Bye("[TOOBIG] The message is too big"));
         }
-        discard(&mut self.wire, literal.length, self.service.limits.idle_timeout).await?;
+        skip(&mut self.wire, literal.length).await?;
         self.end_of_command().await?;
         Ok(failure)
     }
 
     /// After the message only the end of the line may come.
     async fn end_of_command(&mut self) -> Result<(), Failure> {
-        let rest = tokio::time::timeout(self.service.limits.idle_timeout, self.wire.line(Bounds::AFTER_LOGIN));
-        let rest = rest.await.map_err(|_| Failure::Bye("Idle for too long"))??;
+        let rest = self.wire.line(Bounds::AFTER_LOGIN).await?;
         if rest.is_empty() { Ok(()) } else { Err(Failure::Bad("APPEND takes one message")) }
     }
 }
@@ -96,10 +95,6 @@ async fn take(store: &Store, wire: &mut Wire, length: u64) -> Result<Result<Seal
         }
     }
     Ok(intake.finish(scanner.finish()).await.map_err(Failure::from))
-}
-
-async fn discard(wire: &mut Wire, length: u64, limit: std::time::Duration) -> Result<(), Failure> {
-    tokio::time::timeout(limit, skip(wire, length)).await.map_err(|_| Failure::Bye("Idle for too long"))?
 }
 
 async fn skip(wire: &mut Wire, mut length: u64) -> Result<(), Failure> {

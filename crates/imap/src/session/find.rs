@@ -9,7 +9,7 @@ use store::Store;
 use super::state::Selected;
 use crate::render::{number, text};
 use crate::reply::{Done, Failure};
-use crate::search::text::{body_spans, header_fields, read};
+use crate::search::text::{body_sources, header_fields};
 use crate::search::{Frame, Key, Material, Reads, Unsearchable, Words, compile};
 use crate::view::{Row, View};
 use crate::wire::Wire;
@@ -100,11 +100,11 @@ impl Search<'_> {
     async fn body(&self, row: &Row, summary: &Summary) -> Result<Vec<String>, Failure> {
         let mut left = LONGEST_TEXT;
         let mut texts = Vec::new();
-        for part in body_spans(summary) {
-            let span = Span { len: part.span.len.min(left), ..part.span };
+        for source in body_sources(summary) {
+            let span = Span { len: source.span().len.min(left), ..source.span() };
             left -= span.len;
             for octets in self.store.read_spans(&[(row.message, span)]).await? {
-                texts.push(read(&octets, &part.reading));
+                texts.push(source.read(&octets));
             }
         }
         Ok(texts)

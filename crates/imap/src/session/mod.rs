@@ -133,9 +133,10 @@ impl Session {
             }
             Frame::Command(line) => self.line(&line).await,
             Frame::Message { head, literal } => {
+                self.break_idle();
                 let started = Instant::now();
                 let (tag, result) = Box::pin(self.append(&head, literal)).await;
-                self.finish(&tag, "APPEND", started, result, Announce::All).await
+                self.finish(&tag, "APPEND", started, result, Announce::Changed).await
             }
             Frame::Refused { tag, why } => self.mistake(tag.as_deref(), why),
             Frame::Flood(why) => Err(End::Bye(why)),
@@ -164,17 +165,23 @@ impl Session {
 
     /// A whole command, or the end of IDLE.
     async fn line(&mut self, line: &[u8]) -> Result<(), End> {
-        if let Some(tag) = self.idle.take() {
-            if line.eq_ignore_ascii_case(b"DONE\r\n") {
-                self.say(&format!("{tag} OK IDLE completed"));
-                return Ok(());
-            }
-            // some clients go on without DONE: what they sent is carried out all the same
-            self.say(&format!("{tag} BAD IDLE ends with DONE"));
+        if line.eq_ignore_ascii_case(b"DONE\r\n")
+            && let Some(tag) = self.idle.take()
+        {
+            self.say(&format!("{tag} OK IDLE completed"));
+            return Ok(());
         }
+        self.break_idle();
         match codec::decode(line) {
             Ok(command) => self.command(command).await,
             Err(undecodable) => self.undecodable(&undecodable),
+        }
+    }
+
+    /// Some clients go on without DONE: what they send is carried out all the same.
+    fn break_idle(&mut self) {
+        if let Some(tag) = self.idle.take() {
+            self.say(&format!("{tag} BAD IDLE ends with DONE"));
         }
     }
 
@@ -211,6 +218,7 @@ impl Session {
                 self.say(&format!("* CAPABILITY {capabilities}"));
                 Ok(Done::text("CAPABILITY completed"))
             }
+            // always with an untagged answer: some clients wait for it [RFC2971]
             CommandBody::Id { .. } => {
                 self.say(&format!("* ID (\"name\" \"pli\" \"version\" \"{}\")", env!("CARGO_PKG_VERSION")));
                 Ok(Done::text("ID completed"))
@@ -247,12 +255,13 @@ impl Session {
             CommandBody::Status { mailbox, item_names } => {
                 folders::status(store, account, wire, &mailbox, &item_names).await
             }
+            // [RFC2342]
             CommandBody::Namespace => {
                 self.say("* NAMESPACE ((\"\" \"/\")) NIL NIL");
                 Ok(Done::text("NAMESPACE completed"))
             }
             CommandBody::Enable { .. } => {
-                // nothing that we offer has to be enabled
+                // nothing that we offer has to be enabled [RFC5161]
                 self.say("* ENABLED");
                 Ok(Done::text("ENABLE completed"))
             }
@@ -274,6 +283,7 @@ impl Session {
                 self.state.deselect();
                 Ok(Done::text("CLOSE completed"))
             }
+            // [RFC3691 2]
             CommandBody::Unselect => {
                 self.state.deselect();
                 Ok(Done::text("UNSELECT completed"))
