@@ -1,6 +1,6 @@
 //! Accepting a message: body, deliveries, queue entries and traces in one durable transaction.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use mssante::{Address, BalId, ReversePath};
 use serde_json::{Value, json};
@@ -123,8 +123,8 @@ impl Store {
         let at = self.clock().now();
         let trace = Some(accepted(&acceptance, at));
         // A BAL that is named twice (an alias, a list) gets one copy.
-        let bals: BTreeMap<BalId, ()> = acceptance.deliveries.iter().map(|delivery| (delivery.bal, ())).collect();
-        let bals: Vec<BalId> = bals.into_keys().collect();
+        let bals: BTreeSet<BalId> = acceptance.deliveries.iter().map(|delivery| delivery.bal).collect();
+        let bals: Vec<BalId> = bals.into_iter().collect();
         let inboxes = self.inboxes(&bals).await?;
         let placements = bals.iter().zip(inboxes).map(|(bal, folder)| Placement {
             folder,

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::PgPool;
+use sqlx::error::DatabaseError;
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
@@ -178,8 +179,8 @@ fn is_transient(error: &sqlx::Error) -> bool {
 
 /// What a failed statement says about this landing.
 fn explain(error: sqlx::Error, landing: &Landing) -> StoreError {
-    let code = error.as_database_error().and_then(|error| error.code()).unwrap_or_default();
-    let table = error.as_database_error().and_then(|error| error.table()).unwrap_or_default();
+    let code = error.as_database_error().and_then(DatabaseError::code).unwrap_or_default();
+    let table = error.as_database_error().and_then(DatabaseError::table).unwrap_or_default();
     match (&*code, table) {
         ("23502", "folder_message") => StoreError::NoSuchFolder,
         ("23503", _) if landing.message.is_staged() => StoreError::inconsistent(

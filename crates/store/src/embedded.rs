@@ -13,6 +13,7 @@ mod place;
 mod programs;
 mod server;
 
+use std::fmt::Write as _;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -173,7 +174,7 @@ fn escaped(path: &Path) -> String {
     octets.fold(String::new(), |mut text, octet| {
         match octet {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'-' | b'_' | b'.' => text.push(char::from(*octet)),
-            octet => text.push_str(&format!("%{octet:02X}")),
+            octet => write!(text, "%{octet:02X}").expect("writing to a String cannot fail"),
         }
         text
     })

@@ -88,6 +88,7 @@ pub struct Folder {
 
 /// System flags and keywords of a message. `\Recent` is not one of them: it belongs to a session.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+#[expect(clippy::struct_excessive_bools, reason = "five independent flags, named as IMAP names them")]
 pub struct Flags {
     /// `\Seen`
     pub seen: bool,

@@ -127,14 +127,19 @@ pub(crate) fn aes_key(octets: &[u8]) -> Option<LessSafeKey> {
     UnboundKey::new(&AES_256_GCM, octets).ok().map(LessSafeKey::new)
 }
 
+/// Two digits for each octet.
+pub(crate) fn hex(octets: &[u8]) -> String {
+    octets.iter().fold(String::new(), |mut hex, octet| {
+        write!(hex, "{octet:02x}").expect("writing to a String cannot fail");
+        hex
+    })
+}
+
 fn fresh_ring(random: &dyn Random) -> String {
     let mut octets = [0; 36];
     random.fill(&mut octets);
-    let hex = octets.iter().fold(String::new(), |mut hex, octet| {
-        write!(hex, "{octet:02x}").expect("writing to a String cannot fail");
-        hex
-    });
-    let (id, key) = hex.split_at(8);
+    let text = hex(&octets);
+    let (id, key) = text.split_at(8);
     format!(
         "# Key ring of pli. Without this file no stored message can be read: keep a copy in a safe place,\n\
          # apart from the backups of the database.\n\

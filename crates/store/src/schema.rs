@@ -5,6 +5,7 @@ use mssante::Random;
 use sqlx::migrate::Migrator;
 use sqlx::{Connection, PgConnection};
 
+use crate::keyring::hex;
 use crate::{KeyRing, StoreError};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations");
@@ -23,7 +24,7 @@ pub fn schema_fingerprint() -> String {
     for migration in MIGRATIONS.iter() {
         digest.update(&migration.checksum);
     }
-    digest.finish().as_ref()[..6].iter().map(|octet| format!("{octet:02x}")).collect()
+    hex(&digest.finish().as_ref()[..6])
 }
 
 /// Checks the server's version and brings the schema of the database at `url` up to date; an

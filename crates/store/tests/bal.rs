@@ -44,13 +44,13 @@ async fn states_and_passwords_change_and_wake_those_who_watch() {
     assert!(!bal.has_password && changes.has_changed().unwrap());
     changes.mark_unchanged();
     store.set_password_hash(bal.id, "$argon2id$x").await.unwrap();
-    let changed = store.set_bal_state(bal.id, BalState::Suspended, "left").await.unwrap();
-    assert_eq!((changed.state, changed.state_reason.as_deref()), (BalState::Suspended, Some("left")));
+    let suspended = store.set_bal_state(bal.id, BalState::Suspended, "left").await.unwrap();
+    assert_eq!((suspended.state, suspended.state_reason.as_deref()), (BalState::Suspended, Some("left")));
     assert!(changes.has_changed().unwrap());
     let (record, hash) = store.credential(&bal.address).await.unwrap().unwrap();
     assert!(record.has_password && hash.as_deref() == Some("$argon2id$x"));
-    let suspended = BalFilter { state: Some(BalState::Suspended), kind: None };
-    assert_eq!(store.list_bals(&suspended).await.unwrap(), [record]);
+    let of_suspended = BalFilter { state: Some(BalState::Suspended), kind: None };
+    assert_eq!(store.list_bals(&of_suspended).await.unwrap(), [record]);
     let active = BalFilter { state: Some(BalState::Active), kind: None };
     assert_eq!(store.list_bals(&active).await.unwrap(), []);
 }

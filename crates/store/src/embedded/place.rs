@@ -9,6 +9,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use nix::unistd::{User, geteuid};
 
 use super::EmbeddedError;
+use crate::keyring::hex;
 
 /// PostgreSQL's socket in its folder.
 const SOCKET_NAME: &str = ".s.PGSQL.5432";
@@ -111,7 +112,7 @@ impl Place {
     /// A short path of our own for data folders with a long one.
     fn short_folder(&self) -> PathBuf {
         let name = digest(&SHA256, self.root.as_os_str().as_encoded_bytes());
-        let name: String = name.as_ref()[..6].iter().map(|octet| format!("{octet:02x}")).collect();
+        let name = hex(&name.as_ref()[..6]);
         let parent = if self.account.other { "/run" } else { "/tmp" };
         Path::new(parent).join(format!("pli-{}-{name}", self.account.uid))
     }

@@ -21,9 +21,9 @@ use super::{ClusterProfile, EmbeddedError};
 /// The role that owns everything in the cluster.
 pub(super) const ROLE: &str = "pli";
 /// How long a start may take; recovery after a crash replays up to `max_wal_size`.
-const START_LIMIT: Duration = Duration::from_secs(180);
+const START_LIMIT: Duration = Duration::from_mins(3);
 /// How long a fast shutdown may take.
-const STOP_LIMIT: Duration = Duration::from_secs(60);
+const STOP_LIMIT: Duration = Duration::from_mins(1);
 const TICK: Duration = Duration::from_millis(20);
 
 /// Runs `initdb` in a folder of its own and moves the result into place.

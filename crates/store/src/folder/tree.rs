@@ -78,6 +78,7 @@ impl Store {
     ) -> Result<Folder, StoreError> {
         let name = FolderName::parse(name)?;
         let mut transaction = self.pool().begin().await?;
+        lock_tree(&mut transaction, bal).await?;
         create_above(&mut transaction, bal, &name).await?;
         let folder = create(&mut transaction, bal, &name, special_use).await?;
         transaction.commit().await?;
@@ -91,6 +92,7 @@ impl Store {
             return Err(StoreError::FolderRefused("INBOX cannot be deleted"));
         }
         let mut transaction = self.pool().begin().await?;
+        lock_tree(&mut transaction, bal).await?;
         let id = lock_by_name(&mut transaction, bal, &name).await?;
         if has_children(&mut transaction, bal, &name).await? {
             return Err(StoreError::FolderRefused("the folder has folders below it; delete them first"));
@@ -108,6 +110,7 @@ impl Store {
             return Err(StoreError::FolderRefused("a folder cannot be moved below itself"));
         }
         let mut transaction = self.pool().begin().await?;
+        lock_tree(&mut transaction, bal).await?;
         create_above(&mut transaction, bal, &to).await?;
         if from.is_inbox() {
             let inbox = lock_by_name(&mut transaction, bal, &from).await?;
@@ -174,6 +177,12 @@ impl Store {
     pub fn watch_folder(&self, folder: FolderId) -> tokio::sync::watch::Receiver<Modseq> {
         self.notices().watch_folder(folder)
     }
+}
+
+/// One change of a BAL's tree at a time, so that no folder loses its parent while it is being made.
+async fn lock_tree(connection: &mut PgConnection, bal: BalId) -> Result<(), StoreError> {
+    let locked = sqlx::query("SELECT FROM bal WHERE id = $1 FOR NO KEY UPDATE").bind(bal.0).execute(connection).await?;
+    if locked.rows_affected() == 1 { Ok(()) } else { Err(StoreError::NoSuchBal(bal.to_string())) }
 }
 
 async fn create_above(connection: &mut PgConnection, bal: BalId, name: &FolderName) -> Result<(), StoreError> {
@@ -273,15 +282,18 @@ async fn rename_tree(
     from: &FolderName,
     to: &FolderName,
 ) -> Result<(), StoreError> {
-    lock_by_name(connection, bal, from).await?;
-    let ids: Vec<i64> = sqlx::query_scalar(
-        "SELECT id FROM folder WHERE bal_id = $1 AND (name = $2 OR starts_with(name, $2 || '/'))
+    let rows: Vec<(i64, String)> = sqlx::query_as(
+        "SELECT id, name FROM folder WHERE bal_id = $1 AND (name = $2 OR starts_with(name, $2 || '/'))
          ORDER BY id FOR UPDATE",
     )
     .bind(bal.0)
     .bind(from.as_str())
     .fetch_all(&mut *connection)
     .await?;
+    if rows.iter().all(|(_, name)| name != from.as_str()) {
+        return Err(StoreError::NoSuchFolder);
+    }
+    let ids: Vec<i64> = rows.into_iter().map(|(id, _)| id).collect();
     remember(connection, &ids).await?;
     sqlx::query("UPDATE folder SET name = $3 || substr(name, length($2) + 1) WHERE id = ANY($1)")
         .bind(&ids)

@@ -63,7 +63,7 @@ impl Store {
     /// Claims up to `limit` due entries for `lease`, oldest first.
     pub async fn claim(&self, limit: u32, lease: Duration) -> Result<Vec<Claimed>, StoreError> {
         let now = self.clock().now();
-        let rows: Vec<ClaimedRow> = sqlx::query_as(
+        let mut rows: Vec<ClaimedRow> = sqlx::query_as(
             "WITH due AS (
                  SELECT id FROM queue WHERE state = 'waiting' AND due_at <= $1
                  ORDER BY due_at LIMIT $2 FOR UPDATE SKIP LOCKED)
@@ -78,6 +78,7 @@ impl Store {
         .bind(now + lease)
         .fetch_all(self.pool())
         .await?;
+        rows.sort_unstable_by_key(|row| (row.queued_at, row.id));
         rows.into_iter().map(TryInto::try_into).collect()
     }
 

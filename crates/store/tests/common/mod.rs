@@ -35,7 +35,9 @@ pub(crate) fn letter(size: usize, noise: bool) -> Vec<u8> {
         let mut octets = vec![0; size];
         TestRandom::seeded(size as u64).fill(&mut octets);
         // A message has lines; the scanner is not under test here.
-        octets.iter_mut().for_each(|octet| *octet = b'!' + *octet % 90);
+        for octet in &mut octets {
+            *octet = b'!' + *octet % 90;
+        }
         octets
     } else {
         b"Compte rendu. ".iter().copied().cycle().take(size).collect()
