@@ -46,7 +46,8 @@ struct OperatorSheet<'a> {
 struct BalSheet<'a> {
     address: &'a str,
     kind: &'static str,
-    login: Option<&'a str>,
+    /// What a person types, and what software may name in EXTERNAL.
+    login: &'a str,
     password: Option<&'a str>,
     client_cert_file: Option<&'a Path>,
     client_key_file: Option<&'a Path>,
@@ -99,7 +100,7 @@ fn bal<'a>(bal: &'a OpenBal, operator: &'a Operator) -> BalSheet<'a> {
     BalSheet {
         address: &bal.address,
         kind: bal.kind.code(),
-        login: bal.password.as_ref().map(|_| bal.address.as_str()),
+        login: &bal.address,
         password: bal.password.as_deref(),
         client_cert_file: software.map(|pair| pair.certificate.as_path()),
         client_key_file: software.map(|pair| pair.key.as_path()),
