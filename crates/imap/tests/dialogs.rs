@@ -6,11 +6,15 @@ mod common;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use common::{BAL, Client, LIMIT, PASSWORD, World};
 use imap::TlsStart;
+
+/// Dialogs that run at the same time.
+const AT_ONCE: usize = 4;
 
 /// One line of a dialog.
 struct Line {
@@ -20,21 +24,35 @@ struct Line {
     text: String,
 }
 
-#[tokio::test]
-async fn the_golden_dialogs_hold() {
+#[test]
+fn the_golden_dialogs_hold() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/dialogs/imap");
     let mut files: Vec<PathBuf> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.retain(|file| file.extension().is_some_and(|extension| extension == "txt"));
     files.sort();
     assert!(!files.is_empty());
-    let mut broken = Vec::new();
-    for file in files {
-        let text = std::fs::read_to_string(&file).unwrap();
-        if let Err(error) = run(&text).await {
-            broken.push(format!("{}: {error}", file.file_name().unwrap().to_string_lossy()));
+    let files = Mutex::new(files);
+    let broken = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..AT_ONCE {
+            scope.spawn(|| {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+                while let Some(file) = take(&files) {
+                    let text = std::fs::read_to_string(&file).unwrap();
+                    if let Err(error) = runtime.block_on(run(&text)) {
+                        let name = file.file_name().unwrap().to_string_lossy().into_owned();
+                        broken.lock().unwrap().push(format!("{name}: {error}"));
+                    }
+                }
+            });
         }
-    }
+    });
+    let broken = broken.into_inner().unwrap();
     assert!(broken.is_empty(), "\n{}", broken.join("\n"));
+}
+
+fn take(files: &Mutex<Vec<PathBuf>>) -> Option<PathBuf> {
+    files.lock().unwrap().pop()
 }
 
 async fn run(text: &str) -> Result<(), String> {

@@ -7,7 +7,7 @@ use std::io;
 use imap_types::fetch::MacroOrMessageDataItemNames;
 use imap_types::sequence::SequenceSet;
 use message::{Span, Summary};
-use store::{BodyReader, FlagChange, Flags, MessageId, Store};
+use store::{BodyReader, FlagChange, Flags, MessageId, Store, StoreError};
 
 use super::state::Selected;
 use crate::plan::{Item, Part, Plan};
@@ -57,6 +57,26 @@ pub(super) async fn fetch(
         return Err(Failure::No("[EXPUNGEISSUED] Some of the messages are gone".into()));
     }
     Ok(Done::text("FETCH completed"))
+}
+
+/// The octets of spans, in order; of messages that are not stored any more, none.
+pub(super) async fn read_spans(store: &Store, wanted: &[(MessageId, Span)]) -> Result<Vec<Vec<u8>>, StoreError> {
+    if wanted.is_empty() {
+        return Ok(Vec::new());
+    }
+    match store.read_spans(wanted).await {
+        Err(StoreError::NoSuchMessage(_)) => {}
+        result => return result,
+    }
+    let mut read = Vec::with_capacity(wanted.len());
+    for one in wanted {
+        match store.read_spans(&[*one]).await {
+            Ok(mut octets) => read.push(octets.pop().unwrap_or_default()),
+            Err(StoreError::NoSuchMessage(_)) => read.push(Vec::new()),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(read)
 }
 
 /// A FETCH in progress.
@@ -178,7 +198,7 @@ impl Fetch<'_> {
 
     async fn answer_group(&mut self) -> Result<(), Failure> {
         let group = std::mem::take(&mut self.group);
-        let read = if group.wanted.is_empty() { Vec::new() } else { self.store.read_spans(&group.wanted).await? };
+        let read = read_spans(self.store, &group.wanted).await?;
         for answer in &group.messages {
             if answer.is_complete(&group.wanted, &read) {
                 self.answer(answer, &read).await?;
@@ -195,12 +215,14 @@ impl Fetch<'_> {
         let mut streams = Vec::new();
         for piece in &answer.pieces {
             if let Piece::Large(span) = piece {
-                let reader = self.store.read_body(answer.row.message, *span).await?;
-                if reader.remaining() != span.len {
-                    self.vanished = true;
-                    return Ok(());
+                match self.store.read_body(answer.row.message, *span).await {
+                    Ok(reader) if reader.remaining() == span.len => streams.push(reader),
+                    Ok(_) | Err(StoreError::NoSuchMessage(_)) => {
+                        self.vanished = true;
+                        return Ok(());
+                    }
+                    Err(error) => return Err(error.into()),
                 }
-                streams.push(reader);
             }
         }
         let (mut streams, mut pieces) = (streams.into_iter(), answer.pieces.iter());
@@ -280,7 +302,10 @@ impl Fetch<'_> {
     /// The announced octets have to come: if the store fails now the connection is lost.
     async fn stream(&mut self, mut reader: BodyReader) -> Result<(), Failure> {
         while reader.remaining() > 0 {
-            let piece = reader.next().await.map_err(io::Error::other)?;
+            let piece = reader.next().await.map_err(|error| {
+                tracing::error!(%error, "a stored message cannot be read to its end");
+                io::Error::other(error)
+            })?;
             let piece = piece.ok_or_else(|| io::Error::other("a stored message ends too early"))?;
             self.wire.out.extend_from_slice(&piece);
             self.wire.flush_if_full().await?;

@@ -6,6 +6,7 @@ use imap_types::search::SearchKey;
 use message::{Span, Summary};
 use store::Store;
 
+use super::fetch::read_spans;
 use super::state::Selected;
 use crate::render::{number, text};
 use crate::reply::{Done, Failure};
@@ -80,7 +81,7 @@ impl Search<'_> {
         let head = |summary: &Summary| Span { len: summary.root.header.len.min(LONGEST_HEADER), ..summary.root.header };
         for group in undecided.chunks(BATCH / 10) {
             let wanted: Vec<_> = group.iter().map(|(_, row, summary)| (row.message, head(summary))).collect();
-            let headers = self.store.read_spans(&wanted).await?;
+            let headers = read_spans(self.store, &wanted).await?;
             for ((number, row, summary), header) in group.iter().zip(&headers) {
                 let mut words = Words { header: header_fields(header), body: None };
                 let mut decided = self.test(*number, row, summary, Some(&words));
@@ -103,7 +104,7 @@ impl Search<'_> {
         for source in body_sources(summary) {
             let span = Span { len: source.span().len.min(left), ..source.span() };
             left -= span.len;
-            for octets in self.store.read_spans(&[(row.message, span)]).await? {
+            for octets in read_spans(self.store, &[(row.message, span)]).await? {
                 texts.push(source.read(&octets));
             }
         }

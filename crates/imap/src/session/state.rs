@@ -72,12 +72,11 @@ impl Selected {
         self.stale = true;
     }
 
-    /// Whether the store has news since the last time that this was asked; a change that the
-    /// view knows already, because this session made it, is none.
+    /// Whether the store has news since the last time that this was asked.
     pub(super) fn take_news(&mut self) -> bool {
         let changed = self.watch.has_changed().unwrap_or(true);
-        let latest = *self.watch.borrow_and_update();
-        std::mem::take(&mut self.stale) || (changed && latest != self.view.modseq())
+        self.watch.mark_unchanged();
+        std::mem::take(&mut self.stale) || changed
     }
 }
 
