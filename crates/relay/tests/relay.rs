@@ -1,0 +1,275 @@
+//! The queue runner with a real store, against a peer on loopback over real TLS.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests may panic")]
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use annuaire::{LocalBal, Resolver};
+use message::{Scanner, Span};
+use mssante::{Address, BalKind, BalState, Clock, Domain, ReversePath};
+use relay::{Host, HostFinder, Relay, Schedule};
+use store::{Acceptance, BalRecord, DsnNotify, DsnParameters, MessageId, NewBal, RelayRequest, Source, Store};
+use testkit::clock::{FixedClock, RealClock, TestRandom};
+use testkit::list::WhiteList;
+use testkit::pki::{Pki, ServerHolder};
+use testkit::postgres::TestDatabase;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use trust::{
+    ClientCertificate, DnMatch, HopTls, ServerTls, SignaturePolicy, TlsFiles, Transport, TrustList, TrustSpace,
+};
+
+const OURS: &str = "ch.mssante.fr";
+const PEER: &str = "peer.mssante.fr";
+const LETTER: &[u8] =
+    b"Return-Path: <a@ch.mssante.fr>\r\nReceived: from poste by mail.ch\r\nFrom: a@ch.mssante.fr\r\n\r\nBonjour\r\n";
+
+fn holder(cn: &str) -> ServerHolder {
+    ServerHolder {
+        cn: cn.to_owned(),
+        organisation: "Organisation".to_owned(),
+        structure: "1300000000".to_owned(),
+        department: "Gard (30)".to_owned(),
+        extra_names: Vec::new(),
+    }
+}
+
+fn files(folder: &Path, name: &str) -> TlsFiles {
+    let path = |file: String| folder.join(file);
+    TlsFiles {
+        certificate: path(format!("{name}.pem")),
+        key: path(format!("{name}.key")),
+        anchors: path("ca.pem".to_owned()),
+    }
+}
+
+/// What the peer heard in one connection.
+#[derive(Debug, Default)]
+struct Heard {
+    commands: Vec<String>,
+    contents: Vec<String>,
+}
+
+/// A peer that takes every recipient but `unknown@` (550) and `later@` (451).
+async fn serve(listener: TcpListener, tls: ServerTls, heard: mpsc::UnboundedSender<Heard>) {
+    while let Ok((stream, _)) = listener.accept().await {
+        let mut session = Heard::default();
+        talk(stream, &tls, &mut session).await;
+        if heard.send(session).is_err() {
+            return;
+        }
+    }
+}
+
+async fn talk(stream: TcpStream, tls: &ServerTls, heard: &mut Heard) {
+    let mut io = BufReader::new(Transport::from_plain(stream));
+    io.write_all(b"220 peer\r\n").await.unwrap();
+    loop {
+        io.flush().await.unwrap();
+        let mut line = String::new();
+        if io.read_line(&mut line).await.unwrap_or(0) == 0 {
+            return;
+        }
+        let reply = match line.get(..4).unwrap_or_default() {
+            "EHLO" => "250-peer\r\n250-PIPELINING\r\n250 STARTTLS\r\n",
+            "STAR" => "220 go\r\n",
+            "DATA" => "354 go\r\n",
+            "RCPT" if line.contains("unknown@") => "550 5.1.1 unknown\r\n",
+            "RCPT" if line.contains("later@") => "451 4.2.1 later\r\n",
+            _ => "250 2.0.0 ok\r\n",
+        };
+        io.write_all(reply.as_bytes()).await.unwrap();
+        heard.commands.push(line.trim_end().to_owned());
+        if line.starts_with("STARTTLS") {
+            io.flush().await.unwrap();
+            let Ok(transport) = tls.accept(io.into_inner().into_plain().unwrap()).await else { return };
+            io = BufReader::new(transport);
+        } else if line.starts_with("DATA") {
+            io.flush().await.unwrap();
+            let mut content = String::new();
+            while !content.ends_with("\r\n.\r\n") {
+                io.read_line(&mut content).await.unwrap();
+            }
+            heard.contents.push(content);
+            io.write_all(b"250 2.0.0 accepted as X\r\n").await.unwrap();
+        }
+    }
+}
+
+/// A store with one BAL, a peer, and the relay between them.
+struct Bench {
+    _database: TestDatabase,
+    _folder: tempfile::TempDir,
+    store: Store,
+    clock: Arc<FixedClock>,
+    bal: BalRecord,
+    relay: Arc<Relay>,
+    heard: mpsc::UnboundedReceiver<Heard>,
+}
+
+impl Bench {
+    /// `listed` is the CN that the white list names for the peer, whose own is `mx.peer.fr`.
+    async fn new(listed: &str) -> Self {
+        let clock = Arc::new(FixedClock::at(RealClock.now()));
+        let database = TestDatabase::new().await;
+        let store = database.store_at(clock.clone()).await;
+        let bal = store.create_bal(new_bal()).await.unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let pki = Pki::new(clock.now()).unwrap();
+        pki.write(folder.path()).unwrap();
+        for name in ["mx.peer.fr", "mx.ch.fr"] {
+            pki.server(&holder(name)).unwrap().write(folder.path(), name).unwrap();
+        }
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let route = Host { name: "127.0.0.1".to_owned(), port: listener.local_addr().unwrap().port() };
+        let (said, heard) = mpsc::unbounded_channel();
+        let server =
+            ServerTls::load(files(folder.path(), "mx.peer.fr"), ClientCertificate::Required, "smtp", clock.clone());
+        tokio::spawn(serve(listener, server.unwrap(), said));
+        let trust = TrustSpace::new(DnMatch::Normalised);
+        let xml = WhiteList::new(clock.now()).with(PEER, &holder(listed).dn()).unsigned_xml();
+        trust.install(TrustList::read(xml.as_bytes(), &SignaturePolicy::Off, clock.now()).unwrap());
+        let random = Arc::new(TestRandom::seeded(1));
+        let relay = Arc::new(Relay {
+            hostname: "mail.ch.mssante.fr".to_owned(),
+            store: store.clone(),
+            tls: Arc::new(HopTls::load(files(folder.path(), "mx.ch.fr"), clock.clone()).unwrap()),
+            trust,
+            resolver: Arc::new(resolver(&bal)),
+            hosts: HostFinder::new([(Domain::parse(PEER).unwrap(), route)].into(), 25, random.clone()),
+            schedule: Schedule { waits: vec![Duration::from_hours(1)], expiry: Duration::from_hours(48) },
+            connections: 2,
+            clock: clock.clone(),
+            random,
+        });
+        Self { _database: database, _folder: folder, store, clock, bal, relay, heard }
+    }
+
+    async fn accept(&self, recipients: &[&str], notify: &DsnNotify) -> MessageId {
+        let mut intake = self.store.begin_intake().await.unwrap();
+        intake.write(LETTER).await.unwrap();
+        let mut scanner = Scanner::new();
+        scanner.push(LETTER);
+        let message = intake.finish(scanner.finish()).await.unwrap();
+        let id = message.id();
+        let relays = recipients.iter().map(|name| RelayRequest {
+            recipient: Address::parse(&format!("{name}@{PEER}")).unwrap(),
+            dsn: DsnParameters { notify: notify.clone(), original_recipient: None },
+        });
+        let acceptance = Acceptance {
+            message,
+            reverse_path: ReversePath::Address(self.bal.address.clone()),
+            smtputf8: false,
+            envelope_id: None,
+            ret: None,
+            source: Source::Submission { bal: self.bal.id, address: "127.0.0.1".to_owned() },
+            deliveries: Vec::new(),
+            relays: relays.collect(),
+        };
+        self.store.accept(acceptance).await.unwrap();
+        id
+    }
+
+    /// Runs the relay until the peer has seen the end of one connection, then to its end.
+    async fn one_hop(&mut self) -> Heard {
+        let stop = CancellationToken::new();
+        let running = tokio::spawn(Arc::clone(&self.relay).run(stop.clone()));
+        let heard = self.heard.recv().await.unwrap();
+        stop.cancel();
+        running.await.unwrap();
+        heard
+    }
+
+    async fn pending(&self) -> u64 {
+        self.store.queue_status().await.unwrap().pending
+    }
+
+    /// The messages in the sender's INBOX.
+    async fn reports(&self) -> Vec<String> {
+        let opened = self.store.open_folder(self.bal.id, "INBOX", false).await.unwrap();
+        let mut reports = Vec::new();
+        for entry in &opened.entries {
+            let span = (entry.message, Span { start: 0, len: u64::MAX });
+            let octets = self.store.read_spans(&[span]).await.unwrap().remove(0);
+            reports.push(String::from_utf8(octets).unwrap());
+        }
+        reports
+    }
+}
+
+fn new_bal() -> NewBal {
+    NewBal {
+        address: Address::parse(&format!("a@{OURS}")).unwrap(),
+        kind: BalKind::Organisational,
+        display_name: None,
+        holder: None,
+        structure: None,
+        responsible: None,
+        certificate_dn: None,
+    }
+}
+
+fn resolver(bal: &BalRecord) -> Resolver {
+    let resolver = Resolver::new([Domain::parse(OURS).unwrap()]);
+    resolver.put(&bal.address, LocalBal { id: bal.id, kind: bal.kind, state: BalState::Active });
+    resolver
+}
+
+fn count(heard: &Heard, verb: &str) -> usize {
+    heard.commands.iter().filter(|command| command.starts_with(verb)).count()
+}
+
+#[tokio::test]
+async fn each_recipient_ends_in_one_way_and_the_sender_hears_of_the_lost_one() {
+    let mut bench = Bench::new("mx.peer.fr").await;
+    bench.accept(&["b", "unknown", "later"], &DsnNotify::Unsaid).await;
+    let heard = bench.one_hop().await;
+    assert_eq!((count(&heard, "MAIL"), count(&heard, "RCPT")), (1, 3));
+    // Only final delivery adds a Return-Path. [RFC5321 4.4]
+    assert_eq!(heard.contents, ["Received: from poste by mail.ch\r\nFrom: a@ch.mssante.fr\r\n\r\nBonjour\r\n.\r\n"]);
+    assert_eq!(bench.pending().await, 1, "later@ waits");
+    let reports = bench.reports().await;
+    assert_eq!(reports.len(), 1);
+    assert!(reports[0].contains("unknown@peer.mssante.fr") && reports[0].contains("5.1.1"), "{}", reports[0]);
+    assert!(!reports[0].contains("later@") && !reports[0].contains("b@peer"), "{}", reports[0]);
+}
+
+#[tokio::test]
+async fn messages_that_wait_together_share_a_hop() {
+    let mut bench = Bench::new("mx.peer.fr").await;
+    bench.accept(&["b"], &DsnNotify::Unsaid).await;
+    bench.accept(&["unknown"], &DsnNotify::Never).await;
+    bench.accept(&["c"], &DsnNotify::Unsaid).await;
+    let heard = bench.one_hop().await;
+    assert_eq!((count(&heard, "STARTTLS"), count(&heard, "MAIL"), count(&heard, "DATA")), (1, 3, 2));
+    assert_eq!(bench.pending().await, 0);
+    assert!(bench.reports().await.is_empty(), "the sender of the lost one wanted no report");
+}
+
+#[tokio::test]
+async fn a_peer_with_another_name_than_the_listed_one_sees_no_envelope() {
+    let mut bench = Bench::new("mx.another.fr").await;
+    bench.accept(&["b"], &DsnNotify::Unsaid).await;
+    let heard = bench.one_hop().await;
+    assert_eq!(count(&heard, "MAIL"), 0, "{heard:?}");
+    assert_eq!(bench.pending().await, 1, "doubt is temporary");
+    assert!(bench.reports().await.is_empty());
+    let due = bench.store.next_due().await.unwrap().unwrap();
+    let wait = due - bench.clock.now();
+    assert!(time::Duration::minutes(53) < wait && wait < time::Duration::minutes(67), "{wait}");
+}
+
+#[tokio::test]
+async fn what_cannot_be_handed_over_in_time_is_reported() {
+    let mut bench = Bench::new("mx.another.fr").await;
+    bench.accept(&["b"], &DsnNotify::Unsaid).await;
+    bench.clock.advance(time::Duration::hours(49));
+    bench.one_hop().await;
+    assert_eq!(bench.pending().await, 0);
+    let reports = bench.reports().await;
+    assert!(reports[0].contains("b@peer.mssante.fr") && reports[0].contains("4.7.0"), "{}", reports[0]);
+}
