@@ -54,6 +54,11 @@ impl HeaderBlock {
         if block.from.is_empty() { Err(HeaderError::From) } else { Ok(block) }
     }
 
+    /// How many Received fields the header block has, whatever else stands in it. `[RFC5321 6.3]`
+    pub fn count_received(bytes: &[u8]) -> usize {
+        fields::items(bytes).filter(|item| matches!(item, Item::Field(field) if field.is("Received"))).count()
+    }
+
     fn take(&mut self, field: &Field<'_>) -> Result<(), HeaderError> {
         if field.is("Received") {
             self.received += 1;
@@ -124,6 +129,13 @@ mod tests {
         assert_eq!(block.sender, Some(Address::parse("secretariat@ch.mssante.fr").unwrap()));
         assert!(block.has_message_id && block.has_date);
         assert_eq!(block.received, 2);
+    }
+
+    #[test]
+    fn received_fields_are_counted_in_a_header_that_is_otherwise_unreadable() {
+        let header = b"Received: a\r\nstray\r\nFrom: Jean [CHU] a@x.fr b@x.fr\r\nRECEIVED: b\r\n\r\nReceived: c\r\n";
+        assert!(HeaderBlock::parse(header).is_err());
+        assert_eq!(HeaderBlock::count_received(header), 2);
     }
 
     #[test]

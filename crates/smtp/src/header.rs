@@ -69,19 +69,24 @@ pub struct Additions {
 
 /// Judges a header block; `may_send_as` says whether the principal may write in a BAL's name.
 ///
-/// A submitted message has one author, who is the principal; what another operator hands over
-/// is its business, but must be readable and must not go in circles. `[RFC6409 6.1]`
+/// A submitted message has one author, who is the principal. What another operator hands over is
+/// his users' business: real mail has From fields that no grammar knows, and a letter is not lost
+/// for them; it must only not go in circles. `[RFC6409 6.1]`, `[RFC5321 6.3]`
 pub fn judge_header(header: &[u8], role: Role, may_send_as: impl Fn(&Address) -> bool) -> Result<Additions, Refusal> {
-    let block = HeaderBlock::parse(header).map_err(|error| match (role, error) {
-        (Role::Submission, HeaderError::From) => Refusal::FromMismatch,
-        _ => Refusal::MalformedMessage,
-    })?;
-    if block.received > MOST_RECEIVED {
+    if HeaderBlock::count_received(header) > MOST_RECEIVED {
         return Err(Refusal::MailLoop);
     }
-    if role == Role::Hop {
-        return Ok(Additions { message_id: false, date: false });
+    match role {
+        Role::Hop => Ok(Additions { message_id: false, date: false }),
+        Role::Submission => judge_author(header, may_send_as),
     }
+}
+
+fn judge_author(header: &[u8], may_send_as: impl Fn(&Address) -> bool) -> Result<Additions, Refusal> {
+    let block = HeaderBlock::parse(header).map_err(|error| match error {
+        HeaderError::From => Refusal::FromMismatch,
+        HeaderError::Field(_) | HeaderError::StrayLine => Refusal::MalformedMessage,
+    })?;
     let own_author = matches!(block.from.as_slice(), [author] if may_send_as(author));
     if !own_author || !block.sender.iter().all(may_send_as) {
         return Err(Refusal::FromMismatch);
