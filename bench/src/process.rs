@@ -19,7 +19,7 @@ pub(crate) struct Tree {
 /// Memory at one moment, in octets.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Memory {
-    /// Of the `pli` processes.
+    /// Of the first root, `pli serve`.
     pub(crate) pli: u64,
     /// Of all processes: each one's own memory, and the memory that PostgreSQL's processes share, once.
     pub(crate) all: u64,
@@ -27,7 +27,6 @@ pub(crate) struct Memory {
 
 struct Stat {
     parent: u32,
-    name: String,
     ticks: u64,
 }
 
@@ -48,13 +47,13 @@ impl Tree {
     pub(crate) fn memory(&self) -> Result<Memory> {
         let mut memory = Memory::default();
         let mut shared = 0;
-        for (pid, stat) in self.members()? {
+        for pid in self.members()?.into_keys() {
             let Ok(status) = fs::read_to_string(format!("/proc/{pid}/status")) else { continue };
             let own = octets(&status, "RssAnon:");
             memory.all += own;
             shared = shared.max(octets(&status, "RssShmem:"));
-            if stat.name == "pli" {
-                memory.pli += own;
+            if self.roots.first() == Some(&pid) {
+                memory.pli = own;
             }
         }
         memory.all += shared;
@@ -90,11 +89,10 @@ impl Tree {
 
 /// `pid (name) state ppid … utime stime cutime cstime …`, where the name may hold anything.
 fn parse_stat(text: &str) -> Option<Stat> {
-    let (head, tail) = text.rsplit_once(')')?;
-    let name = head.split_once('(')?.1.to_owned();
+    let (_, tail) = text.rsplit_once(')')?;
     let fields: Vec<&str> = tail.split_whitespace().collect();
     let ticks = fields.get(11..15)?.iter().filter_map(|field| field.parse::<u64>().ok()).sum();
-    Some(Stat { parent: fields.get(1)?.parse().ok()?, name, ticks })
+    Some(Stat { parent: fields.get(1)?.parse().ok()?, ticks })
 }
 
 fn octets(status: &str, field: &str) -> u64 {
@@ -129,7 +127,7 @@ mod tests {
     #[test]
     fn a_stat_line_is_read_even_with_odd_names() {
         let stat = parse_stat("42 (postgres: x) y) S 7 1 1 0 -1 0 0 0 0 0 10 20 3 4 20 0 1 0 5").unwrap();
-        assert_eq!((stat.parent, stat.ticks, stat.name.as_str()), (7, 37, "postgres: x) y"));
+        assert_eq!((stat.parent, stat.ticks), (7, 37));
     }
 
     #[test]

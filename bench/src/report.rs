@@ -24,9 +24,9 @@ pub(crate) struct Outcome {
     pub(crate) cpu_ms_per_message: f64,
     /// Flush requests of the whole disk; `None` where the system does not count them.
     pub(crate) flushes_per_message: Option<f64>,
-    /// Most memory of the `pli` processes, in megabytes.
+    /// Most memory of the `pli serve` that takes the messages, in megabytes.
     pub(crate) pli_memory_mb: f64,
-    /// Most memory of all server processes, in megabytes.
+    /// The same with its PostgreSQL.
     pub(crate) all_memory_mb: f64,
 }
 
@@ -56,7 +56,7 @@ pub(crate) fn table(outcomes: &[Outcome]) -> Table {
         "CPU ms/msg",
         "flushes/msg",
         "pli MB",
-        "all MB",
+        "with PostgreSQL MB",
     ]);
     for outcome in outcomes {
         let Percentiles { p50, p95, p99 } = outcome.latency_ms;

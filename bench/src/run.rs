@@ -48,7 +48,7 @@ pub(crate) async fn run(setup: &Setup, case: &Case) -> Result<Outcome> {
     });
     let tree = setup.processes();
     let data_dir = setup.hospital().data_dir.clone();
-    let watch = MemoryWatch::start(tree.clone());
+    let watch = MemoryWatch::start(setup.hospital_processes());
     let (cpu_before, flushes_before) = (tree.cpu_ms()?, process::disk_flushes(&data_dir)?);
     let started = Instant::now();
     let sent = send_all(&load).await?;

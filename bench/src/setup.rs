@@ -83,6 +83,12 @@ impl Setup {
         roots.extend(operators.iter().filter_map(|operator| postmaster(&operator.data_dir)));
         Tree::new(roots)
     }
+
+    /// The processes of the operator that is measured.
+    pub(crate) fn hospital_processes(&self) -> Tree {
+        let hospital = self.hospital();
+        Tree::new([hospital.pid].into_iter().chain(postmaster(&hospital.data_dir)).collect())
+    }
 }
 
 fn create_bal(operator: &Operator, address: &str, password: &str) -> Result<()> {
