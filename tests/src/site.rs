@@ -147,6 +147,13 @@ impl Site {
         Ok(Server { child, log_file })
     }
 
+    /// Waits until a server that was started runs, ready or not.
+    pub fn wait_until_alive(&self) -> Result<()> {
+        let alive = || http_get(self.operator.http_port, "/healthz").is_ok_and(|(status, _)| status == 200);
+        ensure!(wait_until(START_LIMIT, alive), "/healthz does not answer");
+        Ok(())
+    }
+
     /// Waits until the running server knows so many BALs; those that are created beside it reach it by a notice.
     pub fn wait_for_bals(&self, count: usize) -> Result<()> {
         let line = format!("pli_bals {count}");

@@ -206,6 +206,31 @@ fn an_unreachable_database_is_not_ready_and_refuses_for_now() {
     assert_eq!((found.get("before"), found.get("after")), (Some(&1), Some(&1)));
 }
 
+#[test]
+fn without_a_trust_list_hops_are_refused_for_now() {
+    let (site, bal) = site_with_bal();
+    let list = site.folder().join("list.xml");
+    let good = fs::read_to_string(&list).expect("the list");
+    fs::write(&list, good.replace(PEER, "un-autre.mssante.fr")).expect("a list that is not what was signed");
+    let server = site.start(&[]).expect("pli serve");
+    site.wait_until_alive().expect("a server without a list");
+    let mut wire = hop(&site).expect("a hop");
+    let refused = send(&mut wire, &bal, "meanwhile").expect_err("nobody is trusted under a forged list");
+    assert!(format!("{refused:#}").contains("got [\"451 4.7.0"), "{refused:#}");
+    fs::write(&list, good).expect("the list as it was signed");
+    server.signal(Signal::SIGHUP).expect("SIGHUP");
+    let mut outcome = Err(refused);
+    for _ in 0..100 {
+        wire.command("RSET", "250").expect("RSET");
+        outcome = send(&mut wire, &bal, "after");
+        if outcome.is_ok() {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    outcome.expect("the good list is in force");
+}
+
 /// Kills the postmaster of the site's private cluster.
 fn stop_database(site: &Site) -> Result<()> {
     let file = site.operator.data_dir.join("postgresql/data/postmaster.pid");
