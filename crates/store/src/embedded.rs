@@ -125,19 +125,24 @@ impl Cluster {
     pub async fn stop(self) -> Result<(), EmbeddedError> {
         let _stopping = exclusive(self.root.join("start.lock")).await?;
         let others = self.users.unlock().is_ok() && matches!(self.users.try_lock(), Err(TryLockError::WouldBlock));
-        match self.pid() {
-            Some(pid) if !others => server::stop(pid, self.child).await,
-            _ => Ok(()),
-        }
+        if others { Ok(()) } else { self.end().await }
     }
 
     /// Stops it whoever uses it.
     pub async fn stop_for_all(self) -> Result<(), EmbeddedError> {
         let _stopping = exclusive(self.root.join("start.lock")).await?;
-        match self.pid() {
-            Some(pid) => server::stop(pid, self.child).await,
-            None => Ok(()),
+        self.end().await
+    }
+
+    async fn end(self) -> Result<(), EmbeddedError> {
+        if let Some(pid) = self.pid() {
+            server::stop(pid, self.child).await?;
         }
+        if !self.sockets.starts_with(&self.root) {
+            // Empty by now; if it is not, it does no harm.
+            let _ = std::fs::remove_dir(&self.sockets);
+        }
+        Ok(())
     }
 }
 

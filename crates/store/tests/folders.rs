@@ -6,7 +6,7 @@ mod common;
 
 use std::collections::BTreeMap;
 
-use common::{WHOLE, bal, count, deliver, letter, read};
+use common::{WHOLE, bal, count, deliver, letter, listening_store, read};
 use store::{BalRecord, Entry, FlagChange, Flags, Folder, FolderId, SpecialUse, Store, StoreError, Uid};
 use testkit::postgres::TestDatabase;
 
@@ -243,7 +243,7 @@ async fn flags_are_added_removed_and_replaced() {
 #[tokio::test]
 async fn a_change_that_changes_nothing_wakes_nobody() {
     let database = TestDatabase::new().await;
-    let store = database.store().await;
+    let store = listening_store(&database).await;
     let (_, inbox) = filled(&store, 2).await;
     store.change_flags(inbox, &[1], &FlagChange::Add(flags("seen k"))).await.unwrap();
     let before = store.folder_status(inbox).await.unwrap();

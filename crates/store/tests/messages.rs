@@ -7,7 +7,7 @@ mod common;
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::{WHOLE, acceptance, bal, count, deliver, letter, read, run, seal, seal_in_steps};
+use common::{WHOLE, acceptance, bal, count, deliver, letter, listening_store, read, run, seal, seal_in_steps};
 use message::Span;
 use store::{Flags, FolderId, StoreError, Swept};
 use testkit::clock::FixedClock;
@@ -327,13 +327,9 @@ async fn a_session_is_woken_after_the_commit_by_this_node_and_by_others() {
     let database = TestDatabase::new().await;
     let here = database.store().await;
     let bal = bal(&here, "a").await;
-    let there = database.store().await;
-    // Moves once when the node begins to listen; nothing ran since it was opened.
-    let mut listening = there.bal_changes();
+    let there = listening_store(&database).await;
     let inbox = here.open_folder(bal.id, "INBOX", false).await.unwrap().folder.id;
     let (mut near, mut far) = (here.watch_folder(inbox), there.watch_folder(inbox));
-    listening.changed().await.unwrap();
-    far.mark_unchanged();
     deliver(&here, &letter(10, false), &[&bal]).await;
     assert!(near.has_changed().unwrap());
     let modseq = *near.borrow_and_update();

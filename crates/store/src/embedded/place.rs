@@ -66,7 +66,7 @@ impl Place {
         let data_dir = make_data_dir(data_dir, &account)?;
         refuse_closed_parents(&data_dir, &account)?;
         let root = data_dir.join("postgresql");
-        make_private(&root, &account).map_err(|error| failed(&root, &error))?;
+        make_private(&root, &account)?;
         Ok(Self { root, account })
     }
 
@@ -97,15 +97,7 @@ impl Place {
         } else {
             self.short_folder()
         };
-        make_private(&folder, &self.account).map_err(|error| failed(&folder, &error))?;
-        let metadata = fs::symlink_metadata(&folder).map_err(|error| failed(&folder, &error))?;
-        if !metadata.is_dir() || metadata.uid() != self.account.uid || metadata.mode() & 0o077 != 0 {
-            return Err(EmbeddedError::Folder(format!(
-                "{} is not a folder that only {} can enter; remove it",
-                folder.display(),
-                self.account.name
-            )));
-        }
+        make_private(&folder, &self.account)?;
         Ok(folder)
     }
 
@@ -148,17 +140,35 @@ fn refuse_closed_parents(data_dir: &Path, account: &Account) -> Result<(), Embed
     Ok(())
 }
 
-/// A folder that belongs to the account and that nobody else can enter.
-fn make_private(folder: &Path, account: &Account) -> io::Result<()> {
+/// A folder that belongs to the account and that nobody else can enter: made, or checked if it is there already.
+fn make_private(folder: &Path, account: &Account) -> Result<(), EmbeddedError> {
+    let fail = |error| failed(folder, &error);
     match DirBuilder::new().mode(0o700).create(folder) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
-        other => other?,
+        Ok(()) => give_to(folder, account).map_err(fail),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => refuse_shared(folder, account),
+        Err(error) => Err(fail(error)),
     }
+}
+
+fn give_to(folder: &Path, account: &Account) -> io::Result<()> {
     if account.other {
         chown(folder, Some(account.uid), Some(account.gid))?;
     }
-    // The mode above went through the umask.
+    // The mode that it was made with went through the umask.
     fs::set_permissions(folder, fs::Permissions::from_mode(0o700))
+}
+
+/// Somebody else may have made it, to read along or to stand in for the server.
+fn refuse_shared(folder: &Path, account: &Account) -> Result<(), EmbeddedError> {
+    let metadata = fs::symlink_metadata(folder).map_err(|error| failed(folder, &error))?;
+    if metadata.is_dir() && metadata.uid() == account.uid && metadata.mode() & 0o777 == 0o700 {
+        return Ok(());
+    }
+    let (folder, name) = (folder.display(), &account.name);
+    Err(EmbeddedError::Folder(format!(
+        "{folder} must be a folder of {name} that nobody else can enter; if it is yours, run \
+         `chown -R {name} {folder}; chmod 700 {folder}`"
+    )))
 }
 
 #[cfg(test)]
@@ -178,6 +188,19 @@ mod tests {
         let error = refuse_closed_parents(&data_dir, &nobody()).unwrap_err().to_string();
         assert!(error.contains(&format!("chmod o+x {}`", folder.path().display())), "{error}");
         assert!(error.contains("data.dir"), "{error}");
+    }
+
+    #[test]
+    fn a_folder_that_others_can_enter_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o700)).unwrap();
+        let account = Account { other: false, ..Account::choose().unwrap() };
+        let own = Account { uid: fs::metadata(folder.path()).unwrap().uid(), ..account };
+        make_private(folder.path(), &own).unwrap();
+        assert!(make_private(folder.path(), &nobody()).is_err(), "of somebody else");
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o750)).unwrap();
+        let error = make_private(folder.path(), &own).unwrap_err().to_string();
+        assert!(error.contains("chmod 700"), "{error}");
     }
 
     #[test]

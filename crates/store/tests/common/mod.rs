@@ -28,6 +28,14 @@ pub(crate) async fn bal(store: &Store, name: &str) -> BalRecord {
     store.create_bal(new).await.unwrap()
 }
 
+/// A store that listens to other nodes already: when it begins to, it wakes everybody once.
+pub(crate) async fn listening_store(database: &TestDatabase) -> Store {
+    let store = database.store().await;
+    // Nothing ran since it was opened, so this is the moment before.
+    store.bal_changes().changed().await.unwrap();
+    store
+}
+
 /// A header and `size` octets that do not compress (or do).
 pub(crate) fn letter(size: usize, noise: bool) -> Vec<u8> {
     let mut letter = b"Subject: essai\r\nFrom: <a@ch.mssante.fr>\r\n\r\n".to_vec();

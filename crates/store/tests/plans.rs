@@ -1,0 +1,69 @@
+//! Every statement of a message's life finds its rows by an index: a folder of 100,000 messages must not make anything
+//! read a whole table.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod common;
+
+use std::time::Duration;
+
+use common::{WHOLE, acceptance, bal, deliver, direct, letter, read, run, seal};
+use message::Span;
+use mssante::Domain;
+use store::{FlagChange, Flags, Outcome, Store};
+use testkit::postgres::TestDatabase;
+
+async fn live(store: &Store) {
+    let bal = bal(store, "a").await;
+    let short = deliver(store, &letter(100, false), &[&bal]).await;
+    let long = deliver(store, &letter(600_000, true), &[&bal]).await;
+    read(store, long, WHOLE).await.unwrap();
+    store.read_spans(&[(short, Span { start: 0, len: 9 }), (long, WHOLE)]).await.unwrap();
+    store.summaries(&[short, long]).await.unwrap();
+    let inbox = store.open_folder(bal.id, "INBOX", true).await.unwrap().folder.id;
+    let trash = store.open_folder(bal.id, "Trash", false).await.unwrap().folder.id;
+    let deleted = Flags { deleted: true, keywords: ["k".into()].into(), ..Flags::default() };
+    store.copy(inbox, &[1, 2], trash).await.unwrap();
+    store.move_messages(inbox, &[2], trash).await.unwrap();
+    store.change_flags(inbox, &[1], &FlagChange::Add(deleted)).await.unwrap();
+    store.expunge(inbox, None).await.unwrap();
+    store.changes(inbox, 1).await.unwrap();
+    store.folder_status(trash).await.unwrap();
+    store.accept(acceptance(seal(store, b"\r\n").await, &[], &["a@p.fr", "b@p.fr", "c@p.fr"])).await.unwrap();
+    let lease = Duration::from_mins(5);
+    let entries = store.claim(3, lease).await.unwrap();
+    let held: Vec<_> = entries.iter().map(|entry| (entry.id, entry.fence)).collect();
+    store.renew(&held, lease).await.unwrap();
+    let next_attempt = entries[0].accepted_at + Duration::from_hours(1);
+    let deferred = Outcome::Deferred { next_attempt, reply: "451".into() };
+    let done = Outcome::HandedOver { reply: "250".into(), host: "mx".into() };
+    store.settle(&[(held[0].0, held[0].1, deferred), (held[1].0, held[1].1, done)]).await.unwrap();
+    store.settle_failed(&[(held[2].0, held[2].1, "550".into())], None).await.unwrap();
+    store.make_due(&Domain::parse("p.fr").unwrap()).await.unwrap();
+    store.next_due().await.unwrap();
+    store.sweep().await.unwrap();
+}
+
+#[tokio::test]
+async fn no_statement_reads_a_whole_table_of_messages() {
+    let database = TestDatabase::new().await;
+    // So small a table is read whole where that is cheaper; with this, only where there is no other way.
+    let name = database.url().split(['/', '?']).find(|part| part.starts_with("pli_test_")).unwrap();
+    run(&database, &format!("ALTER DATABASE {name} SET enable_seqscan = off")).await;
+    let store = database.store().await;
+    live(&store).await;
+    // Counters are complete when the sessions have ended.
+    store.close().await;
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let scans: Vec<(String, i64, i64)> = sqlx::query_as(
+        "SELECT relname::text, seq_scan, idx_scan FROM pg_stat_user_tables
+         WHERE relname IN ('expunged', 'folder', 'folder_message', 'message', 'message_chunk', 'queue')",
+    )
+    .fetch_all(&mut direct(&database).await)
+    .await
+    .unwrap();
+    assert_eq!(scans.len(), 6);
+    for (table, whole, by_index) in scans {
+        assert!(whole == 0 && by_index > 0, "{table}: read whole {whole} times, by an index {by_index} times");
+    }
+}
