@@ -1,6 +1,7 @@
-//! The rule index: `docs/conformity/index.tsv` and, while several people add to it at once, `index.d/*.tsv`.
+//! The rule index, `docs/conformity/index.tsv`.
 //!
-//! One line per rule: id, title, status, note, separated by tabs. Empty lines and lines that begin with `#` are skipped.
+//! One line per rule: id, title, status, note, separated by tabs, in the order in which readers expect them. Lines that begin with `#` are
+//! skipped.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,7 +11,7 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 
 /// How far a rule is implemented.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Status {
     /// In full; code or a test cites it.
     Yes,
@@ -98,38 +99,25 @@ impl fmt::Display for RuleId {
 /// All rules by id.
 pub(crate) type Index = BTreeMap<RuleId, Rule>;
 
-/// Reads and joins the index below `folder`.
-pub(crate) fn read(folder: &Path) -> Result<Index> {
-    let mut files = vec![folder.join("index.tsv")];
-    let parts = folder.join("index.d");
-    if parts.is_dir() {
-        let entries = fs::read_dir(&parts)?.collect::<Result<Vec<_>, _>>()?;
-        let mut more: Vec<_> = entries.into_iter().map(|entry| entry.path()).collect();
-        more.retain(|path| path.extension().is_some_and(|ext| ext == "tsv"));
-        more.sort();
-        files.extend(more);
-    }
-    let mut index = Index::new();
-    for file in files {
-        let text = fs::read_to_string(&file).with_context(|| file.display().to_string())?;
-        add(&mut index, &text).with_context(|| file.display().to_string())?;
-    }
-    Ok(index)
+/// Reads the index.
+pub(crate) fn read(file: &Path) -> Result<Index> {
+    let text = fs::read_to_string(file).with_context(|| file.display().to_string())?;
+    parse(&text).with_context(|| file.display().to_string())
 }
 
-/// Adds the lines of one file. A rule may stand in two files; what is held in one place is held.
-fn add(index: &mut Index, text: &str) -> Result<()> {
-    for (number, line) in text.lines().enumerate() {
-        if line.is_empty() || line.starts_with('#') {
-            continue;
-        }
+/// Every rule stands once, after those that come before it.
+fn parse(text: &str) -> Result<Index> {
+    let mut index = Index::new();
+    for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.starts_with('#')) {
         let (id, rule) = parse_line(line).with_context(|| format!("line {}", number + 1))?;
-        let known = index.entry(id).or_insert_with(|| rule.clone());
-        if rule.status < known.status {
-            *known = rule;
+        if let Some((last, _)) = index.last_key_value()
+            && *last >= id
+        {
+            bail!("line {}: `{id}` belongs before `{last}`, or stands twice", number + 1);
         }
+        index.insert(id, rule);
     }
-    Ok(())
+    Ok(index)
 }
 
 fn parse_line(line: &str) -> Result<(RuleId, Rule)> {
@@ -153,36 +141,31 @@ fn parse_line(line: &str) -> Result<(RuleId, Rule)> {
 mod tests {
     use super::*;
 
-    fn index(text: &str) -> Result<Index> {
-        let mut index = Index::new();
-        add(&mut index, text)?;
-        Ok(index)
-    }
-
     #[test]
     fn a_line_has_id_title_status_and_note() {
-        let index = index("# comment\n\nRFC5321 4.4\tTrace\tpartial\tno date check\n").unwrap();
+        let index = parse("# comment\nRFC5321 4.4\tTrace\tpartial\tno date check\n").unwrap();
         let rule = &index[&RuleId::new("RFC5321 4.4")];
         assert_eq!((rule.title.as_str(), rule.status, rule.note.as_str()), ("Trace", Status::Partial, "no date check"));
     }
 
     #[test]
     fn the_note_of_a_yes_may_be_missing() {
-        assert!(index("RFC5321 4.4\tTrace\tyes").is_ok());
-        assert!(index("RFC5321 4.4\tTrace\tno").is_err());
+        assert!(parse("RFC5321 4.4\tTrace\tyes").is_ok());
+        assert!(parse("RFC5321 4.4\tTrace\tno").is_err());
     }
 
     #[test]
     fn a_wrong_status_or_field_count_is_refused() {
-        assert!(index("RFC5321 4.4\tTrace\tmaybe\t").is_err());
-        assert!(index("RFC5321 4.4 Trace yes").is_err());
-        assert!(index("RFC5321 4.4\t\tyes\t").is_err());
+        assert!(parse("RFC5321 4.4\tTrace\tmaybe\t").is_err());
+        assert!(parse("RFC5321 4.4 Trace yes").is_err());
+        assert!(parse("RFC5321 4.4\t\tyes\t").is_err());
     }
 
     #[test]
-    fn what_is_held_in_one_place_is_held() {
-        let index = index("RFC1 1\tA\tpartial\thalf\nRFC1 1\tB\tyes").unwrap();
-        assert_eq!(index[&RuleId::new("RFC1 1")].status, Status::Yes);
+    fn every_rule_stands_once_and_in_order() {
+        assert!(parse("RFC1 1\tA\tyes\nRFC1 2\tB\tyes").is_ok());
+        assert!(parse("RFC1 1\tA\tyes\nRFC1 1\tA\tyes").is_err());
+        assert!(parse("RFC1 2\tA\tyes\nRFC1 1\tB\tyes").is_err());
     }
 
     #[test]

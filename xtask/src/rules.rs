@@ -30,7 +30,7 @@ pub(crate) fn write(root: &Path) -> Result<String> {
 }
 
 fn load(root: &Path) -> Result<(Index, Scan)> {
-    let index = index::read(&root.join("docs/conformity"))?;
+    let index = index::read(&root.join("docs/conformity/index.tsv"))?;
     let scan = citation::scan_tree(root)?;
     let faults = faults(&index, &scan);
     if !faults.is_empty() {
