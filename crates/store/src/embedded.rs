@@ -17,7 +17,6 @@ use std::fmt::Write as _;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::process::Child;
 
 use place::Place;
 use programs::Programs;
@@ -73,7 +72,6 @@ pub struct Cluster {
     data: PathBuf,
     sockets: PathBuf,
     was_running: bool,
-    child: Option<Child>,
     /// Its shared lock says that we use the cluster; a killed process lets go of it by itself.
     users: File,
 }
@@ -92,12 +90,14 @@ impl Cluster {
         let users = shared(place.root.join("users.lock")).await?;
         let sockets = place.sockets()?;
         let was_running = server::is_running(&place, &sockets).await?;
-        let child = if was_running { None } else { Some(launch(&place, &sockets, profile).await?) };
+        if !was_running {
+            launch(&place, &sockets, profile).await?;
+        }
         server::make_database(&sockets).await.map_err(|error| EmbeddedError::Program {
             program: "CREATE DATABASE pli".into(),
             output: error.to_string(),
         })?;
-        Ok(Self { data: place.data(), root: place.root, sockets, was_running, child, users })
+        Ok(Self { data: place.data(), root: place.root, sockets, was_running, users })
     }
 
     /// A connection URL for its database `pli` over the unix socket.
@@ -136,7 +136,7 @@ impl Cluster {
 
     async fn end(self) -> Result<(), EmbeddedError> {
         if let Some(pid) = self.pid() {
-            server::stop(pid, self.child).await?;
+            server::stop(pid).await?;
         }
         if !self.sockets.starts_with(&self.root) {
             // Empty by now; if it is not, it does no harm.
@@ -146,7 +146,7 @@ impl Cluster {
     }
 }
 
-async fn launch(place: &Place, sockets: &Path, profile: ClusterProfile) -> Result<Child, EmbeddedError> {
+async fn launch(place: &Place, sockets: &Path, profile: ClusterProfile) -> Result<(), EmbeddedError> {
     let version = place.cluster_version();
     let programs = Programs::find(version)?;
     if version.is_none() {

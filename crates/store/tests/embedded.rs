@@ -94,3 +94,19 @@ async fn a_data_folder_with_a_long_path_works() {
     assert_eq!(number(&cluster, "SELECT 1::bigint").await, 1);
     cluster.stop().await.unwrap();
 }
+
+#[tokio::test]
+async fn a_killed_server_is_started_again_with_what_was_committed() {
+    let folder = data_dir();
+    let first = Cluster::start(folder.path()).await.unwrap();
+    let mut connection = PgConnection::connect(&first.url()).await.unwrap();
+    sqlx::query("CREATE TABLE kept AS SELECT 7::bigint AS number").execute(&mut connection).await.unwrap();
+    let pid = nix::unistd::Pid::from_raw(i32::try_from(first.pid().unwrap()).unwrap());
+    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL).unwrap();
+    let second = Cluster::start(folder.path()).await.unwrap();
+    assert!(!second.was_running());
+    assert_eq!(number(&second, "SELECT number FROM kept").await, 7);
+    drop(first);
+    second.stop().await.unwrap();
+    assert!(!is_running(folder.path()));
+}

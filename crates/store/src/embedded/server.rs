@@ -76,7 +76,7 @@ pub(super) async fn start(
     programs: &Programs,
     sockets: &Path,
     profile: ClusterProfile,
-) -> Result<Child, EmbeddedError> {
+) -> Result<(), EmbeddedError> {
     clear_stale_pid(place)?;
     write_settings(place, profile).map_err(|error| folder_error(&place.data(), &error))?;
     let log =
@@ -100,7 +100,14 @@ pub(super) async fn start(
         }
         sleep(TICK).await;
     }
-    Ok(child)
+    reap(child).map_err(|error| program(error.to_string()))
+}
+
+/// Waits for the server's end in a thread of its own: without, a dead server would stay in the process table as long as
+/// pli lives, and be taken for a running one.
+fn reap(mut child: Child) -> io::Result<()> {
+    std::thread::Builder::new().name("postgres-reaper".into()).spawn(move || child.wait())?;
+    Ok(())
 }
 
 /// Whether a server on this socket takes connections.
@@ -154,11 +161,11 @@ pub(super) async fn is_running(place: &Place, sockets: &Path) -> Result<bool, Em
 }
 
 /// Removes a `postmaster.pid` whose number now belongs to some other program (common in containers): PostgreSQL
-/// would take that for a running server. A number that belongs to nobody is left to PostgreSQL, which then also
-/// checks for shared memory in use.
+/// would take that for a running server. The caller knows that none of PostgreSQL's processes works here. A number that
+/// belongs to nobody is left to PostgreSQL, which then also checks for shared memory in use.
 fn clear_stale_pid(place: &Place) -> Result<(), EmbeddedError> {
     let data = place.data();
-    if recorded_pid(&data).is_some_and(is_alive) {
+    if recorded_pid(&data).is_some_and(exists) {
         let file = data.join("postmaster.pid");
         fs::remove_file(&file).map_err(|error| folder_error(&file, &error))?;
     }
@@ -178,7 +185,12 @@ fn processes_in(data: &Path) -> Vec<u32> {
 fn is_alive(pid: u32) -> bool {
     let zombie = fs::read_to_string(format!("/proc/{pid}/stat"))
         .is_ok_and(|stat| stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('Z')));
-    !zombie && unix_pid(pid).is_some_and(|pid| kill(pid, None) != Err(nix::errno::Errno::ESRCH))
+    !zombie && exists(pid)
+}
+
+/// Whether it is in the process table, dead or alive: PostgreSQL looks no further.
+fn exists(pid: u32) -> bool {
+    unix_pid(pid).is_some_and(|pid| kill(pid, None) != Err(nix::errno::Errno::ESRCH))
 }
 
 fn unix_pid(pid: u32) -> Option<Pid> {
@@ -186,16 +198,15 @@ fn unix_pid(pid: u32) -> Option<Pid> {
 }
 
 /// Fast shutdown: sessions are ended, everything is written, then the server ends.
-pub(super) async fn stop(pid: u32, child: Option<Child>) -> Result<(), EmbeddedError> {
+pub(super) async fn stop(pid: u32) -> Result<(), EmbeddedError> {
     let failed = |output: String| EmbeddedError::Program { program: "postgres".into(), output };
     let target = unix_pid(pid).ok_or_else(|| failed(format!("no process number: {pid}")))?;
     match kill(target, Signal::SIGINT) {
         Ok(()) | Err(nix::errno::Errno::ESRCH) => {}
         Err(error) => return Err(failed(format!("cannot be stopped: {error}"))),
     }
-    let mut child = child;
     let deadline = Instant::now() + STOP_LIMIT;
-    while child.as_mut().map_or_else(|| is_alive(pid), |child| matches!(child.try_wait(), Ok(None))) {
+    while is_alive(pid) {
         if Instant::now() > deadline {
             return Err(failed(format!("process {pid} did not stop within {} s", STOP_LIMIT.as_secs())));
         }
