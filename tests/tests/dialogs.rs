@@ -44,12 +44,12 @@ impl World {
         // One of the dialogs is about a client without a certificate, whom TLS itself would turn away otherwise.
         let server = site.serve(&[("PLI__HOP__CLIENT_CERTIFICATE", "requested")])?;
         let (bal, bal2) = (site.create_bal("accueil")?, site.create_bal("pharmacie")?);
-        let software = site.create_applicative_bal("labo")?;
+        let (software, software2) = (site.create_applicative_bal("labo")?, site.create_applicative_bal("imagerie")?);
         let (suspended, closed) = (site.create_bal("suspendue")?, site.create_bal("fermee")?);
         for (verb, bal) in [("suspend", &suspended), ("close", &closed)] {
             site.pli()?.args(["bal", verb, &bal.address, "--reason", "essai"]).succeed()?;
         }
-        site.wait_for_bals(5)?;
+        site.wait_for_bals(6)?;
         let sasl = |password: &str| STANDARD.encode(format!("\0{}\0{password}", bal.address));
         let variables = vec![
             ("host", format!("mail.{DOMAIN}")),
@@ -62,6 +62,7 @@ impl World {
             ("password", STANDARD.encode(PASSWORD)),
             ("bal2", bal2.address.clone()),
             ("software", software.clone()),
+            ("software2", software2),
             ("suspended", suspended.address),
             ("closed", closed.address),
             ("unknown", format!("inconnu@{DOMAIN}")),

@@ -239,9 +239,8 @@ impl Connection {
     /// Judges the header and gives what goes on top of it.
     fn trace_fields(&self, header: &[u8], id: MessageId) -> Result<Vec<u8>, Refusal> {
         let Service { role, hostname, clock, .. } = &*self.service;
-        let own = |address: &_| self.identity.as_ref().is_some_and(|who| who.may_send_as(address).is_some());
-        let additions = judge_header(header, *role, own)?;
         let reverse_path = self.session.envelope().map_or(ReversePath::Null, |envelope| envelope.reverse_path.clone());
+        let additions = judge_header(header, *role, &reverse_path)?;
         let fields = TraceFields {
             reverse_path,
             from: ReceivedFrom {

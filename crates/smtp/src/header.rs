@@ -3,7 +3,7 @@
 use bytes::{Bytes, BytesMut};
 use memchr::memmem;
 use message::{HeaderBlock, HeaderError};
-use mssante::{Address, Refusal};
+use mssante::{Refusal, ReversePath};
 
 use crate::Role;
 
@@ -67,28 +67,29 @@ pub struct Additions {
     pub date: bool,
 }
 
-/// Judges a header block; `may_send_as` says whether the principal may write in a BAL's name.
+/// Judges a header block; `sender` is the envelope's, from whom the principal was found to be allowed to send.
 ///
-/// A submitted message has one author, who is the principal. What another operator hands over is
-/// his users' business: real mail has From fields that no grammar knows, and a letter is not lost
-/// for them; it must only not go in circles. `[RFC6409 6.1]`, `[RFC5321 6.3]`
-pub fn judge_header(header: &[u8], role: Role, may_send_as: impl Fn(&Address) -> bool) -> Result<Additions, Refusal> {
+/// A submitted message has one author, and that is the BAL that sends, not another one of the same principal. What
+/// another operator hands over is his users' business: real mail has From fields that no grammar knows, and a letter is
+/// not lost for them; it must only not go in circles. `[RFC6409 6.1]`, `[RFC5321 6.3]`
+pub fn judge_header(header: &[u8], role: Role, sender: &ReversePath) -> Result<Additions, Refusal> {
     if HeaderBlock::count_received(header) > MOST_RECEIVED {
         return Err(Refusal::MailLoop);
     }
     match role {
         Role::Hop => Ok(Additions { message_id: false, date: false }),
-        Role::Submission => judge_author(header, may_send_as),
+        Role::Submission => judge_author(header, sender),
     }
 }
 
-fn judge_author(header: &[u8], may_send_as: impl Fn(&Address) -> bool) -> Result<Additions, Refusal> {
+fn judge_author(header: &[u8], sender: &ReversePath) -> Result<Additions, Refusal> {
     let block = HeaderBlock::parse(header).map_err(|error| match error {
         HeaderError::From => Refusal::FromMismatch,
         HeaderError::Field(_) | HeaderError::StrayLine => Refusal::MalformedMessage,
     })?;
-    let own_author = matches!(block.from.as_slice(), [author] if may_send_as(author));
-    if !own_author || !block.sender.iter().all(may_send_as) {
+    let bal = sender.address().ok_or(Refusal::FromMismatch)?;
+    let sole_author = matches!(block.from.as_slice(), [author] if author == bal);
+    if !sole_author || block.sender.is_some_and(|named| named != *bal) {
         return Err(Refusal::FromMismatch);
     }
     Ok(Additions { message_id: !block.has_message_id, date: !block.has_date })
@@ -96,6 +97,8 @@ fn judge_author(header: &[u8], may_send_as: impl Fn(&Address) -> bool) -> Result
 
 #[cfg(test)]
 mod tests {
+    use mssante::Address;
+
     use super::*;
 
     fn collect(content: &'static [u8], cut: usize) -> (Bytes, Vec<u8>) {
@@ -129,16 +132,19 @@ mod tests {
     }
 
     fn submitted(header: &str) -> Result<Additions, Refusal> {
-        judge_header(header.as_bytes(), Role::Submission, |address| address.to_string().ends_with("@ours.fr"))
+        let sender = ReversePath::Address(Address::parse("a@ours.fr").unwrap());
+        judge_header(header.as_bytes(), Role::Submission, &sender)
     }
 
     #[test]
-    fn a_submitted_message_has_one_author_and_sender_who_are_the_principal() {
-        let complete = submitted("From: a@ours.fr\r\nSender: b@ours.fr\r\nDate: x\r\nMessage-ID: <1@a>\r\n\r\n");
+    fn a_submitted_message_has_one_author_and_sender_who_are_the_bal_that_sends() {
+        let complete = submitted("From: a@ours.fr\r\nSender: A@Ours.fr\r\nDate: x\r\nMessage-ID: <1@a>\r\n\r\n");
         assert_eq!(complete, Ok(Additions { message_id: false, date: false }));
         assert_eq!(submitted("From: a@ours.fr\r\n\r\n"), Ok(Additions { message_id: true, date: true }));
         for header in [
             "From: a@other.fr\r\n\r\n",
+            "From: b@ours.fr\r\n\r\n",
+            "From: a@ours.fr\r\nSender: b@ours.fr\r\n\r\n",
             "From: a@ours.fr, b@ours.fr\r\n\r\n",
             "From: a@ours.fr\r\nSender: a@other.fr\r\n\r\n",
             "From: a@ours.fr\r\nFrom: a@ours.fr\r\n\r\n",
@@ -151,7 +157,7 @@ mod tests {
     #[test]
     fn a_hundred_and_one_received_fields_are_a_loop() {
         let header = |n: usize| format!("{}From: a@peer.fr\r\n\r\n", "Received: x\r\n".repeat(n));
-        let judge = |n| judge_header(header(n).as_bytes(), Role::Hop, |_| false);
+        let judge = |n| judge_header(header(n).as_bytes(), Role::Hop, &ReversePath::Null);
         assert!(judge(100).is_ok());
         assert_eq!(judge(101), Err(Refusal::MailLoop));
     }

@@ -23,7 +23,7 @@ fn address(local: &str) -> Address {
 
 fn variables() -> HashMap<&'static str, String> {
     let mut variables = HashMap::new();
-    for name in ["bal", "bal2", "software", "suspended", "closed", "unknown", "peer", "peer2"] {
+    for name in ["bal", "bal2", "software", "software2", "suspended", "closed", "unknown", "peer", "peer2"] {
         variables.insert(name, address(name).to_string());
     }
     let bal = address("bal").to_string();
@@ -120,7 +120,8 @@ struct World {
     role: Role,
     certificate: String,
     resolver: Resolver,
-    identity: Option<Address>,
+    /// The BALs of who logged in.
+    identity: Vec<Address>,
     message: Option<(HeaderCollector, bool)>,
     stored: usize,
 }
@@ -132,6 +133,7 @@ impl World {
             ("bal", BalState::Active),
             ("bal2", BalState::Active),
             ("software", BalState::Active),
+            ("software2", BalState::Active),
             ("suspended", BalState::Suspended),
             ("closed", BalState::Closed),
         ];
@@ -139,21 +141,28 @@ impl World {
             resolver.put(&address(name), LocalBal { id: BalId(number), kind: BalKind::Nominative, state });
         }
         let certificate = dialog.certificate.clone();
-        Self { role: dialog.role, certificate, resolver, identity: None, message: None, stored: 0 }
+        Self { role: dialog.role, certificate, resolver, identity: Vec::new(), message: None, stored: 0 }
     }
 
     fn log_in(&mut self, credentials: Credentials) -> LogIn {
         let who = match credentials {
-            Credentials::Password { login, password } if password.expose() == "right" => Address::parse(&login).ok(),
-            Credentials::Certificate { .. } if self.certificate == "software" => Some(address("software")),
-            _ => None,
+            Credentials::Password { login, password } if password.expose() == "right" => {
+                Address::parse(&login).into_iter().collect()
+            }
+            Credentials::Certificate { .. } if self.certificate == "software" => {
+                vec![address("software"), address("software2")]
+            }
+            _ => Vec::new(),
         };
-        self.identity = who.or(self.identity.take());
-        if self.identity.is_some() { LogIn::Accepted } else { LogIn::Refused }
+        if who.is_empty() {
+            return LogIn::Refused;
+        }
+        self.identity = who;
+        LogIn::Accepted
     }
 
     fn judge_sender(&self, sender: &ReversePath) -> Result<(), Refusal> {
-        let known = sender.address().is_none_or(|sender| Some(sender) == self.identity.as_ref());
+        let known = sender.address().is_none_or(|sender| self.identity.contains(sender));
         match (self.role, sender) {
             (Role::Submission, ReversePath::Null) => Err(Refusal::SenderNotAllowed),
             (Role::Submission, _) => known.then_some(()).ok_or(Refusal::SenderNotAllowed),
@@ -168,27 +177,31 @@ impl World {
         }
     }
 
-    fn judge_header(&self, header: &[u8]) -> Result<(), Refusal> {
-        judge_header(header, self.role, |author| Some(author) == self.identity.as_ref()).map(drop)
+    fn judge_header(&self, header: &[u8], sender: &ReversePath) -> Result<(), Refusal> {
+        judge_header(header, self.role, sender).map(drop)
     }
 
-    fn take(&mut self, content: &bytes::Bytes) -> Result<(), Refusal> {
+    fn take(&mut self, content: &bytes::Bytes, sender: &ReversePath) -> Result<(), Refusal> {
         let Some((collector, false)) = self.message.as_mut() else { return Ok(()) };
         if let Collected::Whole { header, .. } = collector.push(content)? {
             self.message = Some((HeaderCollector::default(), true));
-            self.judge_header(&header)?;
+            self.judge_header(&header, sender)?;
         }
         Ok(())
     }
 
-    fn end(&mut self) -> Result<String, Refusal> {
+    fn end(&mut self, sender: &ReversePath) -> Result<String, Refusal> {
         let (mut collector, judged) = self.message.take().expect("a message was begun and not abandoned");
         if !judged {
-            self.judge_header(&collector.finish())?;
+            self.judge_header(&collector.finish(), sender)?;
         }
         self.stored += 1;
         Ok(format!("P{:X}", self.stored))
     }
+}
+
+fn sender(session: &Session) -> ReversePath {
+    session.envelope().expect("a message is under way").reverse_path.clone()
 }
 
 /// How far the session went before it needs the client.
@@ -248,12 +261,12 @@ impl Run {
                 }
                 Action::Content(content) => {
                     assert!(!content.is_empty());
-                    if let Err(refusal) = world.take(&content) {
+                    if let Err(refusal) = world.take(&content, &sender(session)) {
                         session.refuse_content(refusal);
                     }
                 }
                 Action::Abandon => world.message = None,
-                Action::EndMessage => session.end_answer(world.end()),
+                Action::EndMessage => session.end_answer(world.end(&sender(session))),
             }
         };
         self.said.push_str(std::str::from_utf8(&self.session.take_output()).expect("replies are text"));
