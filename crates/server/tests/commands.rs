@@ -51,7 +51,7 @@ impl Site {
         self.dir.path().join(name)
     }
 
-    /// Writes the configuration, with more sections after the obligatory ones.
+    /// Writes the configuration, with more settings of `[trust_list]` or sections after it.
     fn configure(&self, more: &str) {
         let path = |name: &str| self.path(name).display().to_string();
         let text = format!(
@@ -166,6 +166,19 @@ fn a_list_that_somebody_changed_is_not_accepted() {
     let list = std::fs::read_to_string(site.path("list.xml")).unwrap();
     std::fs::write(site.path("list.xml"), list.replace("ch.mssante.fr", "xx.mssante.fr")).unwrap();
     fails(&site.pli(&["check-config"]), 3, "list.xml");
+}
+
+#[test]
+fn the_list_must_be_signed_by_the_ans_unless_the_check_is_turned_off_loudly() {
+    let site = Site::new();
+    site.configure("signer_ou = \"300000000099622\"");
+    fails(&site.pli(&["check-config"]), 3, "list.xml");
+    site.configure("signer_ou = \"\"");
+    let checked = site.pli(&["check-config"]);
+    assert!(checked.status.success() && said(&checked).contains("warning: trust_list.signer_ou is empty"));
+    site.configure("");
+    let checked = site.pli(&["check-config"]);
+    assert!(checked.status.success() && !said(&checked).contains("signer_ou"), "{}", said(&checked));
 }
 
 #[test]

@@ -100,6 +100,9 @@ fn check_config(settings: &Settings, json: bool) -> Result<(), Failure> {
         "trust_list_domains": list.domain_count(),
     });
     print::facts(&facts, json)?;
+    for warning in settings.warnings() {
+        eprintln!("warning: {warning}");
+    }
     let unlisted: Vec<_> = settings.operator.domains.iter().filter(|domain| !list.lists(domain)).collect();
     for domain in unlisted {
         eprintln!("warning: our domain {domain} is not on the trust list; other operators will refuse its mail");

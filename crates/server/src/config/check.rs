@@ -101,9 +101,34 @@ impl Settings {
         }
     }
 
+    /// The structure that the signer of the list must belong to; none if the check is turned off.
+    pub(crate) fn signer_unit(&self) -> Option<String> {
+        Some(self.trust_list.signer_ou.trim()).filter(|unit| !unit.is_empty()).map(str::to_owned)
+    }
+
     /// Whether the list is taken unsigned.
     pub(crate) fn list_is_unsigned(&self) -> bool {
         self.trust_list.signature == Signature::Off
+    }
+}
+
+impl Settings {
+    /// What works but is less safe than it should be; `check-config` prints it, `serve` logs it.
+    pub(crate) fn warnings(&self) -> Vec<String> {
+        [self.doubt_about_signature()].into_iter().flatten().collect()
+    }
+
+    fn doubt_about_signature(&self) -> Option<String> {
+        if self.list_is_unsigned() {
+            return Some(
+                "trust_list.signature = \"off\": the trust list is taken without looking at its signature".to_owned(),
+            );
+        }
+        self.signer_unit().is_none().then(|| {
+            "trust_list.signer_ou is empty: any certificate of the anchors with the right common name may sign \
+             the trust list; leave the setting out for the ANS"
+                .to_owned()
+        })
     }
 }
 

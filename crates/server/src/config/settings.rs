@@ -94,8 +94,8 @@ pub(crate) struct TrustList {
     pub(crate) signature: Signature,
     #[serde(default = "default_signer")]
     pub(crate) signer_cn: String,
-    #[serde(default)]
-    pub(crate) signer_ou: Option<String>,
+    #[serde(default = "default_signer_unit")]
+    pub(crate) signer_ou: String,
     #[serde(default)]
     pub(crate) anchors_file: Option<PathBuf>,
     #[serde(default)]
@@ -104,6 +104,11 @@ pub(crate) struct TrustList {
 
 fn default_signer() -> String {
     "Liste Blanche MSSante".to_owned()
+}
+
+/// The ANS. Its common name alone is free text, which any holder of an ORG certificate may ask for.
+fn default_signer_unit() -> String {
+    "318751275100020".to_owned()
 }
 
 /// Whether the list must be signed.

@@ -123,6 +123,18 @@ fn what_cannot_work_is_refused_with_the_setting_that_is_wrong() {
 }
 
 #[test]
+fn only_the_ans_signs_the_list_unless_the_setting_is_emptied() {
+    let plain = parsed(SMALLEST, &[]).unwrap();
+    assert_eq!(plain.signer_unit().as_deref(), Some("318751275100020"));
+    assert_eq!(plain.warnings(), Vec::<String>::new());
+    let open = parsed(&format!("{SMALLEST}\nsigner_ou = \"\"\n"), &[]).unwrap();
+    assert_eq!(open.signer_unit(), None);
+    assert!(open.warnings().iter().any(|warning| warning.contains("trust_list.signer_ou")));
+    let unsigned = parsed(&format!("{SMALLEST}\nsignature = \"off\"\n"), &[]).unwrap();
+    assert!(unsigned.warnings().iter().any(|warning| warning.contains("trust_list.signature")));
+}
+
+#[test]
 fn the_url_of_the_database_is_never_printed() {
     let text = format!("{SMALLEST}\n[database]\nurl = \"postgres://pli:hunter2@db/pli\"\n");
     assert!(!format!("{:?}", parsed(&text, &[]).unwrap()).contains("hunter2"));

@@ -37,6 +37,7 @@ pub(crate) async fn serve(settings: Settings, with_parent: bool) -> Result<(), F
     if with_parent {
         end_with_parent()?;
     }
+    observe::warn(&settings);
     let tls = Tls::load(&settings)?;
     let trust = trust_list::install(&settings);
     let (sockets, http_socket) = Sockets::bind(&settings).await?;

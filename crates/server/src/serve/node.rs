@@ -13,7 +13,7 @@ use trust::{HopTls, ServerTls, TrustSpace};
 
 use super::directory::Directory;
 use super::health::Health;
-use super::trust_list;
+use super::{observe, trust_list};
 use crate::ambient::{SystemClock, SystemRandom};
 use crate::config::{ClientCertificate, Settings};
 use crate::database::Database;
@@ -101,6 +101,7 @@ impl Node {
 
     /// SIGHUP: certificates and trust list, each on its own.
     pub(super) fn reload(&self, settings: &Settings) {
+        observe::warn(settings);
         self.tls.reload();
         trust_list::replace(settings, &self.trust);
     }

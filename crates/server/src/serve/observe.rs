@@ -4,7 +4,7 @@ use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, Promet
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::util::SubscriberInitExt;
 
-use crate::config::{Log, LogFormat};
+use crate::config::{Log, LogFormat, Settings};
 use crate::failure::Failure;
 
 /// Bounds of durations, in seconds: from a memory access to a client's patience.
@@ -25,6 +25,13 @@ pub(super) fn begin(log: &Log) -> Result<PrometheusHandle, Failure> {
     };
     begun.map_err(|error| Failure::Refused(format!("logging cannot begin: {error}")))?;
     recorder().map_err(|error| Failure::Refused(format!("metrics cannot begin: {error}")))
+}
+
+/// Logs what is less safe in the configuration than it should be.
+pub(super) fn warn(settings: &Settings) {
+    for warning in settings.warnings() {
+        tracing::warn!("{warning}");
+    }
 }
 
 /// Histograms, not summaries, so that nodes can be added up.

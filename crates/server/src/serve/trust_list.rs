@@ -52,14 +52,13 @@ fn read(settings: &Settings) -> Result<TrustList, String> {
 
 fn policy(settings: &Settings) -> Result<SignaturePolicy, String> {
     if settings.list_is_unsigned() {
-        tracing::warn!("trust_list.signature = \"off\": the trust list is taken without looking at its signature");
         return Ok(SignaturePolicy::Off);
     }
     let list = &settings.trust_list;
     Ok(SignaturePolicy::Required {
         anchors: anchors(list.anchors_file.as_ref().unwrap_or(&settings.tls.anchors_file))?,
         signer_cn: list.signer_cn.clone(),
-        signer_ou: list.signer_ou.clone(),
+        signer_ou: settings.signer_unit(),
     })
 }
 
