@@ -169,6 +169,14 @@ fn a_list_that_somebody_changed_is_not_accepted() {
 }
 
 #[test]
+fn the_unit_of_systemd_does_not_make_an_outage_of_a_bad_list() {
+    let unit = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../packaging/systemd/pli.service");
+    let unit = std::fs::read_to_string(unit).unwrap();
+    let started: Vec<_> = unit.lines().filter(|line| line.starts_with("ExecStart")).collect();
+    assert_eq!(started, ["ExecStart=/usr/local/bin/pli --config /etc/pli/pli.toml serve"]);
+}
+
+#[test]
 fn the_list_must_be_signed_by_the_ans_unless_the_check_is_turned_off_loudly() {
     let site = Site::new();
     site.configure("signer_ou = \"300000000099622\"");
