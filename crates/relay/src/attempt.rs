@@ -8,12 +8,15 @@ use smtp::client::{Client, ClientError, Envelope, Reply, Timeouts};
 use store::{Claimed, DsnParameters, MessageId};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 
 use crate::content::StoredContent;
-use crate::{Host, Relay};
+use crate::health::HostHealth;
+use crate::lease::Leases;
+use crate::{Host, HostError, Relay};
 
 /// How long a host may take to answer a connection attempt.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// How the attempt ended for one recipient.
 #[derive(Debug, Clone)]
@@ -60,6 +63,15 @@ struct OpenHop {
     host: String,
 }
 
+/// The hop of an attempt and how it came to it.
+struct Caller {
+    hop: Option<OpenHop>,
+    /// Calls so far.
+    calls: usize,
+    /// How entries end while no hop is open.
+    last: Ending,
+}
+
 /// Most hops opened in one attempt: a message on which the peer hangs up must not keep the others
 /// from going, and a peer that hangs up on all of them must not be called for each.
 const MOST_HOPS: usize = 3;
@@ -68,48 +80,74 @@ const MOST_HOPS: usize = 3;
 const MOST_RECIPIENTS: usize = 100;
 
 impl Relay {
-    /// Hands over what it can; every entry gets an ending.
-    pub(crate) async fn attempt(&self, domain: &Domain, entries: Vec<Claimed>) -> Endings {
-        let mut endings = Vec::with_capacity(entries.len());
-        let mut hop = None;
-        let mut hops = 0;
-        let mut trouble = None;
+    /// Hands over what it can and writes the ending of each transaction down before the next one
+    /// begins. On `stop` the entries that wait are released.
+    pub(crate) async fn attempt(
+        &self,
+        domain: &Domain,
+        entries: Vec<Claimed>,
+        leases: &Leases,
+        health: &HostHealth,
+        stop: &CancellationToken,
+    ) {
+        let mut caller = Caller { hop: None, calls: 0, last: Ending::Later(Trouble::new("4.4.2", &"no hop", None)) };
         for recipients in transactions(entries) {
-            if hop.is_none() && hops < MOST_HOPS {
-                hops += 1;
-                match self.open_hop(domain).await {
-                    Ok(open) => hop = Some(open),
-                    Err(closed) => (hops, trouble) = (MOST_HOPS, Some(closed)),
-                }
-            }
-            let Some(open) = hop.as_mut() else {
-                let trouble = trouble.clone().unwrap_or_else(|| Trouble::new("4.4.2", &"the peer hangs up", None));
-                endings.extend(all_end(recipients, &Ending::Later(trouble)));
+            if stop.is_cancelled() {
+                leases.forget(recipients.iter());
+                self.release(&recipients).await;
                 continue;
-            };
-            match self.hand_over(open, &recipients).await {
-                Ok(results) => endings.extend(per_recipient(recipients, results, &open.host)),
-                Err(error) => {
-                    trouble = Some(Trouble::of_client(&error, &open.host));
-                    endings.extend(all_end(recipients, &ending_of(&error, &open.host)));
-                    if !open.client.recover(&error).await {
-                        hop = None;
-                    }
-                }
             }
+            self.call(&mut caller, domain, health).await;
+            let endings = self.transact(&mut caller, recipients).await;
+            leases.forget(endings.iter().map(|(entry, _)| entry));
+            self.settle(endings).await;
         }
-        if let Some(open) = hop {
+        if let Some(open) = caller.hop {
             open.client.quit().await;
         }
-        endings
     }
 
-    /// Tries the hosts in order; a bad one does not doom the others.
-    async fn open_hop(&self, domain: &Domain) -> Result<OpenHop, Trouble> {
-        let hosts = self.hosts.find(domain).await.map_err(|error| Trouble::new("4.4.3", &error, None))?;
+    /// Opens a hop if none is open and the peer may still be called.
+    async fn call(&self, caller: &mut Caller, domain: &Domain, health: &HostHealth) {
+        if caller.hop.is_some() || caller.calls >= MOST_HOPS {
+            return;
+        }
+        caller.calls += 1;
+        match self.open_hop(domain, health).await {
+            Ok(open) => caller.hop = Some(open),
+            Err(ending) => {
+                caller.last = ending;
+                caller.calls = MOST_HOPS;
+            }
+        }
+    }
+
+    /// One transaction on the open hop; without one, its recipients end as the last call did.
+    async fn transact(&self, caller: &mut Caller, recipients: Vec<Claimed>) -> Endings {
+        let Some(open) = caller.hop.as_mut() else { return all_end(recipients, &caller.last) };
+        match self.hand_over(open, &recipients).await {
+            Ok(results) => per_recipient(recipients, results, &open.host),
+            Err(error) => {
+                caller.last = Ending::Later(Trouble::of_client(&error, &open.host));
+                let endings = all_end(recipients, &ending_of(&error, &open.host));
+                if !open.client.recover(&error).await {
+                    caller.hop = None;
+                }
+                endings
+            }
+        }
+    }
+
+    /// Tries the hosts in order; a bad one does not doom the others. A domain that says it takes
+    /// no mail is final. `[RFC7505 3]`
+    async fn open_hop(&self, domain: &Domain, health: &HostHealth) -> Result<OpenHop, Ending> {
+        let hosts = self.hosts.find(domain).await.map_err(|error| match &error {
+            HostError::NoHost(_) => Ending::Never(Trouble::new("5.1.10", &error, None)),
+            HostError::Temporary(_) => Ending::Later(Trouble::new("4.4.3", &error, None)),
+        })?;
         let mut trouble = Trouble::new("4.4.1", &format!("no host of {domain} answered"), None);
         for host in &hosts {
-            match self.open_host(domain, host).await {
+            match self.open_host(domain, host, health).await {
                 Ok(client) => return Ok(OpenHop { client, host: host.name.clone() }),
                 Err(reason) => {
                     tracing::info!(%domain, host = host.name, reason = reason.text, "hop not opened");
@@ -117,18 +155,15 @@ impl Relay {
                 }
             }
         }
-        Err(trouble)
+        Err(Ending::Later(trouble))
     }
 
     /// Opens a hop and judges the peer before a single envelope is shown to it. `[MSS1 HOP.OUT]`
-    async fn open_host(&self, domain: &Domain, host: &Host) -> Result<Client, Trouble> {
-        let stream = timeout(CONNECT_TIMEOUT, TcpStream::connect((host.name.as_str(), host.port)))
-            .await
-            .map_err(|_| Trouble::new("4.4.1", &"no answer to the connection attempt", Some(&host.name)))?
-            .map_err(|error| Trouble::new("4.4.1", &error, Some(&host.name)))?;
-        let client = Client::open(stream, &host.name, &self.hostname, &self.tls, Timeouts::default())
-            .await
-            .map_err(|error| Trouble::of_client(&error, &host.name))?;
+    async fn open_host(&self, domain: &Domain, host: &Host, health: &HostHealth) -> Result<Client, Trouble> {
+        if !health.may_call(host, self.clock.now()) {
+            return Err(Trouble::new("4.4.1", &"the host did not answer a moment ago", Some(&host.name)));
+        }
+        let client = self.connect(host).await.inspect_err(|_| health.is_silent(host, self.clock.now()))?;
         let verdict = match client.peer() {
             Some(peer) => self.trust.judge_recipient(domain, peer),
             None => Err(Refusal::CertificateMissing),
@@ -139,6 +174,16 @@ impl Relay {
             return Err(Trouble::of_refusal(refusal, &host.name));
         }
         Ok(client)
+    }
+
+    async fn connect(&self, host: &Host) -> Result<Client, Trouble> {
+        let stream = timeout(CONNECT_TIMEOUT, TcpStream::connect((host.name.as_str(), host.port)))
+            .await
+            .map_err(|_| Trouble::new("4.4.1", &"no answer to the connection attempt", Some(&host.name)))?
+            .map_err(|error| Trouble::new("4.4.1", &error, Some(&host.name)))?;
+        Client::open(stream, &host.name, &self.hostname, &self.tls, Timeouts::default())
+            .await
+            .map_err(|error| Trouble::of_client(&error, &host.name))
     }
 
     async fn hand_over(

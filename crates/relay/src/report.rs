@@ -8,29 +8,53 @@ use store::{Acceptance, Claimed, DsnNotify, LocalDelivery, QueueId, Source, Stor
 use crate::Relay;
 use crate::attempt::Trouble;
 
+/// What the sender is told.
+enum Word {
+    /// He declined reports, or there is no sender.
+    NotWanted,
+    /// This report.
+    Report(Box<Acceptance>),
+    /// He should be told and cannot be: his BAL does not exist.
+    NobodyToTell,
+}
+
 impl Relay {
-    /// Ends entries of one message for good, with a report where one is due.
+    /// Ends entries of one message for good, with a report where one is due. Where it is due and
+    /// nobody can be told, the entries are held with an alarm and never dropped.
     pub(crate) async fn give_up(&self, failed: &[(Claimed, Trouble)]) -> Result<(), StoreError> {
         let settled: Vec<(QueueId, i64, String)> =
             failed.iter().map(|(entry, trouble)| (entry.id, entry.fence, trouble.text.clone())).collect();
-        let report = self.report(failed).await?;
+        let report = match self.report(failed).await? {
+            Word::NotWanted => None,
+            Word::Report(report) => Some(*report),
+            Word::NobodyToTell => {
+                metrics::counter!("pli_relay_held_total").increment(failed.len() as u64);
+                let message = failed.first().map(|(entry, _)| entry.message.to_string());
+                tracing::error!(message, "held: it cannot be handed over and its sender has no BAL to report to");
+                self.store.hold(&settled).await?;
+                return Ok(());
+            }
+        };
         self.store.settle_failed(&settled, report).await?;
         metrics::counter!("pli_relay_failed_total").increment(failed.len() as u64);
         Ok(())
     }
 
-    /// The report, or none: reports are not answered by reports, and a sender may decline
-    /// them. `[RFC3461 4.1]`, `[RFC5321 4.5.5]`
-    async fn report(&self, failed: &[(Claimed, Trouble)]) -> Result<Option<Acceptance>, StoreError> {
+    /// Gives entries back that were not tried.
+    pub(crate) async fn release(&self, entries: &[Claimed]) {
+        let leases: Vec<_> = entries.iter().map(|entry| (entry.id, entry.fence)).collect();
+        if let Err(error) = self.store.release(&leases).await {
+            tracing::warn!(%error, "entries were not given back; they come due when their lease ends");
+        }
+    }
+
+    /// Reports are not answered by reports, and a sender may decline them. `[RFC3461 4.1]`,
+    /// `[RFC5321 4.5.5]`
+    async fn report(&self, failed: &[(Claimed, Trouble)]) -> Result<Word, StoreError> {
         let wanted: Vec<_> = failed.iter().filter(|(entry, _)| wants_failure(&entry.dsn.notify)).collect();
-        let Some((first, _)) = wanted.first() else { return Ok(None) };
-        let ReversePath::Address(sender) = &first.reverse_path else { return Ok(None) };
-        let Some(bal) = self.resolver.local(sender) else {
-            tracing::error!(message = %first.message, "no BAL to report the failure to");
-            metrics::counter!("pli_relay_reports_without_bal_total").increment(1);
-            return Ok(None);
-        };
-        let header = self.store.read_spans(&[(first.message, Span { start: 0, len: first.header_size })]).await?;
+        let Some((first, _)) = wanted.first() else { return Ok(Word::NotWanted) };
+        let ReversePath::Address(sender) = &first.reverse_path else { return Ok(Word::NotWanted) };
+        let Some(bal) = self.bal_of(sender).await? else { return Ok(Word::NobodyToTell) };
         let report = FailureReport {
             reporting_mta: self.hostname.clone(),
             to: sender.clone(),
@@ -39,9 +63,31 @@ impl Relay {
             now: self.clock.now(),
             id: format!("{}.{}.report@{}", first.message, first.id.0, self.hostname),
             recipients: wanted.iter().map(|(entry, trouble)| failed_recipient(entry, trouble)).collect(),
-            original_header: header.into_iter().next().unwrap_or_default(),
+            original_header: self.header_of(first).await?,
         };
-        Ok(Some(self.take_in(&report, bal.id, sender).await?))
+        Ok(Word::Report(Box::new(self.take_in(&report, bal, sender).await?)))
+    }
+
+    /// The resolver may not know a BAL that was made a moment ago.
+    async fn bal_of(&self, sender: &Address) -> Result<Option<BalId>, StoreError> {
+        match self.resolver.local(sender) {
+            Some(bal) => Ok(Some(bal.id)),
+            None => Ok(self.store.bal(sender).await?.map(|bal| bal.id)),
+        }
+    }
+
+    /// The original's header, or nothing if the message cannot be read: the report is due all the
+    /// more then.
+    async fn header_of(&self, entry: &Claimed) -> Result<Vec<u8>, StoreError> {
+        let span = Span { start: 0, len: entry.header_size };
+        match self.store.read_spans(&[(entry.message, span)]).await {
+            Ok(header) => Ok(header.into_iter().next().unwrap_or_default()),
+            Err(error @ StoreError::Unavailable(_)) => Err(error),
+            Err(error) => {
+                tracing::error!(message = %entry.message, %error, "the message to report on cannot be read");
+                Ok(Vec::new())
+            }
+        }
     }
 
     async fn take_in(&self, report: &FailureReport, bal: BalId, sender: &Address) -> Result<Acceptance, StoreError> {

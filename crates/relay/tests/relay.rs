@@ -54,7 +54,8 @@ struct Heard {
     contents: Vec<String>,
 }
 
-/// A peer that takes every recipient but `unknown@` (550) and `later@` (451).
+/// A peer that takes every recipient but `unknown@` (550) and `later@` (451), and falls silent at
+/// the content for `hang@`.
 async fn serve(listener: TcpListener, tls: ServerTls, heard: mpsc::UnboundedSender<Heard>) {
     while let Ok((stream, _)) = listener.accept().await {
         let mut session = Heard::default();
@@ -88,6 +89,8 @@ async fn talk(stream: TcpStream, tls: &ServerTls, heard: &mut Heard) {
             io.flush().await.unwrap();
             let Ok(transport) = tls.accept(io.into_inner().into_plain().unwrap()).await else { return };
             io = BufReader::new(transport);
+        } else if line.starts_with("DATA") && heard.commands.iter().any(|command| command.contains("hang@")) {
+            std::future::pending::<()>().await;
         } else if line.starts_with("DATA") {
             io.flush().await.unwrap();
             let mut content = String::new();
@@ -150,6 +153,10 @@ impl Bench {
     }
 
     async fn accept(&self, recipients: &[&str], notify: &DsnNotify) -> MessageId {
+        self.accept_from(&self.bal.address.to_string(), recipients, notify).await
+    }
+
+    async fn accept_from(&self, sender: &str, recipients: &[&str], notify: &DsnNotify) -> MessageId {
         let mut intake = self.store.begin_intake().await.unwrap();
         intake.write(LETTER).await.unwrap();
         let mut scanner = Scanner::new();
@@ -162,7 +169,7 @@ impl Bench {
         });
         let acceptance = Acceptance {
             message,
-            reverse_path: ReversePath::Address(self.bal.address.clone()),
+            reverse_path: ReversePath::Address(Address::parse(sender).unwrap()),
             smtputf8: false,
             envelope_id: None,
             ret: None,
@@ -199,6 +206,16 @@ impl Bench {
         }
         reports
     }
+}
+
+/// Waits until a condition holds that another task brings about.
+async fn until(mut holds: impl AsyncFnMut() -> bool) {
+    let waiting = async {
+        while !holds().await {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_mins(1), waiting).await.expect("it comes about");
 }
 
 fn new_bal() -> NewBal {
@@ -272,4 +289,27 @@ async fn what_cannot_be_handed_over_in_time_is_reported() {
     assert_eq!(bench.pending().await, 0);
     let reports = bench.reports().await;
     assert!(reports[0].contains("b@peer.mssante.fr") && reports[0].contains("4.7.0"), "{}", reports[0]);
+}
+
+#[tokio::test]
+async fn what_the_peer_has_is_written_down_before_the_next_message_goes() {
+    let bench = Bench::new("mx.peer.fr").await;
+    bench.accept(&["b"], &DsnNotify::Unsaid).await;
+    let second = bench.accept(&["hang"], &DsnNotify::Unsaid).await;
+    let running = tokio::spawn(Arc::clone(&bench.relay).run(CancellationToken::new()));
+    until(async || bench.pending().await == 1).await;
+    running.abort();
+    bench.clock.advance(time::Duration::minutes(5));
+    let again = bench.store.claim(10, Duration::from_secs(60)).await.unwrap();
+    assert_eq!(again.iter().map(|entry| entry.message).collect::<Vec<_>>(), [second]);
+}
+
+#[tokio::test]
+async fn a_failure_that_nobody_can_be_told_of_is_held_and_not_dropped() {
+    let mut bench = Bench::new("mx.peer.fr").await;
+    bench.accept_from("nobody@ch.mssante.fr", &["unknown"], &DsnNotify::Unsaid).await;
+    bench.one_hop().await;
+    assert_eq!(bench.pending().await, 1);
+    bench.clock.advance(time::Duration::hours(1));
+    assert!(bench.store.claim(10, Duration::from_secs(60)).await.unwrap().is_empty(), "held, not waiting");
 }

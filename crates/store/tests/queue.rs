@@ -187,3 +187,29 @@ async fn the_oldest_come_first() {
     let order: String = claimed.iter().map(|entry| entry.recipient.local().as_str()).collect();
     assert_eq!(order, "abcd");
 }
+
+#[tokio::test]
+async fn what_was_not_tried_is_given_back_and_not_counted() {
+    let database = TestDatabase::new().await;
+    let store = database.store().await;
+    queued(&store, &["a@peer.mssante.fr"]).await;
+    let entry = store.claim(1, LEASE).await.unwrap().remove(0);
+    assert_eq!(store.release(&[(entry.id, entry.fence - 1)]).await.unwrap(), 0, "another one's lease");
+    assert_eq!(store.release(&[(entry.id, entry.fence)]).await.unwrap(), 1);
+    let again = store.claim(1, LEASE).await.unwrap().remove(0);
+    assert_eq!((again.id, again.attempts), (entry.id, 0));
+}
+
+#[tokio::test]
+async fn what_is_held_stays_until_somebody_looks() {
+    let database = TestDatabase::new().await;
+    let clock = clock();
+    let store = database.store_at(clock.clone()).await;
+    queued(&store, &["a@peer.mssante.fr"]).await;
+    let entry = store.claim(1, LEASE).await.unwrap().remove(0);
+    assert_eq!(store.hold(&[(entry.id, entry.fence, "nobody to tell".into())]).await.unwrap(), 1);
+    clock.advance(time::Duration::hours(1));
+    assert!(store.claim(1, LEASE).await.unwrap().is_empty());
+    assert_eq!(store.queue_status().await.unwrap().pending, 1);
+    assert_eq!(count(&database, "trace WHERE event = 'relay.held'").await, 1);
+}

@@ -136,6 +136,50 @@ impl Store {
         Ok(settled)
     }
 
+    /// Gives back entries that were not tried: due at once, and the attempt is not counted.
+    pub async fn release(&self, leases: &[(QueueId, i64)]) -> Result<u64, StoreError> {
+        let done = sqlx::query(
+            "UPDATE queue q SET lease_until = NULL, due_at = $3, attempts = greatest(q.attempts - 1, 0)
+             FROM unnest($1::bigint[], $2::bigint[]) AS held (id, fence)
+             WHERE q.id = held.id AND q.fence = held.fence AND q.lease_until IS NOT NULL",
+        )
+        .bind(leases.iter().map(|(id, _)| id.0).collect::<Vec<_>>())
+        .bind(leases.iter().map(|(_, fence)| *fence).collect::<Vec<_>>())
+        .bind(self.clock().now())
+        .execute(self.pool())
+        .await?;
+        Ok(done.rows_affected())
+    }
+
+    /// Takes entries out of work until somebody looks at them, each with its reason and a trace;
+    /// nothing of them is lost. Returns how many were still ours.
+    pub async fn hold(&self, entries: &[(QueueId, i64, String)]) -> Result<u64, StoreError> {
+        let now = self.clock().now();
+        let mut transaction = self.pool().begin().await?;
+        let rows: Vec<SettledRow> = sqlx::query_as(
+            "UPDATE queue q SET state = 'held', lease_until = NULL, last_reply = o.reply
+             FROM unnest($1::bigint[], $2::bigint[], $3::text[]) AS o (id, fence, reply)
+             WHERE q.id = o.id AND q.fence = o.fence
+             RETURNING q.id, q.message_id, q.recipient",
+        )
+        .bind(entries.iter().map(|(id, _, _)| id.0).collect::<Vec<_>>())
+        .bind(entries.iter().map(|(_, fence, _)| *fence).collect::<Vec<_>>())
+        .bind(entries.iter().map(|(_, _, reply)| reply.as_str()).collect::<Vec<_>>())
+        .fetch_all(&mut *transaction)
+        .await?;
+        let traces: Vec<_> = rows
+            .iter()
+            .map(|row| {
+                Trace::new(now, "relay.held")
+                    .of_message(MessageId(row.message_id))
+                    .with(json!({ "recipient": row.recipient }))
+            })
+            .collect();
+        trace::insert_all(&traces, &mut transaction).await?;
+        transaction.commit().await?;
+        Ok(rows.len() as u64)
+    }
+
     /// When the next entry is due, if there is one.
     pub async fn next_due(&self) -> Result<Option<OffsetDateTime>, StoreError> {
         Ok(sqlx::query_scalar("SELECT min(due_at) FROM queue WHERE state = 'waiting'").fetch_one(self.pool()).await?)
