@@ -106,6 +106,8 @@ pub struct Client {
     replies: ReplyReader,
     offered: Offer,
     timeouts: Timeouts,
+    /// Nobody knows any more which reply belongs to which command.
+    out_of_step: bool,
 }
 
 impl Client {
@@ -122,7 +124,7 @@ impl Client {
         timeouts: Timeouts,
     ) -> Result<Self, ClientError> {
         let transport = Transport::from_plain(stream);
-        let mut clear = Self { transport, replies: ReplyReader::default(), offered: Offer::default(), timeouts };
+        let mut clear = Self::over(transport, timeouts);
         clear.expect_reply(Phase::Greeting, timeouts.command).await?.require(Phase::Greeting, 220)?;
         clear.greet(our_name).await?;
         if !clear.offered.has("STARTTLS") {
@@ -146,7 +148,11 @@ impl Client {
         let transport = timeout(self.timeouts.command, tls.connect(stream, host))
             .await
             .map_err(|_| ClientError::Timeout(Phase::Handshake))??;
-        Ok(Self { transport, replies: ReplyReader::default(), offered: Offer::default(), timeouts: self.timeouts })
+        Ok(Self::over(transport, self.timeouts))
+    }
+
+    fn over(transport: Transport, timeouts: Timeouts) -> Self {
+        Self { transport, replies: ReplyReader::default(), offered: Offer::default(), timeouts, out_of_step: false }
     }
 
     async fn greet(&mut self, our_name: &str) -> Result<(), ClientError> {
@@ -187,7 +193,8 @@ impl Client {
     /// Makes the hop ready for the next message, if `error` was about the last one only; says
     /// whether it is.
     pub async fn recover(&mut self, error: &ClientError) -> bool {
-        error.is_about_the_message()
+        !self.out_of_step
+            && error.is_about_the_message()
             && self.command(Phase::Reset, "RSET\r\n").await.is_ok_and(|reply| reply.code() == 250)
     }
 
@@ -212,8 +219,9 @@ impl Client {
             self.write(Phase::Mail, mail.as_bytes()).await?;
         }
         let accepted = self.expect_reply(Phase::Mail, self.timeouts.command).await?;
-        if !together {
-            accepted.clone().require(Phase::Mail, 250)?;
+        if let Err(refused) = accepted.require(Phase::Mail, 250) {
+            self.out_of_step = together && !self.drain(rcpts.len()).await;
+            return Err(refused);
         }
         let mut answers = Vec::with_capacity(rcpts.len());
         for rcpt in &rcpts {
@@ -222,8 +230,19 @@ impl Client {
             }
             answers.push(self.expect_reply(Phase::Rcpt, self.timeouts.command).await?.into_result());
         }
-        accepted.require(Phase::Mail, 250)?;
         Ok(answers)
+    }
+
+    /// Reads past the replies to what was pipelined behind a refused MAIL; says whether all of them came. Whatever
+    /// happens meanwhile, the refusal is the outcome: a peer that counts these commands as mistakes may well hang up.
+    async fn drain(&mut self, replies: usize) -> bool {
+        for _ in 0..replies {
+            match self.expect_reply(Phase::Rcpt, self.timeouts.command).await {
+                Ok(reply) if reply.code() != 421 => {}
+                _ => return false,
+            }
+        }
+        true
     }
 
     fn mail_command(&self, envelope: &Envelope<'_>) -> String {

@@ -228,6 +228,27 @@ async fn when_all_recipients_are_refused_no_content_is_sent_and_the_hop_goes_on(
 }
 
 #[tokio::test]
+async fn a_refused_sender_is_the_outcome_even_if_the_peer_goes_away_while_it_answers_the_recipients() {
+    let after_mail = [
+        "550 5.7.1 not listed\n503 no\n503 no\n421 4.7.0 too many errors\n",
+        "550 5.7.1 not listed\n503 no\n",
+        "550 5.7.1 not listed\nnonsense\n",
+    ];
+    for replies in after_mail {
+        let rcpts = std::iter::repeat_n(Hear("RCPT"), 4);
+        let script = [Say("250-peer\n250 PIPELINING\n"), Hear("MAIL")].into_iter().chain(rcpts).chain([Say(replies)]);
+        let (stream, tls, peer) = start(opened(script)).await;
+        let mut client = open(stream, &tls).await.unwrap();
+        let to = ["b@peer.fr", "c@peer.fr", "d@peer.fr", "e@peer.fr"];
+        let error = send(&mut client, &to, &[b"a: b\r\n"]).await.unwrap_err();
+        assert!(matches!(&error, ClientError::Refused(Phase::Mail, reply) if reply.code() == 550), "{error}");
+        assert_eq!(error.permanence(), Permanence::Permanent);
+        assert!(!client.recover(&error).await, "the hop cannot be trusted any more");
+        peer.await.unwrap();
+    }
+}
+
+#[tokio::test]
 async fn nothing_is_sent_in_clear() {
     let (stream, tls, peer) =
         start(vec![Say("220 peer ESMTP\n"), Hear("EHLO"), Say("250-peer\n250 PIPELINING\n"), Gone("")]).await;

@@ -214,7 +214,9 @@ impl Session {
     }
 
     fn mail(&mut self, mail: MailCommand) -> Option<Action> {
+        self.sender_refused = false;
         if let Err(error) = self.judge_mail(&mail) {
+            self.sender_refused = self.envelope.is_none();
             self.tell(&error);
             return None;
         }
@@ -240,6 +242,15 @@ impl Session {
         Ok(())
     }
 
+    /// Why a command that needs an accepted MAIL is not taken.
+    pub(super) fn without_sender(&self) -> SendError {
+        if self.sender_refused {
+            SendError::Consequence(reply::OUT_OF_ORDER)
+        } else {
+            SendError::Mistake(reply::OUT_OF_ORDER)
+        }
+    }
+
     fn rcpt(&mut self, rcpt: RcptCommand) -> Option<Action> {
         if let Err(error) = self.judge_rcpt(&rcpt) {
             self.tell(&error);
@@ -251,7 +262,7 @@ impl Session {
     fn judge_rcpt(&self, rcpt: &RcptCommand) -> Result<(), SendError> {
         self.may_send_mail()?;
         let envelope = self.envelope.as_ref().filter(|_| self.receiving.is_none());
-        let envelope = envelope.ok_or(SendError::Mistake(reply::OUT_OF_ORDER))?;
+        let envelope = envelope.ok_or_else(|| self.without_sender())?;
         if envelope.recipients.len() >= self.settings.limits.recipients {
             return Err(SendError::Refused(Refusal::TooManyRecipients));
         }

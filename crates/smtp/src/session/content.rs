@@ -43,7 +43,7 @@ impl Session {
 
     fn judge_start(&self) -> Result<(), SendError> {
         self.may_send_mail()?;
-        let envelope = self.envelope.as_ref().ok_or(SendError::Mistake(reply::OUT_OF_ORDER))?;
+        let envelope = self.envelope.as_ref().ok_or_else(|| self.without_sender())?;
         if envelope.recipients.is_empty() { Err(SendError::Consequence(reply::NO_RECIPIENT)) } else { Ok(()) }
     }
 

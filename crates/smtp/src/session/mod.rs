@@ -153,6 +153,8 @@ pub struct Session {
     // the message
     envelope: Option<Envelope>,
     receiving: Option<Receiving>,
+    /// The last MAIL was refused: what the client has pipelined behind it is no mistake of its own. `[RFC2920 3.1]`
+    sender_refused: bool,
     // what is counted
     errors: usize,
     failed_log_ins: usize,
@@ -177,6 +179,7 @@ impl Session {
             logged_in: false,
             envelope: None,
             receiving: None,
+            sender_refused: false,
             errors: 0,
             failed_log_ins: 0,
             messages: 0,
@@ -284,7 +287,10 @@ impl Session {
                 self.envelope = Some(Envelope::new(mail));
                 self.reply(&reply::SENDER_OK);
             }
-            Err(refusal) => self.refuse(refusal, mail.reverse_path.address()),
+            Err(refusal) => {
+                self.sender_refused = true;
+                self.refuse(refusal, mail.reverse_path.address());
+            }
         }
     }
 
@@ -366,6 +372,7 @@ impl Session {
     /// Forgets the message in progress; says whether the shell had begun to take it in.
     fn forget_message(&mut self) -> Option<Action> {
         self.envelope = None;
+        self.sender_refused = false;
         self.receiving.take().map(|_| Action::Abandon)
     }
 }

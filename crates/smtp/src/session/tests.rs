@@ -50,6 +50,20 @@ fn talk(session: &mut Session, said: &[u8], store: Result<(), Refusal>) -> (Vec<
     (content, output.lines().map(|line| line[..3].to_owned()).collect())
 }
 
+#[test]
+fn what_was_pipelined_behind_a_refused_sender_is_no_mistake() {
+    let mut session = session();
+    let rcpts = "RCPT TO:<c@d.fr>\r\n".repeat(30);
+    let said = format!("EHLO a\r\nMAIL FROM:<a@b.fr>\r\n{rcpts}DATA\r\nRSET\r\n");
+    session.input().extend_from_slice(said.as_bytes());
+    while !matches!(session.advance(), Action::Read(_)) {
+        session.sender_answer(Err(Refusal::TrustListUnavailable));
+    }
+    let output = String::from_utf8(session.take_output()).unwrap();
+    assert_eq!(output.matches("503 5.5.1").count(), 31, "{output}");
+    assert!(output.ends_with("250 2.0.0 OK\r\n"), "{output}");
+}
+
 const ENVELOPE: &str = "EHLO a\r\nMAIL FROM:<a@b.fr>\r\nRCPT TO:<c@d.fr>\r\n";
 
 fn codes(said: &str, store: Result<(), Refusal>) -> String {
