@@ -21,6 +21,9 @@ pub use self::reply::Reply;
 use self::reply::ReplyReader;
 use self::stuffing::DotStuffer;
 
+/// Longest value of a parameter: an ORCPT. `[RFC3461 4.2]`
+const LONGEST_VALUE: usize = 500;
+
 /// How long the client waits in each phase. `[RFC5321 4.5.3.2]`
 #[derive(Debug, Clone, Copy)]
 pub struct Timeouts {
@@ -328,9 +331,16 @@ impl Client {
     }
 }
 
-/// ` NAME=value`, or nothing.
+/// ` NAME=value`, or nothing. A value that could end the word or the line never becomes part of a command, wherever it
+/// comes from; the message travels without it. `[RFC5321 4.1.2]`, `[RFC3461 4]`
 fn parameter(name: &str, value: Option<&str>) -> String {
-    value.map(|value| format!(" {name}={value}")).unwrap_or_default()
+    let Some(value) = value else { return String::new() };
+    let fits = (1..=LONGEST_VALUE).contains(&value.len()) && value.bytes().all(|b| b.is_ascii_graphic() && b != b'=');
+    if !fits {
+        tracing::warn!(parameter = name, "a value that is no esmtp-value is left out");
+        return String::new();
+    }
+    format!(" {name}={value}")
 }
 
 fn notify_words(notify: &DsnNotify) -> Option<String> {
@@ -360,6 +370,35 @@ mod tests {
     #[test]
     fn a_size_of_zero_is_no_limit() {
         assert_eq!(Offer::read(&Reply::new(250, &["x", "SIZE 0"])).size_limit, None);
+    }
+
+    #[test]
+    fn no_value_ends_the_word_or_the_line_of_a_command() {
+        assert_eq!(parameter("ENVID", Some("a+2Bb")), " ENVID=a+2Bb");
+        assert_eq!(parameter("ORCPT", Some("rfc822;x@y.fr")), " ORCPT=rfc822;x@y.fr");
+        for value in
+            ["", "a b", "a\r\nRCPT TO:<x@y.fr>", "a\n", "a\rb", "a\0", "a\t", "\u{e9}", "a=b", &"x".repeat(501)]
+        {
+            assert_eq!(parameter("ENVID", Some(value)), "", "{value:?}");
+        }
+    }
+
+    #[test]
+    fn no_address_ends_the_path_or_the_line_of_a_command() {
+        for text in [
+            "a\r\nDATA@b.fr",
+            "\"a\r\n\"@b.fr",
+            "\"a\\\r\"@b.fr",
+            "a b@b.fr",
+            "a>@b.fr",
+            "a@b.fr>",
+            "a@b.fr\r\n",
+            "\"a\u{85}\"@b.fr",
+        ] {
+            assert!(Address::parse(text).is_err(), "{text:?}");
+        }
+        // Whoever reads the path knows quotes.
+        assert_eq!(Address::parse("\"a> b\"@b.fr").unwrap().to_string(), "\"a> b\"@b.fr");
     }
 
     #[test]
