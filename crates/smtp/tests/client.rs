@@ -14,7 +14,7 @@ use testkit::pki::{Pki, ServerHolder};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
-use trust::{ClientCertificate, HopTls, ServerTls, TlsFiles, Transport};
+use trust::{HopTls, ServerTls, TlsFiles, Transport};
 
 /// One step of a scripted peer.
 #[derive(Debug, Clone)]
@@ -63,8 +63,7 @@ async fn start(script: Vec<Step>) -> (TcpStream, HopTls, JoinHandle<String>) {
     pki.write(folder.path()).unwrap();
     issue(&pki, folder.path(), "peer");
     issue(&pki, folder.path(), "ours");
-    let server =
-        ServerTls::load(files(folder.path(), "peer", "ca.pem"), ClientCertificate::Required, "smtp", clock()).unwrap();
+    let server = ServerTls::load_for_operators(files(folder.path(), "peer", "ca.pem"), clock()).unwrap();
     let hop = HopTls::load(files(folder.path(), "ours", "ca.pem"), clock()).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();

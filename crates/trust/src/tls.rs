@@ -65,7 +65,7 @@ pub struct TlsFiles {
     pub anchors: PathBuf,
 }
 
-/// What a listener asks of its clients. `[MSS1 HOP.MTLS]`
+/// What a listener of submission or IMAP asks of its clients; that of hops always requires a certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClientCertificate {
     /// No handshake without one.

@@ -41,6 +41,10 @@ impl Bench {
         ServerTls::load(self.files("server"), client, "smtp", clock()).unwrap()
     }
 
+    fn hop_listener(&self) -> ServerTls {
+        ServerTls::load_for_operators(self.files("server"), clock()).unwrap()
+    }
+
     /// A hop client that presents `issued` and trusts our root.
     fn hop_with(&self, issued: &Issued) -> HopTls {
         issued.write(self.folder.path(), "client").unwrap();
@@ -129,7 +133,7 @@ async fn heard(connected: Result<Transport, TlsError>) -> Result<Transport, Stri
 #[tokio::test]
 async fn good_operators_know_each_other_by_their_subjects() {
     let bench = Bench::new();
-    let (server, client) = handshake(&bench.listener(ClientCertificate::Required), &bench.good_hop()).await;
+    let (server, client) = handshake(&bench.hop_listener(), &bench.good_hop()).await;
     let (server, client) = (server.unwrap(), client.unwrap());
     let listed = |cn| DistinguishedName::parse(&holder(cn).dn()).unwrap();
     assert!(server.peer().unwrap().name().matches(&listed("mx.hopital.fr"), DnMatch::Strict));
@@ -142,7 +146,7 @@ async fn good_operators_know_each_other_by_their_subjects() {
 #[tokio::test]
 async fn the_host_name_of_a_hop_is_not_compared() {
     let bench = Bench::new();
-    let (server, hop) = (bench.listener(ClientCertificate::Required), bench.good_hop());
+    let (server, hop) = (bench.hop_listener(), bench.good_hop());
     let (accepted, connected) = sockets().await;
     let (_, client) = tokio::join!(server.accept(accepted), hop.connect(connected, "mx.another-name.fr."));
     assert!(client.unwrap().peer().is_some());
@@ -151,7 +155,7 @@ async fn the_host_name_of_a_hop_is_not_compared() {
 #[tokio::test]
 async fn a_hop_without_certificate_is_refused() {
     let bench = Bench::new();
-    let listener = bench.listener(ClientCertificate::Required);
+    let listener = bench.hop_listener();
     let (server, client) = handshake_of_mail_client(&listener, &bench.mail_client(None), "localhost").await;
     assert!(matches!(server, Err(TlsError::NoCertificate)), "{server:?}");
     assert!(client.unwrap_err().starts_with("at first read"));
@@ -161,7 +165,7 @@ async fn a_hop_without_certificate_is_refused() {
 async fn a_certificate_of_another_root_with_the_same_names_is_refused_on_either_side() {
     let bench = Bench::new();
     let foreign = Pki::new(RealClock.now()).unwrap().server(&holder("mx.hopital.fr")).unwrap();
-    let listener = bench.listener(ClientCertificate::Required);
+    let listener = bench.hop_listener();
     let (server, client) = handshake(&listener, &bench.hop_with(&foreign)).await;
     assert!(matches!(server, Err(TlsError::Handshake(_))), "{server:?}");
     assert!(client.is_err());
@@ -176,7 +180,7 @@ async fn a_certificate_of_another_root_with_the_same_names_is_refused_on_either_
 #[tokio::test]
 async fn certificates_outside_their_time_or_purpose_are_refused() {
     let bench = Bench::new();
-    let listener = bench.listener(ClientCertificate::Required);
+    let listener = bench.hop_listener();
     for (flaw, word) in [(Flaw::Expired, "expired"), (Flaw::NotYetValid, "not valid yet"), (Flaw::MailOnly, "purpose")]
     {
         let bad = bench.pki.flawed_server(&holder("mx.hopital.fr"), flaw).unwrap();
@@ -192,7 +196,7 @@ async fn an_expired_server_is_refused_by_the_hop() {
     let bench = Bench::new();
     let expired = bench.pki.flawed_server(&holder("mx.pharmacie.fr"), Flaw::Expired).unwrap();
     expired.write(bench.folder.path(), "server").unwrap();
-    let (_, client) = handshake(&bench.listener(ClientCertificate::Required), &bench.good_hop()).await;
+    let (_, client) = handshake(&bench.hop_listener(), &bench.good_hop()).await;
     assert!(client.unwrap_err().contains("expired"));
 }
 
@@ -200,13 +204,26 @@ async fn an_expired_server_is_refused_by_the_hop() {
 async fn hops_take_a_server_certificate_as_client_and_other_listeners_do_not() {
     let bench = Bench::new();
     let server_only = bench.pki.flawed_server(&holder("mx.hopital.fr"), Flaw::ServerAuthOnly).unwrap();
-    let (server, client) = handshake(&bench.listener(ClientCertificate::Required), &bench.hop_with(&server_only)).await;
+    let (server, client) = handshake(&bench.hop_listener(), &bench.hop_with(&server_only)).await;
     assert!(server.unwrap().peer().is_some() && client.is_ok());
 
     let mail_client = bench.mail_client(Some(&server_only));
-    let listener = bench.listener(ClientCertificate::Requested);
-    let (server, client) = handshake_of_mail_client(&listener, &mail_client, "localhost").await;
-    assert!(server.is_err() && client.is_err());
+    for policy in [ClientCertificate::Requested, ClientCertificate::Required] {
+        let listener = bench.listener(policy);
+        let (server, client) = handshake_of_mail_client(&listener, &mail_client, "localhost").await;
+        assert!(server.is_err() && client.is_err(), "{policy:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_required_certificate_of_software_is_one_for_clients() {
+    let bench = Bench::new();
+    let listener = bench.listener(ClientCertificate::Required);
+    let (server, _) = handshake_of_mail_client(&listener, &bench.mail_client(None), "localhost").await;
+    assert!(matches!(server, Err(TlsError::NoCertificate)), "{server:?}");
+    let good = bench.pki.software(&software()).unwrap();
+    let (server, client) = handshake_of_mail_client(&listener, &bench.mail_client(Some(&good)), "localhost").await;
+    assert!(server.unwrap().peer().is_some() && client.is_ok());
 }
 
 #[tokio::test]
@@ -251,7 +268,7 @@ async fn clients_that_offer_another_protocol_are_refused() {
 #[tokio::test]
 async fn a_reload_counts_for_the_next_connection_and_a_bad_one_changes_nothing() {
     let bench = Bench::new();
-    let listener = bench.listener(ClientCertificate::Required);
+    let listener = bench.hop_listener();
     let hop = bench.good_hop();
     let (server, client) = handshake(&listener, &hop).await;
     let (mut server, mut old) = (server.unwrap(), client.unwrap());
@@ -275,8 +292,7 @@ async fn a_reload_counts_for_the_next_connection_and_a_bad_one_changes_nothing()
 #[test]
 fn errors_name_the_file_and_what_to_do() {
     let bench = Bench::new();
-    let text =
-        |files: TlsFiles| ServerTls::load(files, ClientCertificate::Required, "smtp", clock()).unwrap_err().to_string();
+    let text = |files: TlsFiles| ServerTls::load_for_operators(files, clock()).unwrap_err().to_string();
     let good = bench.files("server");
     let missing = TlsFiles { certificate: bench.path("absent.pem"), ..good.clone() };
     assert!(text(missing).contains("absent.pem: cannot be read"));
@@ -295,7 +311,7 @@ fn errors_name_the_file_and_what_to_do() {
 async fn the_clock_decides_on_validity() {
     let bench = Bench::new();
     let late = Arc::new(testkit::clock::FixedClock::at(RealClock.now() + time::Duration::days(4 * 365)));
-    let listener = ServerTls::load(bench.files("server"), ClientCertificate::Required, "smtp", late).unwrap();
+    let listener = ServerTls::load_for_operators(bench.files("server"), late).unwrap();
     let (server, _) = handshake(&listener, &bench.good_hop()).await;
     assert!(matches!(server, Err(TlsError::Handshake(text)) if text.contains("expired")));
 }
@@ -336,7 +352,7 @@ fn old_client(folder: &Path, name: &str) -> tokio_rustls::TlsConnector {
 #[tokio::test]
 async fn tls_1_2_is_served_with_forward_secrecy_and_the_same_judgement() {
     let bench = Bench::new();
-    let listener = bench.listener(ClientCertificate::Required);
+    let listener = bench.hop_listener();
     let good = bench.pki.server(&holder("mx.hopital.fr")).unwrap();
     let expired = bench.pki.flawed_server(&holder("mx.hopital.fr"), Flaw::Expired).unwrap();
     for (issued, accepted) in [(good, true), (expired, false)] {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 
-use super::settings::{Settings, Signature};
+use super::settings::{ClientCertificate, Settings, Signature};
 use crate::failure::Failure;
 
 impl Settings {
@@ -14,6 +14,7 @@ impl Settings {
         self.check_operator()?;
         self.check_files()?;
         self.check_numbers()?;
+        self.check_hop()?;
         if !self.http.listen.ip().is_loopback() {
             return Err(format!(
                 "http.listen = \"{}\" is reachable from outside; health and metrics are for this machine only, use 127.0.0.1",
@@ -36,6 +37,16 @@ impl Settings {
                 self.operator.hostname
             )
         })
+    }
+
+    /// Without the peer's certificate nobody can be told to belong to the trust space. `[MSS1 HOP.MTLS]`
+    fn check_hop(&self) -> Result<(), String> {
+        if self.hop.client_certificate != ClientCertificate::Required {
+            return Err("hop.client_certificate must be \"required\": operators are told by their certificates, \
+                        and without one every message of theirs would be refused; leave the setting out"
+                .to_owned());
+        }
+        Ok(())
     }
 
     fn check_files(&self) -> Result<(), String> {

@@ -139,7 +139,7 @@ impl From<DnMatch> for trust::DnMatch {
 }
 
 /// What a listener asks of its clients.
-#[derive(Debug, Clone, Copy, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum ClientCertificate {
     Required,

@@ -34,7 +34,7 @@ impl Tls {
             ServerTls::load(settings.tls_files(), client.into(), protocol, clock()).map(Arc::new)
         };
         Ok(Self {
-            hop_in: server(settings.hop.client_certificate, "smtp")?,
+            hop_in: Arc::new(ServerTls::load_for_operators(settings.tls_files(), clock())?),
             submission: server(settings.submission.client_certificate, "smtp")?,
             imap: server(settings.imap.client_certificate, "imap")?,
             hop_out: Arc::new(HopTls::load(settings.tls_files(), clock())?),
