@@ -1,5 +1,6 @@
 //! What makes a configuration usable beyond its types.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -126,7 +127,20 @@ impl Settings {
 impl Settings {
     /// What works but is less safe than it should be; `check-config` prints it, `serve` logs it.
     pub(crate) fn warnings(&self) -> Vec<String> {
-        [self.doubt_about_signature()].into_iter().flatten().collect()
+        [self.doubt_about_signature(), self.open_key()].into_iter().flatten().collect()
+    }
+
+    /// A group may read the key (mode 0640 and a group of the service's own are usual), everybody may not.
+    fn open_key(&self) -> Option<String> {
+        let file = &self.tls.key_file;
+        let mode = std::fs::metadata(file).ok()?.mode() & 0o777;
+        (mode & 0o007 != 0).then(|| {
+            format!(
+                "tls.key_file = \"{}\" has mode {mode:o}: everybody on this machine can get at it; run `chmod o= {}`",
+                file.display(),
+                file.display()
+            )
+        })
     }
 
     fn doubt_about_signature(&self) -> Option<String> {

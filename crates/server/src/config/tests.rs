@@ -128,12 +128,27 @@ fn what_cannot_work_is_refused_with_the_setting_that_is_wrong() {
 fn only_the_ans_signs_the_list_unless_the_setting_is_emptied() {
     let plain = parsed(SMALLEST, &[]).unwrap();
     assert_eq!(plain.signer_unit().as_deref(), Some("318751275100020"));
-    assert_eq!(plain.warnings(), Vec::<String>::new());
+    assert!(!plain.warnings().iter().any(|warning| warning.contains("trust_list")));
     let open = parsed(&format!("{SMALLEST}\nsigner_ou = \"\"\n"), &[]).unwrap();
     assert_eq!(open.signer_unit(), None);
     assert!(open.warnings().iter().any(|warning| warning.contains("trust_list.signer_ou")));
     let unsigned = parsed(&format!("{SMALLEST}\nsignature = \"off\"\n"), &[]).unwrap();
     assert!(unsigned.warnings().iter().any(|warning| warning.contains("trust_list.signature")));
+}
+
+#[test]
+fn a_key_that_everybody_can_read_is_warned_about() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let key = folder.path().join("server.key");
+    std::fs::write(&key, "key").unwrap();
+    let mut settings = parsed(SMALLEST, &[]).unwrap();
+    settings.tls.key_file.clone_from(&key);
+    for (mode, open) in [(0o600, false), (0o640, false), (0o644, true)] {
+        std::fs::set_permissions(&key, std::fs::Permissions::from_mode(mode)).unwrap();
+        let warned = settings.warnings().iter().any(|warning| warning.contains("server.key"));
+        assert_eq!(warned, open, "{mode:o}");
+    }
 }
 
 #[test]
