@@ -6,7 +6,8 @@ use mssante::{BalState, Clock, Credential, Random, may_log_in_with};
 use store::BalRecord;
 use tokio::sync::Semaphore;
 
-use crate::password::{hash, verify};
+use crate::memory::HashingMemory;
+use crate::password::hash;
 use crate::proofs::ProofCache;
 use crate::{AuthError, Secret};
 
@@ -14,6 +15,7 @@ use crate::{AuthError, Secret};
 pub(crate) struct PasswordGate {
     clock: Arc<dyn Clock>,
     jobs: Arc<Semaphore>,
+    memory: Arc<HashingMemory>,
     proofs: ProofCache,
     /// A hash that no password opens, so that an unknown login costs what a known one does.
     dummy: String,
@@ -24,7 +26,13 @@ impl PasswordGate {
         let mut nobody = [0; 32];
         random.fill(&mut nobody);
         let dummy = hash(&nobody, random).expect("argon2 with its default parameters hashes 32 octets");
-        Self { clock, jobs: Arc::new(Semaphore::new(jobs.max(1))), proofs: ProofCache::new(random), dummy }
+        Self {
+            clock,
+            jobs: Arc::new(Semaphore::new(jobs.max(1))),
+            memory: Arc::default(),
+            proofs: ProofCache::new(random),
+            dummy,
+        }
     }
 
     /// The BAL that `password` opens. `found` was read from the store for this very attempt.
@@ -56,9 +64,10 @@ impl PasswordGate {
     async fn hashes(&self, password: Secret, phc: String) -> Result<bool, AuthError> {
         let unavailable = |why: String| AuthError::Unavailable(why);
         let permit = Arc::clone(&self.jobs).acquire_owned().await.map_err(|error| unavailable(error.to_string()))?;
+        let memory = Arc::clone(&self.memory);
         let job = move || {
             let _permit = permit;
-            verify(&password, &phc)
+            memory.verifies(&password, &phc)
         };
         tokio::task::spawn_blocking(job).await.map_err(|error| unavailable(error.to_string()))
     }

@@ -6,6 +6,7 @@ mod authenticator;
 mod fixture;
 mod gate;
 mod identity;
+mod memory;
 mod password;
 mod proofs;
 pub mod sasl;

@@ -300,7 +300,7 @@ async fn what_the_peer_has_is_written_down_before_the_next_message_goes() {
     until(async || bench.pending().await == 1).await;
     running.abort();
     bench.clock.advance(time::Duration::minutes(5));
-    let again = bench.store.claim(10, Duration::from_secs(60)).await.unwrap();
+    let again = bench.store.claim(10, Duration::from_mins(1)).await.unwrap();
     assert_eq!(again.iter().map(|entry| entry.message).collect::<Vec<_>>(), [second]);
 }
 
@@ -311,5 +311,5 @@ async fn a_failure_that_nobody_can_be_told_of_is_held_and_not_dropped() {
     bench.one_hop().await;
     assert_eq!(bench.pending().await, 1);
     bench.clock.advance(time::Duration::hours(1));
-    assert!(bench.store.claim(10, Duration::from_secs(60)).await.unwrap().is_empty(), "held, not waiting");
+    assert!(bench.store.claim(10, Duration::from_mins(1)).await.unwrap().is_empty(), "held, not waiting");
 }
