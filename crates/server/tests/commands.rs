@@ -169,6 +169,27 @@ fn a_list_that_somebody_changed_is_not_accepted() {
 }
 
 #[test]
+fn a_certificate_that_is_about_to_end_is_warned_about() {
+    let site = Site::new();
+    let checked = site.pli(&["check-config", "--json"]);
+    assert!(json(&checked)["certificate_not_after"].is_string() && !said(&checked).contains("our certificate"));
+    // The private PKI issues for three years from its own clock.
+    let then = RealClock.now() - time::Duration::days(3 * 365 - 20);
+    let old = Pki::new(then).unwrap();
+    let holder = ServerHolder {
+        cn: "mail.ch.mssante.fr".into(),
+        organisation: "CH".into(),
+        structure: "1300789906".into(),
+        department: "Gard (30)".into(),
+        extra_names: Vec::new(),
+    };
+    old.server(&holder).unwrap().write(site.dir.path(), "server").unwrap();
+    let checked = site.pli(&["check-config"]);
+    assert!(checked.status.success(), "{}", said(&checked));
+    assert!(said(&checked).contains("warning: our certificate (tls.certificate_file) ends on"), "{}", said(&checked));
+}
+
+#[test]
 fn the_unit_of_systemd_does_not_make_an_outage_of_a_bad_list() {
     let unit = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../packaging/systemd/pli.service");
     let unit = std::fs::read_to_string(unit).unwrap();

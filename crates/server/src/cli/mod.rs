@@ -90,17 +90,18 @@ impl Cli {
 }
 
 fn check_config(settings: &Settings, json: bool) -> Result<(), Failure> {
-    let list = serve::inspect(settings)?;
+    let serve::Inspection { list, certificate_not_after, expiry } = serve::inspect(settings)?;
     let domains = settings.operator.domains.iter().map(ToString::to_string).collect::<Vec<_>>();
     let facts = serde_json::json!({
         "hostname": settings.operator.hostname,
         "domains": domains,
         "database": if settings.database_url()?.is_some() { "remote" } else { "private" },
+        "certificate_not_after": print::moment(certificate_not_after),
         "trust_list_generated_at": print::moment(list.generated_at()),
         "trust_list_domains": list.domain_count(),
     });
     print::facts(&facts, json)?;
-    for warning in settings.warnings() {
+    for warning in settings.warnings().into_iter().chain(expiry) {
         eprintln!("warning: {warning}");
     }
     let unlisted: Vec<_> = settings.operator.domains.iter().filter(|domain| !list.lists(domain)).collect();

@@ -8,12 +8,14 @@ use serde::Serialize;
 use store::Store;
 use trust::TrustSpace;
 
+use super::node::Tls;
 use crate::cli::moment;
 
 /// What the endpoints look at.
 pub(super) struct Health {
     store: OnceLock<Store>,
     trust: TrustSpace,
+    tls: Tls,
     bals: AtomicUsize,
     draining: AtomicBool,
 }
@@ -29,6 +31,8 @@ pub(super) struct Report {
     pub(super) trust_list_generated_at: Option<String>,
     /// How many domains it has.
     pub(super) trust_list_domains: usize,
+    /// When our own certificate ends. An expired one does not make the server unready: reading still works.
+    pub(super) certificate_not_after: String,
     /// How many BALs the resolver knows.
     pub(super) bals: usize,
     /// The server is about to stop.
@@ -36,8 +40,8 @@ pub(super) struct Report {
 }
 
 impl Health {
-    pub(super) fn new(trust: TrustSpace) -> Self {
-        Self { store: OnceLock::new(), trust, bals: AtomicUsize::new(0), draining: AtomicBool::new(false) }
+    pub(super) fn new(trust: TrustSpace, tls: Tls) -> Self {
+        Self { store: OnceLock::new(), trust, tls, bals: AtomicUsize::new(0), draining: AtomicBool::new(false) }
     }
 
     /// The store is open and the resolver is filled.
@@ -69,6 +73,7 @@ impl Health {
             database: database.err().unwrap_or_else(|| "ok".to_owned()),
             trust_list_generated_at: list.as_ref().map(|list| moment(list.generated_at())),
             trust_list_domains: list.map_or(0, |list| list.domain_count()),
+            certificate_not_after: moment(self.tls.first_end()),
             bals: self.bals.load(Ordering::Relaxed),
             draining,
         }

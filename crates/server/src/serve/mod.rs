@@ -1,6 +1,7 @@
 //! `pli serve`: everything wired together, from the first socket to the last drained session.
 
 mod directory;
+mod expiry;
 mod health;
 mod http;
 mod listener;
@@ -22,7 +23,7 @@ use crate::failure::Failure;
 use health::Health;
 use node::{Node, Tls};
 use sockets::Sockets;
-pub(crate) use trust_list::inspect;
+pub(crate) use trust_list::{Inspection, inspect};
 
 /// How long sessions get to finish after SIGTERM or SIGINT.
 const DRAIN: Duration = Duration::from_secs(30);
@@ -39,9 +40,11 @@ pub(crate) async fn serve(settings: Settings, with_parent: bool) -> Result<(), F
     }
     observe::warn(&settings);
     let tls = Tls::load(&settings)?;
+    expiry::describe();
+    expiry::tell(&tls);
     let trust = trust_list::install(&settings);
     let (sockets, http_socket) = Sockets::bind(&settings).await?;
-    let health = Arc::new(Health::new(trust.clone()));
+    let health = Arc::new(Health::new(trust.clone(), tls.clone()));
     let last = CancellationToken::new();
     let http = tokio::spawn(http::serve(http_socket, Arc::clone(&health), metrics, last.clone()));
 
@@ -77,6 +80,7 @@ async fn run(
     }
     tasks.spawn(Arc::clone(&node.relay).run(sessions.clone()));
     tasks.spawn(Arc::clone(&node.directory).follow(sessions.clone()));
+    tasks.spawn(expiry::follow(node.tls.clone(), sessions.clone()));
     let cluster = database.pid();
     let watch = tokio::spawn(watch(settings.clone(), node.store.clone(), database, accepting.clone()));
     tracing::info!(hostname = %settings.operator.hostname, pid = std::process::id(), cluster, "serving");

@@ -9,17 +9,19 @@ use auth::Authenticator;
 use mssante::{Clock, Random};
 use relay::{Host, HostFinder, Relay, Schedule};
 use store::Store;
+use time::OffsetDateTime;
 use trust::{HopTls, ServerTls, TrustSpace};
 
 use super::directory::Directory;
 use super::health::Health;
-use super::{observe, trust_list};
+use super::{expiry, observe, trust_list};
 use crate::ambient::{SystemClock, SystemRandom};
 use crate::config::{ClientCertificate, Settings};
 use crate::database::Database;
 use crate::failure::Failure;
 
 /// Our side of every TLS connection.
+#[derive(Clone)]
 pub(super) struct Tls {
     hop_in: Arc<ServerTls>,
     submission: Arc<ServerTls>,
@@ -39,6 +41,23 @@ impl Tls {
             imap: server(settings.imap.client_certificate, "imap")?,
             hop_out: Arc::new(HopTls::load(settings.tls_files(), clock())?),
         })
+    }
+
+    /// When our certificate ends, by the part that uses it: after a reload that failed for one
+    /// they may differ.
+    pub(super) fn ends(&self) -> [(&'static str, OffsetDateTime); 4] {
+        [
+            ("hop", self.hop_in.not_after()),
+            ("submission", self.submission.not_after()),
+            ("imap", self.imap.not_after()),
+            ("outgoing hops", self.hop_out.not_after()),
+        ]
+    }
+
+    /// The first of these moments.
+    pub(super) fn first_end(&self) -> OffsetDateTime {
+        let [(_, first), others @ ..] = self.ends();
+        others.into_iter().map(|(_, end)| end).fold(first, Ord::min)
     }
 
     /// Reads the files again; what cannot be read leaves the old in force.
@@ -73,7 +92,7 @@ pub(super) struct Node {
     pub(super) services: Services,
     pub(super) relay: Arc<Relay>,
     pub(super) directory: Arc<Directory>,
-    tls: Tls,
+    pub(super) tls: Tls,
     trust: TrustSpace,
 }
 
@@ -103,6 +122,7 @@ impl Node {
     pub(super) fn reload(&self, settings: &Settings) {
         observe::warn(settings);
         self.tls.reload();
+        expiry::tell(&self.tls);
         trust_list::replace(settings, &self.trust);
     }
 }

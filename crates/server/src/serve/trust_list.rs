@@ -5,17 +5,31 @@ use std::path::Path;
 use mssante::Clock;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
+use time::OffsetDateTime;
 use trust::{SignaturePolicy, TrustList, TrustSpace};
 
+use super::expiry;
 use super::node::Tls;
 use crate::ambient::SystemClock;
 use crate::config::Settings;
 use crate::failure::Failure;
 
+/// What `serve` would find in its files.
+pub(crate) struct Inspection {
+    /// The white list, verified.
+    pub(crate) list: TrustList,
+    /// When our own certificate ends.
+    pub(crate) certificate_not_after: OffsetDateTime,
+    /// What to say if that is soon.
+    pub(crate) expiry: Option<String>,
+}
+
 /// Everything that `serve` would read from files, for `check-config`.
-pub(crate) fn inspect(settings: &Settings) -> Result<TrustList, Failure> {
-    Tls::load(settings)?;
-    read(settings).map_err(Failure::Configuration)
+pub(crate) fn inspect(settings: &Settings) -> Result<Inspection, Failure> {
+    let tls = Tls::load(settings)?;
+    let list = read(settings).map_err(Failure::Configuration)?;
+    let expiry = expiry::warning(&tls, SystemClock.now());
+    Ok(Inspection { list, certificate_not_after: tls.first_end(), expiry })
 }
 
 /// The trust space with the list of the configuration. Without a usable list the server still
