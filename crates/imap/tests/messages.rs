@@ -52,6 +52,26 @@ async fn a_large_message_comes_back_octet_by_octet() {
 }
 
 #[tokio::test]
+async fn sections_that_are_more_than_is_held_come_in_order_and_whole() {
+    let world = World::new(TlsStart::Connection).await;
+    let mut client = world.log_in().await;
+    let filler = "X-Filler: 0123456789012345678901234567890123456789012345678901234567890\r\n".repeat(9_000);
+    let message = format!("To: a@b.fr\r\n{filler}Subject: large\r\n\r\nbody\r\n");
+    append(&mut client, "INBOX", message.as_bytes()).await;
+    client.command("a SELECT INBOX").await;
+    let parts: Vec<String> = (0..20_usize).map(|n| format!("BODY.PEEK[]<{}.60000>", n * 100)).collect();
+    let items = format!("{} BODY.PEEK[HEADER.FIELDS (To)] BODY.PEEK[HEADER.FIELDS (To)]<4.4>", parts.join(" "));
+    client.send(format!("a FETCH 1 ({items})\r\n").as_bytes()).await;
+    for n in 0..20 {
+        assert!(literal(&mut client).await == message.as_bytes()[n * 100..n * 100 + 60_000], "section {n} is another");
+    }
+    assert_eq!(literal(&mut client).await, b"To: a@b.fr\r\n\r\n");
+    assert_eq!(literal(&mut client).await, b"a@b.");
+    assert_eq!(client.line().await.unwrap(), ")");
+    assert!(client.line().await.unwrap().starts_with("a OK"));
+}
+
+#[tokio::test]
 async fn hundreds_of_messages_are_answered_in_order() {
     let world = World::new(TlsStart::Connection).await;
     let mut client = world.log_in().await;

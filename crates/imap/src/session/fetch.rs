@@ -22,10 +22,10 @@ use crate::wire::Wire;
 const BATCH: usize = 200;
 /// Spans up to this are read together with others; longer ones are streamed.
 const SMALL: u64 = 64 * 1024;
-/// Octets of small spans that are held at once.
+/// Octets of spans that are held at once, of one message or of several.
 const HELD: u64 = 512 * 1024;
 /// Of a header whose fields are chosen, this much is read.
-const LONGEST_HEADER: u64 = 1024 * 1024;
+const LONGEST_HEADER: u64 = HELD;
 
 /// The numbers of the messages in a set, ascending. UIDs that are not there are passed over,
 /// numbers that are not there are the client's mistake. `[RFC3501 6.4.8]`
@@ -110,6 +110,7 @@ struct Answer {
 }
 
 /// Where a section's octets come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Piece {
     /// There is no such part.
     Missing,
@@ -117,7 +118,9 @@ enum Piece {
     Small(usize),
     /// Fields of a header read with the group, then cut.
     Fields(usize),
-    /// Streamed.
+    /// Fields of a header that is read when its turn comes: the group holds enough.
+    LateFields(Span),
+    /// Streamed when its turn comes.
     Large(Span),
 }
 
@@ -139,7 +142,12 @@ impl Fetch<'_> {
                 continue;
             }
             let newly_seen = newly_seen.binary_search(&number).is_ok();
-            self.add(Answer { number, row, summary, newly_seen, pieces: Vec::new() });
+            let located = self.locate(summary.as_ref(), row);
+            if self.group.octets + small_octets(&located) > HELD {
+                self.answer_group().await?;
+            }
+            let pieces = self.group.place(row.message, &located);
+            self.group.messages.push(Answer { number, row, summary, newly_seen, pieces });
             if self.group.octets >= HELD || self.plan.sections().next().is_none() {
                 self.answer_group().await?;
             }
@@ -172,28 +180,20 @@ impl Fetch<'_> {
         Ok(self.store.summaries(&messages).await?)
     }
 
-    /// Puts a message into the group and finds out where its octets are.
-    fn add(&mut self, mut answer: Answer) {
-        let group = &mut self.group;
-        for part in self.plan.sections() {
-            let located = match &answer.summary {
+    /// Where the sections are in a message, cut to what is asked for and may be held.
+    fn locate(&self, summary: Option<&Summary>, row: Row) -> Vec<Located> {
+        let sections = self.plan.sections().map(|part| {
+            let located = match summary {
                 Some(summary) => section::locate(summary, part.section.as_ref()),
-                None => Located::Span(Span { start: 0, len: answer.row.size }),
+                None => Located::Span(Span { start: 0, len: row.size }),
             };
-            let piece = match located {
-                Located::Missing => Piece::Missing,
-                Located::Fields(header) => {
-                    let header = Span { len: header.len.min(LONGEST_HEADER), ..header };
-                    Piece::Fields(group.want(answer.row.message, header))
-                }
-                Located::Span(span) => match section::cut(span, part.partial) {
-                    span if span.len <= SMALL => Piece::Small(group.want(answer.row.message, span)),
-                    span => Piece::Large(span),
-                },
-            };
-            answer.pieces.push(piece);
-        }
-        group.messages.push(answer);
+            match located {
+                Located::Missing => Located::Missing,
+                Located::Fields(header) => Located::Fields(Span { len: header.len.min(LONGEST_HEADER), ..header }),
+                Located::Span(span) => Located::Span(section::cut(span, part.partial)),
+            }
+        });
+        sections.collect()
     }
 
     async fn answer_group(&mut self) -> Result<(), Failure> {
@@ -209,23 +209,18 @@ impl Fetch<'_> {
         Ok(())
     }
 
-    /// One FETCH response. Streams are opened before its first octet, so that a message that is
-    /// gone leaves no half of a response behind.
+    /// One FETCH response. The first stream is opened before its first octet, so that a message
+    /// that is gone leaves no half of a response behind.
     async fn answer(&mut self, answer: &Answer, read: &[Vec<u8>]) -> Result<(), Failure> {
-        let mut streams = Vec::new();
-        for piece in &answer.pieces {
-            if let Piece::Large(span) = piece {
-                match self.store.read_body(answer.row.message, *span).await {
-                    Ok(reader) if reader.remaining() == span.len => streams.push(reader),
-                    Ok(_) | Err(StoreError::NoSuchMessage(_)) => {
-                        self.vanished = true;
-                        return Ok(());
-                    }
-                    Err(error) => return Err(error.into()),
-                }
+        let mut opened = None;
+        if let Some(span) = answer.first_unread() {
+            opened = self.open(answer.row.message, span).await?;
+            if opened.is_none() {
+                self.vanished = true;
+                return Ok(());
             }
         }
-        let (mut streams, mut pieces) = (streams.into_iter(), answer.pieces.iter());
+        let mut pieces = answer.pieces.iter();
         text(&mut self.wire.out, &format!("* {} FETCH (", answer.number));
         for (i, item) in self.plan.items().iter().enumerate() {
             if i > 0 {
@@ -233,11 +228,12 @@ impl Fetch<'_> {
             }
             match item {
                 Item::Section(part) => {
-                    let piece = pieces.next().unwrap_or(&Piece::Missing);
-                    self.section(part, piece, read, &mut streams).await?;
+                    let piece = *pieces.next().unwrap_or(&Piece::Missing);
+                    self.section(part, piece, answer.row.message, read, &mut opened).await?;
                 }
                 item => self.small_item(item, answer),
             }
+            self.wire.flush_if_full().await?;
         }
         if answer.newly_seen && !self.plan.items().contains(&Item::Flags) {
             text(&mut self.wire.out, " ");
@@ -245,6 +241,36 @@ impl Fetch<'_> {
         }
         text(&mut self.wire.out, ")\r\n");
         Ok(self.wire.flush_if_full().await?)
+    }
+
+    /// Begins to read a span; none if the message is gone.
+    async fn open(&self, message: MessageId, span: Span) -> Result<Option<BodyReader>, StoreError> {
+        match self.store.read_body(message, span).await {
+            Ok(reader) if reader.remaining() == span.len => Ok(Some(reader)),
+            Ok(_) | Err(StoreError::NoSuchMessage(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The reader that was opened first, or a new one. In the midst of a response nothing can be
+    /// taken back any more: if the store fails now the connection is lost.
+    async fn take_or_open(
+        &self,
+        opened: &mut Option<BodyReader>,
+        message: MessageId,
+        span: Span,
+    ) -> Result<BodyReader, io::Error> {
+        if let Some(reader) = opened.take() {
+            return Ok(reader);
+        }
+        match self.open(message, span).await {
+            Ok(Some(reader)) => Ok(reader),
+            Ok(None) => Err(io::Error::other("a message went away in the midst of a response")),
+            Err(error) => {
+                tracing::error!(%error, "a stored message cannot be read to its end");
+                Err(io::Error::other(error))
+            }
+        }
     }
 
     /// An item that is made of the view and the summary.
@@ -278,35 +304,37 @@ impl Fetch<'_> {
     async fn section(
         &mut self,
         part: &Part,
-        piece: &Piece,
+        piece: Piece,
+        message: MessageId,
         read: &[Vec<u8>],
-        streams: &mut impl Iterator<Item = BodyReader>,
+        opened: &mut Option<BodyReader>,
     ) -> Result<(), Failure> {
-        let out = &mut self.wire.out;
-        out.extend_from_slice(&part.label);
-        out.push(b' ');
+        self.wire.out.extend_from_slice(&part.label);
+        self.wire.out.push(b' ');
         match piece {
-            Piece::Missing => text(out, "NIL"),
-            Piece::Small(at) => render::literal(out, &read[*at]),
-            Piece::Fields(at) => render::literal(out, &part.chosen_fields(&read[*at])),
-            Piece::Large(span) => {
-                render::literal_head(out, span.len);
-                if let Some(reader) = streams.next() {
-                    self.stream(reader).await?;
+            Piece::Missing => text(&mut self.wire.out, "NIL"),
+            Piece::Small(at) => render::literal(&mut self.wire.out, &read[at]),
+            Piece::Fields(at) => render::literal(&mut self.wire.out, &part.chosen_fields(&read[at])),
+            Piece::LateFields(span) => {
+                let mut reader = self.take_or_open(opened, message, span).await?;
+                let mut header = Vec::new();
+                while let Some(piece) = next_piece(&mut reader).await? {
+                    header.extend_from_slice(&piece);
                 }
+                render::literal(&mut self.wire.out, &part.chosen_fields(&header));
+            }
+            Piece::Large(span) => {
+                let reader = self.take_or_open(opened, message, span).await?;
+                render::literal_head(&mut self.wire.out, span.len);
+                self.stream(reader).await?;
             }
         }
         Ok(())
     }
 
-    /// The announced octets have to come: if the store fails now the connection is lost.
+    /// The announced octets have to come.
     async fn stream(&mut self, mut reader: BodyReader) -> Result<(), Failure> {
-        while reader.remaining() > 0 {
-            let piece = reader.next().await.map_err(|error| {
-                tracing::error!(%error, "a stored message cannot be read to its end");
-                io::Error::other(error)
-            })?;
-            let piece = piece.ok_or_else(|| io::Error::other("a stored message ends too early"))?;
+        while let Some(piece) = next_piece(&mut reader).await? {
             self.wire.out.extend_from_slice(&piece);
             self.wire.flush_if_full().await?;
         }
@@ -314,22 +342,124 @@ impl Fetch<'_> {
     }
 }
 
+/// The next octets of a span; none at its end. If the store fails now the connection is lost.
+async fn next_piece(reader: &mut BodyReader) -> Result<Option<Vec<u8>>, io::Error> {
+    if reader.remaining() == 0 {
+        return Ok(None);
+    }
+    let piece = reader.next().await.map_err(|error| {
+        tracing::error!(%error, "a stored message cannot be read to its end");
+        io::Error::other(error)
+    })?;
+    piece.map(Some).ok_or_else(|| io::Error::other("a stored message ends too early"))
+}
+
+/// Octets of the sections that could be read with a group, each span counted once.
+fn small_octets(located: &[Located]) -> u64 {
+    let mut spans: Vec<Span> = Vec::new();
+    for located in located {
+        match located {
+            Located::Fields(span) | Located::Span(span) if !spans.contains(span) && is_small(located) => {
+                spans.push(*span);
+            }
+            _ => {}
+        }
+    }
+    spans.iter().map(|span| span.len).sum()
+}
+
+/// Whether it is held rather than streamed.
+fn is_small(located: &Located) -> bool {
+    match located {
+        Located::Missing => false,
+        Located::Fields(_) => true,
+        Located::Span(span) => span.len <= SMALL,
+    }
+}
+
 impl Group {
-    fn want(&mut self, message: MessageId, span: Span) -> usize {
+    /// Where the sections of a message come from. Each span is read once, and the group never
+    /// holds more than [`HELD`].
+    fn place(&mut self, message: MessageId, located: &[Located]) -> Vec<Piece> {
+        let place = |located: &Located| match *located {
+            Located::Missing => Piece::Missing,
+            Located::Fields(span) => self.want(message, span).map_or(Piece::LateFields(span), Piece::Fields),
+            Located::Span(span) if span.len <= SMALL => {
+                self.want(message, span).map_or(Piece::Large(span), Piece::Small)
+            }
+            Located::Span(span) => Piece::Large(span),
+        };
+        located.iter().map(place).collect()
+    }
+
+    /// The place of a span among those that are read; none if there is no room.
+    fn want(&mut self, message: MessageId, span: Span) -> Option<usize> {
+        // those of one message lie together at the end
+        let of_message = self.wanted.iter().enumerate().rev().take_while(|(_, (wanted, _))| *wanted == message);
+        if let Some((at, _)) = of_message.into_iter().find(|(_, (_, wanted))| *wanted == span) {
+            return Some(at);
+        }
+        if self.octets + span.len > HELD {
+            return None;
+        }
         self.octets += span.len;
         self.wanted.push((message, span));
-        self.wanted.len() - 1
+        Some(self.wanted.len() - 1)
     }
 }
 
 impl Answer {
+    /// The first span that is read when its turn comes.
+    fn first_unread(&self) -> Option<Span> {
+        self.pieces.iter().find_map(|piece| match piece {
+            Piece::Large(span) | Piece::LateFields(span) => Some(*span),
+            Piece::Missing | Piece::Small(_) | Piece::Fields(_) => None,
+        })
+    }
+
     /// Whether all that was to be read with the group is there.
     fn is_complete(&self, wanted: &[(MessageId, Span)], read: &[Vec<u8>]) -> bool {
         self.pieces.iter().all(|piece| match piece {
             Piece::Small(at) | Piece::Fields(at) => {
                 read.get(*at).is_some_and(|octets| octets.len() as u64 == wanted[*at].1.len)
             }
-            Piece::Missing | Piece::Large(_) => true,
+            Piece::Missing | Piece::LateFields(_) | Piece::Large(_) => true,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MESSAGE: MessageId = MessageId(7);
+
+    #[test]
+    fn a_span_that_is_asked_for_often_is_read_once() {
+        let header = Located::Fields(Span { start: 0, len: LONGEST_HEADER });
+        let mut group = Group::default();
+        assert_eq!(group.place(MESSAGE, &[header; 64]), [Piece::Fields(0); 64]);
+        assert_eq!((group.wanted.len(), group.octets), (1, LONGEST_HEADER));
+    }
+
+    #[test]
+    fn a_message_with_many_sections_never_holds_more_than_the_bound() {
+        let sections: Vec<Located> = (0..64).map(|n| Located::Span(Span { start: n * SMALL, len: SMALL })).collect();
+        let headers: Vec<Located> = (0..8).map(|n| Located::Fields(Span { start: n, len: LONGEST_HEADER })).collect();
+        let mut group = Group::default();
+        let pieces = group.place(MESSAGE, &[sections, headers].concat());
+        assert_eq!(group.octets, HELD);
+        assert_eq!(pieces[7], Piece::Small(7));
+        assert_eq!(pieces[8], Piece::Large(Span { start: 8 * SMALL, len: SMALL }));
+        assert_eq!(pieces[65], Piece::LateFields(Span { start: 1, len: LONGEST_HEADER }));
+    }
+
+    #[test]
+    fn equal_spans_of_two_messages_are_two() {
+        let span = [Located::Span(Span { start: 0, len: 9 })];
+        let mut group = Group::default();
+        assert_eq!(group.place(MESSAGE, &span), [Piece::Small(0)]);
+        assert_eq!(group.place(MessageId(8), &span), [Piece::Small(1)]);
+        assert_eq!(small_octets(&[span[0], span[0]]), 9);
     }
 }
