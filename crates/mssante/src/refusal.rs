@@ -118,6 +118,10 @@ refusals! {
     BareLineEnding => "bare-line-ending", 550, "5.6.0",
         "bare CR or LF in the message; lines end with CR LF",
         "Le message contient des fins de ligne interdites.";
+    /// A NUL in the content, which IMAP cannot carry. `[RFC3501 9]`
+    NulOctet => "nul-octet", 550, "5.6.0",
+        "a NUL octet in the message; encode it in base64",
+        "Le message contient un octet nul, interdit dans un courriel.";
     /// A line of the content is too long. `[RFC5321 4.5.3.1]`
     LineTooLong => "line-too-long", 550, "5.6.0",
         "a line of the message is longer than 998 octets",

@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use memchr::{memchr2, memmem};
+use memchr::{memchr, memchr2, memmem};
 use mssante::Refusal;
 
 /// Most octets of a line without its CR LF. `[RFC5321 4.5.3.1.6]`
@@ -92,12 +92,25 @@ impl LineRules {
     fn check_text(&mut self, text: &[u8]) {
         let fits = text.len().min(LONGEST_LINE - self.line);
         self.line += fits;
-        let only_ascii = !self.announced.utf8 && (self.in_header || !self.announced.eight_bit);
-        if only_ascii && !text[..fits].is_ascii() {
-            self.damage(Refusal::EightBitNotAnnounced);
+        if let Some(refusal) = self.first_forbidden_octet(&text[..fits]) {
+            self.damage(refusal);
         }
         if fits < text.len() {
             self.damage(Refusal::LineTooLong);
+        }
+    }
+
+    /// NUL, which IMAP cannot carry, and octets above 127 where they were not announced. `[RFC5321 4.5.2]`, `[RFC3501 9]`
+    fn first_forbidden_octet(&self, text: &[u8]) -> Option<Refusal> {
+        let only_ascii = !self.announced.utf8 && (self.in_header || !self.announced.eight_bit);
+        let nul = memchr(0, text);
+        let eight_bit =
+            if only_ascii && !text.is_ascii() { text.iter().position(|octet| !octet.is_ascii()) } else { None };
+        match (nul, eight_bit) {
+            (Some(nul), Some(eight_bit)) if eight_bit < nul => Some(Refusal::EightBitNotAnnounced),
+            (Some(_), _) => Some(Refusal::NulOctet),
+            (None, Some(_)) => Some(Refusal::EightBitNotAnnounced),
+            (None, None) => None,
         }
     }
 
@@ -296,12 +309,19 @@ mod tests {
             "\r\n.\r\r\n",
             "\r\r\n.\r\r\n",
             "\n\n.\r\n",
-            "\r\n.\0\r\n\n",
         ] {
             let input = format!("Subject: a\r\n\r\nb{sequence}MAIL FROM:<evil@x.fr>\r\n.\r\nNOOP\r\n");
             let received = receive_cut_anywhere(input.as_bytes());
             assert_eq!(received.damage, Some(Refusal::BareLineEnding), "{sequence:?}");
             assert_eq!(received.rest, b"NOOP\r\n", "{sequence:?}");
+        }
+    }
+
+    #[test]
+    fn a_nul_is_refused_also_beside_a_dot() {
+        for text in ["a\0b", ".\0", "\0"] {
+            let received = receive_cut_anywhere(format!("Subject: a\r\n\r\n{text}\r\n.\r\nNOOP\r\n").as_bytes());
+            assert_eq!((received.damage, &received.rest[..]), (Some(Refusal::NulOctet), &b"NOOP\r\n"[..]), "{text:?}");
         }
     }
 
@@ -367,7 +387,7 @@ mod tests {
         }
 
         #[test]
-        fn the_end_and_the_verdict_do_not_depend_on_cuts(input in "[\r\n.a]{0,24}", cut in 1_usize..24) {
+        fn the_end_and_the_verdict_do_not_depend_on_cuts(input in "[\r\n.a\u{0}é]{0,24}", cut in 1_usize..24) {
             let input = format!("{input}\r\n.\r\n");
             let (whole, part) = (receive(input.as_bytes(), input.len()), receive(input.as_bytes(), cut));
             prop_assert_eq!(whole.damage, part.damage);
