@@ -1,5 +1,6 @@
 //! From credentials to an [`Identity`].
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use mssante::{Address, Clock, Credential, Random, may_log_in_with};
@@ -8,6 +9,7 @@ use thiserror::Error;
 use trust::VerifiedPeer;
 
 use crate::gate::PasswordGate;
+use crate::guesses::Guesses;
 use crate::sasl::Credentials;
 use crate::{Identity, Principal, Secret};
 
@@ -21,7 +23,7 @@ pub enum AuthError {
         /// The real reason.
         word: &'static str,
     },
-    /// The store does not answer; trying again later can help.
+    /// The store does not answer, or too many wait for their turn; trying again later can help.
     #[error("authentication is not possible at the moment: {0}")]
     Unavailable(String),
 }
@@ -35,7 +37,9 @@ impl From<StoreError> for AuthError {
 /// Checks credentials; shared by all sessions.
 pub struct Authenticator {
     store: Store,
+    clock: Arc<dyn Clock>,
     gate: PasswordGate,
+    guesses: Guesses,
 }
 
 impl std::fmt::Debug for Authenticator {
@@ -48,26 +52,52 @@ impl Authenticator {
     /// At most `hashing_jobs` password checks run at once.
     #[allow(clippy::needless_pass_by_value, reason = "whoever makes one hands out its parts for good")]
     pub fn new(store: Store, clock: Arc<dyn Clock>, random: Arc<dyn Random>, hashing_jobs: usize) -> Self {
-        Self { store, gate: PasswordGate::new(clock, random.as_ref(), hashing_jobs) }
+        let gate = PasswordGate::new(Arc::clone(&clock), random.as_ref(), hashing_jobs);
+        Self { store, clock, gate, guesses: Guesses::default() }
     }
 
-    /// Checks what a SASL exchange ended with; `peer` is the connection's verified certificate.
+    /// Checks what a SASL exchange ended with; `peer` is the connection's verified certificate, `from` its other end.
     /// BAL and hash are read from the store each time, so what an administrator changes holds at once.
-    pub async fn check(&self, credentials: Credentials, peer: Option<&VerifiedPeer>) -> Result<Identity, AuthError> {
+    ///
+    /// Whoever has guessed wrong often lately gets his refusal late, on every connection and protocol of this process.
+    pub async fn check(
+        &self,
+        credentials: Credentials,
+        peer: Option<&VerifiedPeer>,
+        from: IpAddr,
+    ) -> Result<Identity, AuthError> {
         let (kind, result) = match credentials {
-            Credentials::Password { login, password } => ("password", self.by_password(&login, password).await),
+            Credentials::Password { login, password } => ("password", self.by_password(&login, password, from).await),
             Credentials::Certificate { bal } => ("certificate", self.by_certificate(bal.as_deref(), peer).await),
         };
         count(kind, &result);
         result
     }
 
-    async fn by_password(&self, login: &str, password: Secret) -> Result<Identity, AuthError> {
+    async fn by_password(&self, login: &str, password: Secret, from: IpAddr) -> Result<Identity, AuthError> {
+        let result = self.prove(login, password, from).await;
+        match &result {
+            Ok(_) => self.guesses.succeeded(from, login),
+            Err(AuthError::Refused { .. }) => self.slow_down(from, login).await,
+            Err(AuthError::Unavailable(_)) => {}
+        }
+        result
+    }
+
+    async fn slow_down(&self, from: IpAddr, login: &str) {
+        let delay = self.guesses.failed(from, login, self.clock.now());
+        if !delay.is_zero() {
+            metrics::counter!("pli_auth_delayed_total").increment(1);
+            tokio::time::sleep(delay).await;
+        }
+    }
+
+    async fn prove(&self, login: &str, password: Secret, from: IpAddr) -> Result<Identity, AuthError> {
         let found = match Address::parse(login) {
             Ok(address) => self.store.credential(&address).await?,
             Err(_) => None,
         };
-        let bal = self.gate.open(found, password).await?;
+        let bal = self.gate.open(found, password, from).await?;
         Ok(Identity { principal: Principal::Person(bal.address.clone()), bals: vec![bal] })
     }
 

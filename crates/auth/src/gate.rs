@@ -1,20 +1,21 @@
 //! The password check without the store: same work and same answer whether the login exists.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use mssante::{BalState, Clock, Credential, Random, may_log_in_with};
 use store::BalRecord;
-use tokio::sync::Semaphore;
 
 use crate::memory::HashingMemory;
 use crate::password::hash;
 use crate::proofs::ProofCache;
+use crate::queue::Queue;
 use crate::{AuthError, Secret};
 
 /// Checks passwords against what the store holds, a few at a time.
 pub(crate) struct PasswordGate {
     clock: Arc<dyn Clock>,
-    jobs: Arc<Semaphore>,
+    queue: Queue,
     memory: Arc<HashingMemory>,
     proofs: ProofCache,
     /// A hash that no password opens, so that an unknown login costs what a known one does.
@@ -26,13 +27,7 @@ impl PasswordGate {
         let mut nobody = [0; 32];
         random.fill(&mut nobody);
         let dummy = hash(&nobody, random).expect("argon2 with its default parameters hashes 32 octets");
-        Self {
-            clock,
-            jobs: Arc::new(Semaphore::new(jobs.max(1))),
-            memory: Arc::default(),
-            proofs: ProofCache::new(random),
-            dummy,
-        }
+        Self { clock, queue: Queue::new(jobs), memory: Arc::default(), proofs: ProofCache::new(random), dummy }
     }
 
     /// The BAL that `password` opens. `found` was read from the store for this very attempt.
@@ -40,36 +35,36 @@ impl PasswordGate {
         &self,
         found: Option<(BalRecord, Option<String>)>,
         password: Secret,
+        from: IpAddr,
     ) -> Result<BalRecord, AuthError> {
         let (bal, phc) = found.map_or((None, None), |(bal, phc)| (Some(bal), phc));
         let may = bal.as_ref().is_some_and(|bal| may_log_in_with(bal.kind, bal.state, Credential::Password).is_ok());
         let word = refusal_word(bal.as_ref(), phc.is_some(), may);
         let login = bal.as_ref().map_or_else(String::new, |bal| bal.address.key());
-        let proven = self.proves(&login, password, phc.unwrap_or_else(|| self.dummy.clone())).await?;
+        let proven = self.proves(&login, password, phc.unwrap_or_else(|| self.dummy.clone()), from).await?;
         bal.filter(|_| may && proven).ok_or(AuthError::Refused { word })
     }
 
-    async fn proves(&self, login: &str, password: Secret, phc: String) -> Result<bool, AuthError> {
+    async fn proves(&self, login: &str, password: Secret, phc: String, from: IpAddr) -> Result<bool, AuthError> {
         let proof = self.proofs.proof(login, &password, &phc);
         if self.proofs.holds(&proof, self.clock.now()) {
             return Ok(true);
         }
-        let proven = self.hashes(password, phc).await?;
+        let proven = self.hashes(password, phc, from).await?;
         if proven {
             self.proofs.keep(proof, self.clock.now());
         }
         Ok(proven)
     }
 
-    async fn hashes(&self, password: Secret, phc: String) -> Result<bool, AuthError> {
-        let unavailable = |why: String| AuthError::Unavailable(why);
-        let permit = Arc::clone(&self.jobs).acquire_owned().await.map_err(|error| unavailable(error.to_string()))?;
+    async fn hashes(&self, password: Secret, phc: String, from: IpAddr) -> Result<bool, AuthError> {
+        let job = self.queue.job(from).await?;
         let memory = Arc::clone(&self.memory);
-        let job = move || {
-            let _permit = permit;
+        let work = move || {
+            let _job = job;
             memory.verifies(&password, &phc)
         };
-        tokio::task::spawn_blocking(job).await.map_err(|error| unavailable(error.to_string()))
+        tokio::task::spawn_blocking(work).await.map_err(|error| AuthError::Unavailable(error.to_string()))
     }
 }
 
@@ -103,7 +98,7 @@ mod tests {
     }
 
     async fn try_with(gate: &PasswordGate, found: Option<(BalRecord, Option<String>)>) -> Result<(), &'static str> {
-        match gate.open(found, Secret::new(PASSWORD.into())).await {
+        match gate.open(found, Secret::new(PASSWORD.into()), IpAddr::from([127, 0, 0, 1])).await {
             Ok(_) => Ok(()),
             Err(AuthError::Refused { word }) => Err(word),
             Err(AuthError::Unavailable(why)) => panic!("{why}"),

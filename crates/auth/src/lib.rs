@@ -5,10 +5,12 @@ mod authenticator;
 #[cfg(test)]
 mod fixture;
 mod gate;
+mod guesses;
 mod identity;
 mod memory;
 mod password;
 mod proofs;
+mod queue;
 pub mod sasl;
 
 pub use authenticator::{AuthError, Authenticator};

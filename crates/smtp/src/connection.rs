@@ -178,7 +178,7 @@ impl Connection {
 
     async fn authenticate(&mut self, credentials: Credentials) -> Result<(), ConnectionError> {
         let peer = self.transport.peer();
-        let answer = match self.service.authenticator.check(credentials, peer).await {
+        let answer = match self.service.authenticator.check(credentials, peer, self.address.ip()).await {
             Ok(identity) => {
                 self.identity = Some(identity);
                 LogIn::Accepted
@@ -189,7 +189,7 @@ impl Connection {
                 LogIn::Refused
             }
             Err(AuthError::Unavailable(error)) => {
-                tracing::error!(%error, "log-ins are not possible");
+                tracing::warn!(%error, "log-ins are not possible");
                 LogIn::Unavailable
             }
         };

@@ -77,7 +77,7 @@ impl Session {
 
     async fn check(&mut self, credentials: Credentials) -> Result<Done, Failure> {
         let peer = self.wire.transport().peer();
-        match self.service.authenticator.check(credentials, peer).await {
+        match self.service.authenticator.check(credentials, peer, self.peer.ip()).await {
             Ok(identity) => Ok(self.welcome(&identity)),
             Err(AuthError::Refused { word }) => {
                 tracing::info!(reason = word, peer = %self.peer, "log-in refused");
