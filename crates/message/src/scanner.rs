@@ -15,13 +15,14 @@ use crate::{Content, Envelope, Part, Span, Summary, date, envelope};
 pub(crate) const MAX_DEPTH: usize = 32;
 /// Parts in a message; the last one swallows what would have been more.
 const MAX_PARTS: usize = 1_000;
-/// Octets of the message's own header that are read for fields: the most that SMTP takes in,
-/// and the trace fields on top.
-const MAX_TOP_HEADER: usize = (256 + 8) * 1024;
+/// Octets of the message's own header that are read for fields. The rules read the whole header
+/// where a message is taken in; this is only what IMAP shows of it.
+const MAX_TOP_HEADER: usize = 96 * 1024;
 /// Octets of a part's header that are read for fields.
 const MAX_PART_HEADER: usize = 64 * 1024;
-/// Octets of all headers together that are read for fields: bounds the summary's size.
-const MAX_HEADERS: usize = 1024 * 1024;
+/// Octets of all headers together that are read for fields: bounds the summary's size, and IMAP
+/// holds the summaries of many messages at once.
+const MAX_HEADERS: usize = 128 * 1024;
 /// Addresses in all envelopes together.
 const MAX_ADDRESSES: usize = 4_000;
 /// A boundary line: hyphens, boundary, hyphens, padding, line end.

@@ -9,6 +9,7 @@ use imap_types::sequence::SequenceSet;
 use message::{Span, Summary};
 use store::{BodyReader, FlagChange, Flags, MessageId, Store, StoreError};
 
+use super::batch::batches;
 use super::state::Selected;
 use crate::plan::{Item, Part, Plan};
 use crate::render::{self, text};
@@ -18,8 +19,6 @@ use crate::sets::{Ranges, numbers_exist};
 use crate::view::{Row, System, View};
 use crate::wire::Wire;
 
-/// Messages whose summaries are read at once.
-const BATCH: usize = 200;
 /// Spans up to this are read together with others; longer ones are streamed.
 const SMALL: u64 = 64 * 1024;
 /// Octets of spans that are held at once, of one message or of several.
@@ -50,8 +49,9 @@ pub(super) async fn fetch(
     let plan = Plan::new(items, uid).map_err(Failure::Bad)?;
     let numbers = numbers(&selected.view, set, uid)?;
     let mut fetch = Fetch { store, selected, wire, plan: &plan, group: Group::default(), vanished: false };
-    for batch in numbers.chunks(BATCH) {
-        fetch.batch(batch).await?;
+    let sizes: Vec<u64> = numbers.iter().map(|number| fetch.weight(*number)).collect();
+    for batch in batches(&sizes) {
+        fetch.batch(&numbers[batch]).await?;
     }
     if fetch.vanished {
         return Err(Failure::No("[EXPUNGEISSUED] Some of the messages are gone".into()));
@@ -125,6 +125,12 @@ enum Piece {
 }
 
 impl Fetch<'_> {
+    /// Octets that bound what is held of a message while its batch is answered.
+    fn weight(&self, number: u32) -> u64 {
+        let size = |row: &Row| if self.plan.needs_summary() { row.size } else { 0 };
+        self.selected.view.row(number).map_or(0, size)
+    }
+
     async fn batch(&mut self, numbers: &[u32]) -> Result<(), Failure> {
         let newly_seen = self.mark_seen(numbers).await?;
         let mut rows = Vec::with_capacity(numbers.len());

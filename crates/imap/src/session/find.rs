@@ -6,6 +6,7 @@ use imap_types::search::SearchKey;
 use message::{Span, Summary};
 use store::Store;
 
+use super::batch::{batches, batches_within};
 use super::fetch::read_spans;
 use super::state::Selected;
 use crate::render::{number, text};
@@ -15,12 +16,12 @@ use crate::search::{Frame, Key, Material, Reads, Unsearchable, Words, compile};
 use crate::view::{Row, View};
 use crate::wire::Wire;
 
-/// Messages whose summaries are read at once.
-const BATCH: usize = 200;
 /// Of a header this much is searched.
 const LONGEST_HEADER: u64 = 256 * 1024;
+/// Octets of headers that are read at once.
+const HEADERS: u64 = 512 * 1024;
 /// Of the text parts of a message this much is searched.
-const LONGEST_TEXT: u64 = 8 * 1024 * 1024;
+const LONGEST_TEXT: u64 = 2 * 1024 * 1024;
 
 pub(super) async fn search(
     store: &Store,
@@ -43,8 +44,9 @@ pub(super) async fn search(
             None => undecided.push(number),
         }
     }
-    for batch in undecided.chunks(BATCH) {
-        Search { store, view, key: &key }.batch(batch, &mut found).await?;
+    let sizes: Vec<u64> = undecided.iter().map(|number| view.row(*number).map_or(0, |row| row.size)).collect();
+    for batch in batches(&sizes) {
+        Search { store, view, key: &key }.batch(&undecided[batch], &mut found).await?;
     }
     found.sort_unstable();
     answer(wire, view, &found, uid).await?;
@@ -79,7 +81,9 @@ impl Search<'_> {
     /// Decides by the octets of the messages: the headers of all at once, then body by body.
     async fn read(&self, undecided: &[(u32, &Row, &Summary)], found: &mut Vec<u32>) -> Result<(), Failure> {
         let head = |summary: &Summary| Span { len: summary.root.header.len.min(LONGEST_HEADER), ..summary.root.header };
-        for group in undecided.chunks(BATCH / 10) {
+        let lengths: Vec<u64> = undecided.iter().map(|(_, _, summary)| head(summary).len).collect();
+        for group in batches_within(&lengths, HEADERS) {
+            let group = &undecided[group];
             let wanted: Vec<_> = group.iter().map(|(_, row, summary)| (row.message, head(summary))).collect();
             let headers = read_spans(self.store, &wanted).await?;
             for ((number, row, summary), header) in group.iter().zip(&headers) {

@@ -2,6 +2,7 @@
 //! responses out. `[RFC3501 3]`
 
 mod append;
+mod batch;
 mod capability;
 mod change;
 mod fetch;
