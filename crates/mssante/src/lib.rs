@@ -7,6 +7,7 @@
 mod address;
 mod ambient;
 mod bal;
+mod creation;
 mod identifiers;
 mod refusal;
 mod rules;
@@ -14,6 +15,7 @@ mod rules;
 pub use address::{Address, AddressError, Domain, LocalPart, ReversePath};
 pub use ambient::{Clock, Random};
 pub use bal::{BalId, BalKind, BalState, UnknownWord};
+pub use creation::{Attribute, AttributeError, AttributeRow, Presence, attribute_table, may_create};
 pub use identifiers::{IdentifierError, Rpps, StructureId, luhn};
-pub use refusal::{Permanence, Refusal, RefusalRow, refusal_table};
+pub use refusal::{Permanence, Refusal, RefusalRow, french_for_status, refusal_table};
 pub use rules::{Credential, Rule, Verdict, may_log_in_with, may_receive, may_send, rule_table};

@@ -170,6 +170,22 @@ pub fn refusal_table() -> &'static [RefusalRow] {
     TABLE
 }
 
+/// What a person is told of a status that another operator gave, by the subject of the
+/// enhanced code. `[RFC3463 3]`
+pub fn french_for_status(status: &str) -> &'static str {
+    let mut numbers = status.split('.').skip(1);
+    match (numbers.next().unwrap_or_default(), numbers.next().unwrap_or_default()) {
+        ("1", _) => "L'adresse n'existe pas chez le destinataire. Vérifiez-la dans l'annuaire.",
+        ("2", "2") => "La boîte aux lettres du destinataire est pleine.",
+        ("2", _) => "La boîte aux lettres du destinataire n'accepte pas de message.",
+        ("3", "4") => "Le message est trop volumineux pour l'opérateur du destinataire.",
+        ("4", _) => "Le serveur du destinataire n'a pas pu être joint malgré plusieurs tentatives.",
+        ("6", _) => "L'opérateur du destinataire ne peut pas traiter le format de ce message.",
+        ("7", _) => "L'opérateur du destinataire n'a pas pu être authentifié, ou il refuse ce message.",
+        _ => "Le message n'a pas pu être remis. Contactez votre administrateur si le problème persiste.",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
@@ -194,5 +210,18 @@ mod tests {
     fn doubt_about_trust_is_a_temporary_refusal() {
         assert_eq!(Refusal::TrustListUnavailable.permanence(), Permanence::Temporary);
         assert_eq!(Refusal::StoreUnavailable.permanence(), Permanence::Temporary);
+    }
+
+    #[test]
+    fn the_french_sentence_follows_the_subject_of_the_code() {
+        for (status, word) in [
+            ("5.1.1", "annuaire"),
+            ("5.2.2", "pleine"),
+            ("4.4.1", "joint"),
+            ("5.7.1", "authentifié"),
+            ("x", "administrateur"),
+        ] {
+            assert!(french_for_status(status).contains(word), "{status}");
+        }
     }
 }

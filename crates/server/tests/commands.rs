@@ -236,4 +236,5 @@ fn wrong_usage_is_exit_code_2_and_the_rules_need_no_configuration() {
     let table = json(&site.pli(&["rules", "--json"]));
     assert!(table["refusals"].as_array().unwrap().iter().any(|row| row["word"] == "domain-not-listed"));
     assert_eq!(table["rules"].as_array().unwrap().len(), 4);
+    assert!(table["attributes"].as_array().unwrap().iter().any(|row| row["attribute"] == "structure"));
 }

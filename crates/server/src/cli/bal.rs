@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
-use mssante::{Address, BalKind, BalState, Rpps, StructureId};
+use mssante::{Address, Attribute, AttributeError, BalKind, BalState, Rpps, StructureId};
 use store::{BalFilter, BalRecord, NewBal, Store};
 use trust::DistinguishedName;
 
@@ -121,27 +121,18 @@ impl Create {
                 self.address.domain()
             ));
         }
-        let certificate = self.certificate.is_some() || self.certificate_dn.is_some();
-        let missing = match self.kind {
-            BalKind::Nominative if self.rpps.is_none() && self.structure.is_none() => {
-                Some("--rpps, or --structure for staff without RPPS")
-            }
-            BalKind::Organisational | BalKind::Applicative if self.structure.is_none() => Some("--structure"),
-            BalKind::Applicative if self.responsible.is_none() => Some("--responsible"),
-            BalKind::Applicative if !certificate => Some("--certificate or --certificate-dn"),
-            _ => None,
-        };
-        if let Some(option) = missing {
-            return refuse(format!("a BAL of kind {} needs {option}", self.kind));
-        }
-        match self.kind {
-            BalKind::Applicative if self.password_stdin => {
-                refuse("a BAL of kind APP has no password; it opens by certificate".to_owned())
-            }
-            BalKind::Applicative => Ok(()),
-            kind if certificate => refuse(format!("a certificate opens only a BAL of kind APP, not {kind}")),
-            _ => Ok(()),
-        }
+        mssante::may_create(self.kind, &self.given()).or_else(|error| refuse(explain(error)))
+    }
+
+    fn given(&self) -> Vec<Attribute> {
+        let given = [
+            (Attribute::Holder, self.rpps.is_some()),
+            (Attribute::Structure, self.structure.is_some()),
+            (Attribute::Responsible, self.responsible.is_some()),
+            (Attribute::Certificate, self.certificate.is_some() || self.certificate_dn.is_some()),
+            (Attribute::Password, self.password_stdin),
+        ];
+        given.into_iter().filter(|(_, present)| *present).map(|(attribute, _)| attribute).collect()
     }
 
     async fn work(self, store: &Store) -> Result<BalRecord, Failure> {
@@ -172,6 +163,32 @@ impl Create {
             (None, None) => None,
         };
         Ok(name.map(|name| name.key()))
+    }
+}
+
+/// The rule in the words of the command line.
+fn explain(error: AttributeError) -> String {
+    match error {
+        AttributeError::Missing { kind, attribute, instead } => {
+            let or = instead.map_or_else(String::new, |other| format!(", or {}", option(other)));
+            format!(
+                "a BAL of kind {kind} needs {}{or}; `pli rules` prints what each kind comes with",
+                option(attribute)
+            )
+        }
+        AttributeError::Forbidden { kind, attribute, remark } => {
+            format!("a BAL of kind {kind} comes without {}: {remark}", option(attribute))
+        }
+    }
+}
+
+fn option(attribute: Attribute) -> &'static str {
+    match attribute {
+        Attribute::Holder => "--rpps",
+        Attribute::Structure => "--structure",
+        Attribute::Responsible => "--responsible",
+        Attribute::Certificate => "--certificate or --certificate-dn",
+        Attribute::Password => "--password-stdin",
     }
 }
 
@@ -248,7 +265,8 @@ mod tests {
             ("a@ch.mssante.fr --kind ORG", "--structure"),
             ("a@ch.mssante.fr --kind APP --structure 318751275100020", "--responsible"),
             ("a@ch.mssante.fr --kind APP --structure 318751275100020 --responsible X", "--certificate"),
-            ("a@ch.mssante.fr --kind CAB --certificate-dn CN=x", "only a BAL of kind APP"),
+            ("a@ch.mssante.fr --kind CAB --certificate-dn CN=x", "CAB comes without --certificate"),
+            ("a@ch.mssante.fr --kind ORG --structure 318751275100020 --rpps 10001234567", "ORG comes without --rpps"),
             ("a@elsewhere.fr --kind CAB", "operator.domains"),
             ("a@ch.mssante.fr --kind XYZ", "PER, ORG, APP, CAB"),
             ("a@ch.mssante.fr --kind PER --rpps 12", "11 digits"),
@@ -274,6 +292,6 @@ mod tests {
     #[test]
     fn an_applicative_bal_gets_no_password() {
         let arguments = "a@ch.mssante.fr --kind APP --structure 318751275100020 --responsible X --certificate-dn CN=x --password-stdin";
-        assert!(check(arguments).unwrap_err().contains("no password"));
+        assert!(check(arguments).unwrap_err().contains("without --password-stdin"));
     }
 }
