@@ -251,6 +251,44 @@ mod tests {
     use super::super::Cli;
     use super::*;
 
+    /// The commands `pli …` of a manual: indented lines, and code spans.
+    fn commands(text: &str) -> Vec<Vec<String>> {
+        let lines = text.lines().filter_map(|line| line.strip_prefix("    pli "));
+        let spans = text.split('`').skip(1).step_by(2).filter_map(|span| span.strip_prefix("pli "));
+        lines.chain(spans.filter(|span| span.starts_with("bal "))).map(words).collect()
+    }
+
+    /// As a shell splits them, as far as manuals go: double quotes only.
+    fn words(command: &str) -> Vec<String> {
+        let mut words = vec!["pli".to_owned()];
+        for (place, piece) in command.split('"').enumerate() {
+            if place % 2 == 1 {
+                words.push(piece.to_owned());
+            } else {
+                words.extend(piece.split_whitespace().map(str::to_owned));
+            }
+        }
+        words
+    }
+
+    #[test]
+    fn the_commands_of_the_manuals_are_accepted() {
+        let mut settings = crate::config::for_tests();
+        settings.operator.domains = vec![mssante::Domain::parse("ch-exemple.mssante.fr").unwrap()];
+        let mut created = 0;
+        for manual in ["docs/administration.md", "README.md"] {
+            let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(manual);
+            for words in commands(&std::fs::read_to_string(file).unwrap()) {
+                let cli = Cli::try_parse_from(&words).unwrap_or_else(|error| panic!("{manual}: {words:?}: {error}"));
+                if let super::super::Command::Bal(Command::Create(create)) = cli.command {
+                    create.check(&settings).unwrap_or_else(|failure| panic!("{manual}: {words:?}: {failure}"));
+                    created += 1;
+                }
+            }
+        }
+        assert!(created >= 4, "the manuals show how each kind is created");
+    }
+
     fn check(arguments: &str) -> Result<(), String> {
         let words = ["pli", "bal", "create"].into_iter().chain(arguments.split_whitespace());
         let cli = Cli::try_parse_from(words).map_err(|error| error.to_string())?;
