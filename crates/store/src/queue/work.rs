@@ -61,6 +61,10 @@ fn address(text: &str) -> Result<Address, StoreError> {
 
 impl Store {
     /// Claims up to `limit` due entries for `lease`, oldest first.
+    ///
+    /// Leases and due times are judged by each node's own clock, so nodes have to be synchronised (NTP) to much less
+    /// than a lease. A node that is ahead by more claims entries early: the fence still lets only one of them write the
+    /// outcome down, but the peer may get the message twice.
     pub async fn claim(&self, limit: u32, lease: Duration) -> Result<Vec<Claimed>, StoreError> {
         let now = self.clock().now();
         let mut rows: Vec<ClaimedRow> = sqlx::query_as(
