@@ -1,6 +1,5 @@
 //! The connection pool and what every part of the store shares.
 
-use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,12 +13,13 @@ use tokio_util::task::TaskTracker;
 use crate::committer::{self, Committer, Job};
 use crate::notices::{self, Notices};
 use crate::numbers::{Inboxes, NumberBlock};
+use crate::transport::connect_options;
 use crate::{KeyRing, MessageId, StoreError, schema, sweeper};
 
 /// How to reach the database.
 #[derive(Debug, Clone)]
 pub struct DatabaseSettings {
-    /// `postgres://…`
+    /// `postgres://…`; over the network with `sslmode=verify-full` unless it names another mode.
     pub url: String,
     /// Most connections at once; at least 3 (one listens for other nodes).
     pub connections: u32,
@@ -67,7 +67,7 @@ impl Store {
     /// Connects, checks the server's version, applies migrations, starts the group committer,
     /// the listener for other nodes' notices and the sweeper of orphaned chunks.
     pub async fn open(settings: &DatabaseSettings, parts: StoreParts) -> Result<Self, StoreError> {
-        let options = PgConnectOptions::from_str(&settings.url)?.application_name("pli");
+        let options = connect_options(&settings.url)?;
         let mut connection = PgConnection::connect_with(&options).await?;
         schema::migrate_over(&mut connection).await?;
         schema::check_keys(&mut connection, &parts.keyring, &*parts.random).await?;

@@ -20,6 +20,7 @@ mod schema;
 mod seal;
 mod sweeper;
 mod trace;
+mod transport;
 
 pub use acceptance::{Acceptance, Appended, LocalDelivery, RelayRequest, Source};
 pub use bal::{BalFilter, BalRecord, NewBal};

@@ -6,6 +6,7 @@ use sqlx::migrate::Migrator;
 use sqlx::{Connection, PgConnection};
 
 use crate::keyring::hex;
+use crate::transport::connect_options;
 use crate::{KeyRing, StoreError};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations");
@@ -30,7 +31,7 @@ pub fn schema_fingerprint() -> String {
 /// Checks the server's version and brings the schema of the database at `url` up to date; an
 /// empty database gets it whole. `Store::open` does this by itself.
 pub async fn migrate(url: &str) -> Result<(), StoreError> {
-    let mut connection = PgConnection::connect(url).await?;
+    let mut connection = PgConnection::connect_with(&connect_options(url)?).await?;
     migrate_over(&mut connection).await?;
     connection.close().await?;
     Ok(())
