@@ -43,21 +43,14 @@ impl Database {
         match database.open(settings, settings.database.connections.min(2)).await {
             Ok(store) => Ok((database, store)),
             Err(failure) => {
-                database.leave().await?;
+                database.stop().await?;
                 Err(failure)
             }
         }
     }
 
-    /// The end of one command: a cluster that was running goes on running.
-    pub(crate) async fn leave(self) -> Result<(), Failure> {
-        match self.cluster {
-            Some(cluster) if !cluster.was_running() => Ok(cluster.stop().await?),
-            _ => Ok(()),
-        }
-    }
-
-    /// The end of serving.
+    /// The end of serving, or of one command. Our cluster is stopped unless another process uses it: which of them
+    /// started it does not matter.
     pub(crate) async fn stop(self) -> Result<(), Failure> {
         match self.cluster {
             Some(cluster) => Ok(cluster.stop().await?),

@@ -94,7 +94,7 @@ impl Command {
         let (database, store) = Database::open_for_command(settings).await?;
         let result = self.work(&store, json).await;
         store.close().await;
-        database.leave().await?;
+        database.stop().await?;
         result
     }
 

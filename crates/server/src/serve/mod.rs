@@ -110,7 +110,11 @@ async fn watch(settings: Settings, store: store::Store, mut database: Database, 
         }
         let Err(why) = health::answers(&store).await else { continue };
         tracing::error!(%why, "the database does not answer");
-        if let Err(failure) = database.revive(&settings.data.dir).await {
+        let revived = tokio::select! {
+            () = stop.cancelled() => return database,
+            revived = database.revive(&settings.data.dir) => revived,
+        };
+        if let Err(failure) = revived {
             tracing::error!(%failure, "the database cannot be brought back yet");
         }
     }
