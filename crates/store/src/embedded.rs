@@ -1,7 +1,7 @@
 //! A private PostgreSQL cluster in the data folder, when no URL is configured.
 //!
 //! ```text
-//! data_dir/postgresql/        belongs to the server's account, mode 0700
+//! data_dir/postgresql/        belongs to the server's account, mode 0700, and so does all of it
 //!     data/                   the cluster
 //!     s/                      its socket (or a short folder elsewhere, if this path is too long for one)
 //!     server.log              what the server says
@@ -9,18 +9,20 @@
 //!     users.lock              held, shared, by each process that uses it
 //! ```
 
+mod account;
 mod place;
 mod programs;
 mod server;
 
 use std::fmt::Write as _;
 use std::fs::{File, OpenOptions, TryLockError};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use place::Place;
 use programs::Programs;
 use thiserror::Error;
+use tokio::time::sleep;
 
 /// Why there is no private cluster; every text says what to do.
 #[derive(Debug, Error)]
@@ -68,8 +70,7 @@ pub enum ClusterProfile {
 /// A running private cluster. Dropping it does not stop it; [`Cluster::stop`] does.
 #[derive(Debug)]
 pub struct Cluster {
-    root: PathBuf,
-    data: PathBuf,
+    place: Place,
     sockets: PathBuf,
     was_running: bool,
     /// Its shared lock says that we use the cluster; a killed process lets go of it by itself.
@@ -86,18 +87,19 @@ impl Cluster {
     /// As [`Cluster::start`], for another purpose than mail.
     pub async fn start_as(data_dir: &Path, profile: ClusterProfile) -> Result<Self, EmbeddedError> {
         let place = Place::prepare(data_dir)?;
-        let _starting = exclusive(place.root.join("start.lock")).await?;
-        let users = shared(place.root.join("users.lock")).await?;
+        let _starting = lock(&place, "start.lock", File::try_lock).await?;
+        let users = lock(&place, "users.lock", File::try_lock_shared).await?;
         let sockets = place.sockets()?;
         let was_running = server::is_running(&place, &sockets).await?;
         if !was_running {
             launch(&place, &sockets, profile).await?;
         }
-        server::make_database(&sockets).await.map_err(|error| EmbeddedError::Program {
-            program: "CREATE DATABASE pli".into(),
-            output: error.to_string(),
-        })?;
-        Ok(Self { data: place.data(), root: place.root, sockets, was_running, users })
+        let cluster = Self { place, sockets, was_running, users };
+        match server::make_database(&cluster.sockets).await {
+            Ok(()) => Ok(cluster),
+            Err(error) if was_running => Err(error),
+            Err(error) => cluster.end().await.and(Err(error)),
+        }
     }
 
     /// A connection URL for its database `pli` over the unix socket.
@@ -117,30 +119,28 @@ impl Cluster {
 
     /// The process id of its postmaster.
     pub fn pid(&self) -> Option<u32> {
-        server::recorded_pid(&self.data)
+        server::recorded_pid(&self.place.data())
     }
 
     /// Stops it cleanly (`fast` mode) and waits. While another process uses it, it is left running: the last one
     /// stops it.
     pub async fn stop(self) -> Result<(), EmbeddedError> {
-        let _stopping = exclusive(self.root.join("start.lock")).await?;
+        let _stopping = lock(&self.place, "start.lock", File::try_lock).await?;
         let others = self.users.unlock().is_ok() && matches!(self.users.try_lock(), Err(TryLockError::WouldBlock));
         if others { Ok(()) } else { self.end().await }
     }
 
     /// Stops it whoever uses it.
     pub async fn stop_for_all(self) -> Result<(), EmbeddedError> {
-        let _stopping = exclusive(self.root.join("start.lock")).await?;
+        let _stopping = lock(&self.place, "start.lock", File::try_lock).await?;
         self.end().await
     }
 
     async fn end(self) -> Result<(), EmbeddedError> {
-        if let Some(pid) = self.pid() {
-            server::stop(pid).await?;
-        }
-        if !self.sockets.starts_with(&self.root) {
+        server::stop(&self.place).await?;
+        if !self.sockets.starts_with(&self.place.root) {
             // Empty by now; if it is not, it does no harm.
-            let _ = std::fs::remove_dir(&self.sockets);
+            let _ = self.place.account.work(|| std::fs::remove_dir(&self.sockets));
         }
         Ok(())
     }
@@ -155,22 +155,26 @@ async fn launch(place: &Place, sockets: &Path, profile: ClusterProfile) -> Resul
     server::start(place, &programs, sockets, profile).await
 }
 
-async fn exclusive(file: PathBuf) -> Result<File, EmbeddedError> {
-    lock(file, File::lock).await
-}
-
-async fn shared(file: PathBuf) -> Result<File, EmbeddedError> {
-    lock(file, File::lock_shared).await
-}
-
-/// Waits for a lock on a file, made if missing; it is held until the file is closed.
-async fn lock(path: PathBuf, how: fn(&File) -> std::io::Result<()>) -> Result<File, EmbeddedError> {
-    let locked = tokio::task::spawn_blocking(move || {
-        let opened = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path);
-        let locked = opened.and_then(|file| how(&file).map(|()| file));
-        locked.map_err(|error| EmbeddedError::Folder(format!("{}: {error}", path.display())))
-    });
-    locked.await.expect("locking a file does not panic")
+/// Waits for a lock on a file of the cluster's, made if missing; it is held until the file is closed. Waiting can be
+/// given up at any time, and nothing of it stays.
+async fn lock(place: &Place, name: &str, how: fn(&File) -> Result<(), TryLockError>) -> Result<File, EmbeddedError> {
+    let path = place.root.join(name);
+    let failed = |error: std::io::Error| {
+        let (file, name) = (path.display(), &place.account.name);
+        let advice = match error.kind() {
+            ErrorKind::PermissionDenied => format!("; it must belong to {name}: run `chown -h {name} {file}`"),
+            _ => String::new(),
+        };
+        EmbeddedError::Folder(format!("{file}: {error}{advice}"))
+    };
+    let file = place.account.open(&path, OpenOptions::new().write(true)).map_err(failed)?;
+    loop {
+        match how(&file) {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) => sleep(server::TICK).await,
+            Err(TryLockError::Error(error)) => return Err(failed(error)),
+        }
+    }
 }
 
 /// A path as it may stand in the query of a URL.

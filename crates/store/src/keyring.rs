@@ -11,13 +11,16 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs::{self, OpenOptions};
-use std::io::{ErrorKind, Write as _};
+use std::io::{self, ErrorKind, Write as _};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 use aws_lc_rs::aead::{AES_256_GCM, LessSafeKey, UnboundKey};
 use mssante::Random;
+use nix::unistd::geteuid;
 use thiserror::Error;
+
+use crate::rights;
 
 /// Why there is no key ring.
 #[derive(Debug, Error)]
@@ -147,19 +150,28 @@ fn fresh_ring(random: &dyn Random) -> String {
     )
 }
 
-/// Writes a new file in one step: it exists with all its octets on disk, or not at all; an existing one is kept.
-fn create(file: &Path, text: &str) -> std::io::Result<()> {
+/// Writes a new file in one step: it exists with all its octets on disk, or not at all; an existing one is kept. It
+/// belongs to whoever the folder belongs to, so that a command of root's leaves nothing that the service cannot read.
+fn create(file: &Path, text: &str) -> io::Result<()> {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let owner = fs::metadata(folder)?;
+    if geteuid().is_root() && owner.uid() != 0 {
+        rights::as_account(owner.uid(), owner.gid(), || create_in(folder, file, text))
+    } else {
+        create_in(folder, file, text)
+    }
+}
+
+fn create_in(folder: &Path, file: &Path, text: &str) -> io::Result<()> {
     let temporary = file.with_extension(format!("new-{}", std::process::id()));
-    let mut handle = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
+    let _ = fs::remove_file(&temporary);
+    let mut handle = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
     handle.write_all(text.as_bytes())?;
     handle.sync_all()?;
     let linked = fs::hard_link(&temporary, file);
     fs::remove_file(&temporary)?;
     linked?;
-    match file.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => fs::File::open(parent)?.sync_all(),
-        _ => Ok(()),
-    }
+    fs::File::open(folder)?.sync_all()
 }
 
 #[cfg(test)]
@@ -186,6 +198,20 @@ mod tests {
         assert_eq!(read.active().0, made.active().0);
         assert_eq!(fs::metadata(&file).unwrap().mode() & 0o777, 0o600);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "no temporary file stays behind");
+    }
+
+    #[test]
+    fn a_ring_made_by_root_belongs_to_the_owner_of_its_folder() {
+        if !geteuid().is_root() {
+            return;
+        }
+        let folder = tempfile::tempdir_in("/tmp").unwrap();
+        std::os::unix::fs::chown(folder.path(), Some(65_534), Some(65_534)).unwrap();
+        let file = folder.path().join("keyring");
+        KeyRing::open_or_create(&file, &Sevens).unwrap();
+        let made = fs::metadata(&file).unwrap();
+        assert_eq!((made.uid(), made.gid(), made.mode() & 0o777), (65_534, 65_534, 0o600));
+        KeyRing::open_or_create(&file, &Sevens).unwrap();
     }
 
     #[test]

@@ -16,6 +16,7 @@ mod notices;
 mod numbers;
 mod queue;
 mod reading;
+mod rights;
 mod schema;
 mod seal;
 mod sweeper;

@@ -1,55 +1,23 @@
-//! Where the cluster lives, who owns it, and whether that account can get there.
+//! Where the cluster lives, and whether its account can get there.
 
-use std::fs::{self, DirBuilder, Metadata};
+use std::fs::{self, DirBuilder, Metadata, OpenOptions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, chown};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
 use aws_lc_rs::digest::{SHA256, digest};
-use nix::unistd::{User, geteuid};
+use nix::fcntl::OFlag;
+use nix::unistd::geteuid;
 
 use super::EmbeddedError;
+use super::account::Account;
 use crate::keyring::hex;
+use crate::rights::NO_LINK;
 
 /// PostgreSQL's socket in its folder.
 const SOCKET_NAME: &str = ".s.PGSQL.5432";
 /// Most octets of a socket's path (`sun_path` with its final NUL).
 const SOCKET_PATH_LIMIT: usize = 107;
-
-/// The account that the server runs as: PostgreSQL refuses to be root.
-#[derive(Debug, Clone)]
-pub(super) struct Account {
-    pub(super) name: String,
-    pub(super) uid: u32,
-    pub(super) gid: u32,
-    /// Whether we are root and have to change into it.
-    pub(super) other: bool,
-}
-
-impl Account {
-    /// Ourselves, or `postgres` when we are root.
-    pub(super) fn choose() -> Result<Self, EmbeddedError> {
-        let own = geteuid();
-        let (found, missing) = if own.is_root() {
-            let advice = "pli runs as root, and PostgreSQL must not: there is no account `postgres` for it; make one \
-                          (`useradd --system postgres`) or run pli as another user";
-            (User::from_name("postgres"), advice.to_owned())
-        } else {
-            (User::from_uid(own), format!("the user with number {own} has no entry in the user database"))
-        };
-        let user = found.ok().flatten().ok_or(EmbeddedError::Folder(missing))?;
-        Ok(Self { name: user.name, uid: user.uid.as_raw(), gid: user.gid.as_raw(), other: own.is_root() })
-    }
-
-    fn may_enter(&self, folder: &Metadata) -> bool {
-        let bit = match () {
-            () if folder.uid() == self.uid => 0o100,
-            () if folder.gid() == self.gid => 0o010,
-            () => 0o001,
-        };
-        folder.mode() & bit != 0
-    }
-}
 
 /// The folders of a cluster.
 #[derive(Debug, Clone)]
@@ -62,8 +30,8 @@ pub(super) struct Place {
 impl Place {
     /// Makes the folders that are missing and checks that the account can enter them.
     pub(super) fn prepare(data_dir: &Path) -> Result<Self, EmbeddedError> {
-        let account = Account::choose()?;
-        let data_dir = make_data_dir(data_dir, &account)?;
+        let data_dir = make_data_dir(data_dir)?;
+        let account = Account::choose(&data_dir)?;
         refuse_closed_parents(&data_dir, &account)?;
         let root = data_dir.join("postgresql");
         make_private(&root, &account)?;
@@ -101,12 +69,11 @@ impl Place {
         Ok(folder)
     }
 
-    /// A short path of our own for data folders with a long one.
+    /// A short path of our own for data folders with a long one; the same whether root or the account asks.
     fn short_folder(&self) -> PathBuf {
         let name = digest(&SHA256, self.root.as_os_str().as_encoded_bytes());
         let name = hex(&name.as_ref()[..6]);
-        let parent = if self.account.other { "/run" } else { "/tmp" };
-        Path::new(parent).join(format!("pli-{}-{name}", self.account.uid))
+        PathBuf::from(format!("/tmp/pli-{}-{name}", self.account.uid))
     }
 }
 
@@ -115,8 +82,8 @@ fn failed(folder: &Path, error: &io::Error) -> EmbeddedError {
 }
 
 /// The data folder by its absolute path. A new one can be passed through, not listed, by the account.
-fn make_data_dir(data_dir: &Path, account: &Account) -> Result<PathBuf, EmbeddedError> {
-    let mode = if account.other { 0o711 } else { 0o700 };
+fn make_data_dir(data_dir: &Path) -> Result<PathBuf, EmbeddedError> {
+    let mode = if geteuid().is_root() { 0o711 } else { 0o700 };
     DirBuilder::new().recursive(true).mode(mode).create(data_dir).map_err(|error| failed(data_dir, &error))?;
     data_dir.canonicalize().map_err(|error| failed(data_dir, &error))
 }
@@ -142,20 +109,31 @@ fn refuse_closed_parents(data_dir: &Path, account: &Account) -> Result<(), Embed
 
 /// A folder that belongs to the account and that nobody else can enter: made, or checked if it is there already.
 fn make_private(folder: &Path, account: &Account) -> Result<(), EmbeddedError> {
-    let fail = |error| failed(folder, &error);
-    match DirBuilder::new().mode(0o700).create(folder) {
-        Ok(()) => give_to(folder, account).map_err(fail),
+    let made = account.work(|| {
+        DirBuilder::new().mode(0o700).create(folder)?;
+        // The mode that it was made with went through the umask.
+        fs::set_permissions(folder, fs::Permissions::from_mode(0o700))
+    });
+    match made {
+        Ok(()) => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => refuse_shared(folder, account),
-        Err(error) => Err(fail(error)),
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied && account.other => {
+            make_for(folder, account).map_err(|error| failed(folder, &error))
+        }
+        Err(error) => Err(failed(folder, &error)),
     }
 }
 
-fn give_to(folder: &Path, account: &Account) -> io::Result<()> {
-    if account.other {
-        chown(folder, Some(account.uid), Some(account.gid))?;
+/// Makes a folder where only root may, and hands it over.
+fn make_for(folder: &Path, account: &Account) -> io::Result<()> {
+    DirBuilder::new().mode(0o700).create(folder)?;
+    let made = OpenOptions::new().read(true).custom_flags(NO_LINK | OFlag::O_DIRECTORY.bits()).open(folder)?;
+    // Should others write in the folder above, this may have become another one.
+    if made.metadata()?.uid() != 0 {
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, "somebody else has put another folder there"));
     }
-    // The mode that it was made with went through the umask.
-    fs::set_permissions(folder, fs::Permissions::from_mode(0o700))
+    made.set_permissions(fs::Permissions::from_mode(0o700))?;
+    fchown(&made, Some(account.uid), Some(account.gid))
 }
 
 /// Somebody else may have made it, to read along or to stand in for the server.
@@ -164,11 +142,22 @@ fn refuse_shared(folder: &Path, account: &Account) -> Result<(), EmbeddedError> 
     if metadata.is_dir() && metadata.uid() == account.uid && metadata.mode() & 0o777 == 0o700 {
         return Ok(());
     }
-    let (folder, name) = (folder.display(), &account.name);
+    let (name, advice) = (&account.name, advice(folder, &metadata, account));
     Err(EmbeddedError::Folder(format!(
-        "{folder} must be a folder of {name} that nobody else can enter; if it is yours, run \
-         `chown -R {name} {folder}; chmod 700 {folder}`"
+        "{} must be a folder of {name} that nobody else can enter; {advice}",
+        folder.display()
     )))
+}
+
+/// Never to change the owner of another account's folder: a server may be at work in it.
+fn advice(folder: &Path, found: &Metadata, account: &Account) -> String {
+    let (folder, name) = (folder.display(), &account.name);
+    match found.uid() {
+        _ if !found.is_dir() => "move away what is there".to_owned(),
+        owner if owner == account.uid => format!("if nobody else has been there, run `chmod 700 {folder}`"),
+        0 => format!("it is root's; if it is yours, run `chown -R {name} {folder}; chmod 700 {folder}`"),
+        owner => format!("it belongs to the user with number {owner}: run pli as that user, or as root"),
+    }
 }
 
 #[cfg(test)]
@@ -194,13 +183,25 @@ mod tests {
     fn a_folder_that_others_can_enter_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o700)).unwrap();
-        let account = Account { other: false, ..Account::choose().unwrap() };
-        let own = Account { uid: fs::metadata(folder.path()).unwrap().uid(), ..account };
+        let own = Account { uid: fs::metadata(folder.path()).unwrap().uid(), other: false, ..nobody() };
         make_private(folder.path(), &own).unwrap();
-        assert!(make_private(folder.path(), &nobody()).is_err(), "of somebody else");
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o750)).unwrap();
         let error = make_private(folder.path(), &own).unwrap_err().to_string();
         assert!(error.contains("chmod 700"), "{error}");
+    }
+
+    #[test]
+    fn nobody_is_told_to_take_the_folder_of_another_account() {
+        let folder = tempfile::tempdir().unwrap();
+        let found = fs::metadata(folder.path()).unwrap();
+        let theirs = Account { uid: found.uid() + 1, ..nobody() };
+        assert!(refuse_shared(folder.path(), &theirs).is_err(), "of somebody else");
+        if found.uid() == 0 {
+            std::os::unix::fs::chown(folder.path(), Some(65_534), None).unwrap();
+        }
+        let found = fs::metadata(folder.path()).unwrap();
+        let advice = advice(folder.path(), &found, &Account { uid: found.uid() + 1, ..theirs });
+        assert!(!advice.contains("chown") && advice.contains(&found.uid().to_string()), "{advice}");
     }
 
     #[test]

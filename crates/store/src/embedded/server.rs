@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{OpenOptionsExt, chown};
+use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -12,11 +12,13 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, PgConnection};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
-use super::place::{Account, Place};
+use super::account::Account;
+use super::place::Place;
 use super::programs::Programs;
 use super::{ClusterProfile, EmbeddedError};
+use crate::rights::NO_LINK;
 
 /// The role that owns everything in the cluster.
 pub(super) const ROLE: &str = "pli";
@@ -24,7 +26,12 @@ pub(super) const ROLE: &str = "pli";
 const START_LIMIT: Duration = Duration::from_mins(3);
 /// How long a fast shutdown may take.
 const STOP_LIMIT: Duration = Duration::from_mins(1);
-const TICK: Duration = Duration::from_millis(20);
+/// How long one connection may take to be answered.
+const PROBE_LIMIT: Duration = Duration::from_secs(2);
+/// How long the database may take to be made.
+const MAKE_LIMIT: Duration = Duration::from_mins(1);
+/// Between two looks at something that we wait for.
+pub(super) const TICK: Duration = Duration::from_millis(20);
 
 /// Runs `initdb` in a folder of its own and moves the result into place.
 pub(super) async fn make_cluster(place: &Place, programs: &Programs) -> Result<(), EmbeddedError> {
@@ -33,12 +40,13 @@ pub(super) async fn make_cluster(place: &Place, programs: &Programs) -> Result<(
         tracing::debug!(%error, "no locale C.UTF-8, taking C");
         initdb(place, programs, "C").await?;
     }
-    fs::rename(place.unfinished(), place.data()).map_err(|error| folder_error(&place.data(), &error))
+    let moved = place.account.work(|| fs::rename(place.unfinished(), place.data()));
+    moved.map_err(|error| folder_error(&place.data(), &error))
 }
 
 async fn initdb(place: &Place, programs: &Programs, locale: &str) -> Result<(), EmbeddedError> {
     let target = place.unfinished();
-    match fs::remove_dir_all(&target) {
+    match place.account.work(|| fs::remove_dir_all(&target)) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(folder_error(&target, &error)),
         _ => {}
     }
@@ -78,25 +86,22 @@ pub(super) async fn start(
     profile: ClusterProfile,
 ) -> Result<(), EmbeddedError> {
     clear_stale_pid(place)?;
-    write_settings(place, profile).map_err(|error| folder_error(&place.data(), &error))?;
-    let log =
-        open_log(&place.server_log(), &place.account).map_err(|error| folder_error(&place.server_log(), &error))?;
+    let written = place.account.work(|| write_settings(place, profile));
+    written.map_err(|error| folder_error(&place.data(), &error))?;
+    let log_error = |error: io::Error| folder_error(&place.server_log(), &error);
+    let log = place.account.open(&place.server_log(), OpenOptions::new().read(true).append(true)).map_err(log_error)?;
     let mark = log.metadata().map_or(0, |metadata| metadata.len());
-    let errors = log.try_clone().map_err(|error| folder_error(&place.server_log(), &error))?;
+    let (output, errors) = (log.try_clone().map_err(log_error)?, log.try_clone().map_err(log_error)?);
     let mut command = as_account(&programs.folder.join("postgres"), place);
     command.arg("-D").arg(place.data()).arg("-k").arg(sockets).args(["-c", "listen_addresses="]);
-    command.stdout(log).stderr(errors);
+    command.stdout(output).stderr(errors);
     let program = |output: String| EmbeddedError::Program { program: "postgres".into(), output };
     let mut child = command.spawn().map_err(|error| program(error.to_string()))?;
     let deadline = Instant::now() + START_LIMIT;
     while !answers(sockets).await {
         let ended = !matches!(child.try_wait(), Ok(None));
         if ended || Instant::now() > deadline {
-            return Err(program(format!(
-                "{}\n(see {})",
-                log_since(&place.server_log(), mark),
-                place.server_log().display()
-            )));
+            return Err(program(format!("{}\n(see {})", since(log, mark), place.server_log().display())));
         }
         sleep(TICK).await;
     }
@@ -110,12 +115,10 @@ fn reap(mut child: Child) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether a server on this socket takes connections.
+/// Whether a server on this socket takes connections. One that takes it and then says nothing does not.
 pub(super) async fn answers(sockets: &Path) -> bool {
-    match PgConnection::connect_with(&options(sockets, "postgres")).await {
-        Ok(connection) => connection.close().await.is_ok(),
-        Err(_) => false,
-    }
+    let probe = async { PgConnection::connect_with(&options(sockets, "postgres")).await?.close().await };
+    matches!(timeout(PROBE_LIMIT, probe).await, Ok(Ok(())))
 }
 
 pub(super) fn options(sockets: &Path, database: &str) -> PgConnectOptions {
@@ -123,7 +126,16 @@ pub(super) fn options(sockets: &Path, database: &str) -> PgConnectOptions {
 }
 
 /// Makes the database `pli` if it is missing.
-pub(super) async fn make_database(sockets: &Path) -> Result<(), sqlx::Error> {
+pub(super) async fn make_database(sockets: &Path) -> Result<(), EmbeddedError> {
+    let output = match timeout(MAKE_LIMIT, try_make_database(sockets)).await {
+        Ok(Ok(())) => return Ok(()),
+        Ok(Err(error)) => error.to_string(),
+        Err(_) => format!("no answer within {} s", MAKE_LIMIT.as_secs()),
+    };
+    Err(EmbeddedError::Program { program: "CREATE DATABASE pli".into(), output })
+}
+
+async fn try_make_database(sockets: &Path) -> Result<(), sqlx::Error> {
     let mut connection = PgConnection::connect_with(&options(sockets, "postgres")).await?;
     let exists: bool = sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_database WHERE datname = 'pli')")
         .fetch_one(&mut connection)
@@ -167,7 +179,7 @@ fn clear_stale_pid(place: &Place) -> Result<(), EmbeddedError> {
     let data = place.data();
     if recorded_pid(&data).is_some_and(exists) {
         let file = data.join("postmaster.pid");
-        fs::remove_file(&file).map_err(|error| folder_error(&file, &error))?;
+        place.account.work(|| fs::remove_file(&file)).map_err(|error| folder_error(&file, &error))?;
     }
     Ok(())
 }
@@ -197,8 +209,17 @@ fn unix_pid(pid: u32) -> Option<Pid> {
     i32::try_from(pid).ok().filter(|pid| *pid > 0).map(Pid::from_raw)
 }
 
+/// Whether the process is the account's own: the number comes from a file that the account writes, and root must not
+/// be made to end other processes.
+fn is_of(pid: u32, account: &Account) -> bool {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let owner = status.lines().find_map(|line| line.strip_prefix("Uid:")?.split_whitespace().next()?.parse().ok());
+    owner == Some(account.uid)
+}
+
 /// Fast shutdown: sessions are ended, everything is written, then the server ends.
-pub(super) async fn stop(pid: u32) -> Result<(), EmbeddedError> {
+pub(super) async fn stop(place: &Place) -> Result<(), EmbeddedError> {
+    let Some(pid) = recorded_pid(&place.data()).filter(|pid| is_of(*pid, &place.account)) else { return Ok(()) };
     let failed = |output: String| EmbeddedError::Program { program: "postgres".into(), output };
     let target = unix_pid(pid).ok_or_else(|| failed(format!("no process number: {pid}")))?;
     match kill(target, Signal::SIGINT) {
@@ -221,25 +242,24 @@ const INCLUDE: &str = "include_if_exists = 'pli.conf'";
 /// first, so that an administrator's lines in `postgresql.conf` win.
 fn write_settings(place: &Place, profile: ClusterProfile) -> io::Result<()> {
     let main = place.data().join("postgresql.conf");
-    let text = fs::read_to_string(&main)?;
+    let mut text = String::new();
+    OpenOptions::new().read(true).custom_flags(NO_LINK).open(&main)?.read_to_string(&mut text)?;
     if !text.starts_with(INCLUDE) {
-        replace(
-            &main,
-            &format!("{INCLUDE}  # written by pli at each start; put your own settings below\n{text}"),
-            place,
-        )?;
+        replace(&main, &format!("{INCLUDE}  # written by pli at each start; put your own settings below\n{text}"))?;
     }
-    replace(&place.data().join("pli.conf"), &settings(profile, total_memory()), place)
+    replace(&place.data().join("pli.conf"), &settings(profile, total_memory()))
 }
 
-fn replace(file: &Path, text: &str, place: &Place) -> io::Result<()> {
+fn replace(file: &Path, text: &str) -> io::Result<()> {
     let temporary = PathBuf::from(format!("{}.new", file.display()));
-    let mut handle = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
+    match fs::remove_file(&temporary) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    // A new file, so never one behind a link.
+    let mut handle = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
     handle.write_all(text.as_bytes())?;
     handle.sync_all()?;
-    if place.account.other {
-        chown(&temporary, Some(place.account.uid), Some(place.account.gid))?;
-    }
     fs::rename(&temporary, file)
 }
 
@@ -287,21 +307,10 @@ fn total_memory() -> u64 {
     kib.map_or(1 << 30, |kib| kib * 1024)
 }
 
-fn open_log(file: &Path, account: &Account) -> io::Result<File> {
-    let log = OpenOptions::new().create(true).append(true).mode(0o600).open(file)?;
-    if account.other {
-        chown(file, Some(account.uid), Some(account.gid))?;
-    }
-    Ok(log)
-}
-
 /// The end of what was logged since `mark`.
-fn log_since(file: &Path, mark: u64) -> String {
+fn since(mut log: File, mark: u64) -> String {
     let mut text = Vec::new();
-    let read = File::open(file).and_then(|mut log| {
-        log.seek(SeekFrom::Start(mark))?;
-        log.take(8_192).read_to_end(&mut text)
-    });
+    let read = log.seek(SeekFrom::Start(mark)).and_then(|_| log.take(8_192).read_to_end(&mut text));
     match read {
         Ok(_) => String::from_utf8_lossy(&text).trim().to_owned(),
         Err(error) => error.to_string(),
@@ -332,5 +341,13 @@ mod tests {
     fn dead_processes_are_told_from_living_ones() {
         assert!(is_alive(std::process::id()));
         assert!(!is_alive(0) && !is_alive(u32::MAX));
+    }
+
+    #[tokio::test]
+    async fn a_server_that_takes_connections_and_says_nothing_does_not_answer() {
+        let folder = tempfile::tempdir().unwrap();
+        let silent = std::os::unix::net::UnixListener::bind(folder.path().join(".s.PGSQL.5432")).unwrap();
+        assert!(!answers(folder.path()).await);
+        drop(silent);
     }
 }
