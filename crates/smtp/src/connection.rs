@@ -12,13 +12,14 @@ use store::{Acceptance, LocalDelivery, MessageId, RelayRequest, SealedMessage, S
 use thiserror::Error;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use trust::{TlsError, Transport, VerifiedPeer};
 
 use crate::command::{MailCommand, RcptCommand};
 use crate::header::judge_header;
 use crate::incoming::{Incoming, unavailable};
+use crate::patience::Patience;
 use crate::session::{Action, Channel, Destination, Envelope, LogIn, Session, Settings, Wait};
 use crate::{Role, Service, TlsStart, policy};
 
@@ -52,12 +53,15 @@ pub(crate) async fn run(
 ) -> Result<(), ConnectionError> {
     // Replies are written whole; waiting to fill a segment would only cost time.
     stream.set_nodelay(true)?;
+    let settled_by = Instant::now() + service.limits.settling_timeout;
     let transport = match service.tls_start {
         TlsStart::Command => Transport::from_plain(stream),
-        TlsStart::Connection => handshake(&service, stream).await?,
+        TlsStart::Connection => handshake(&service, stream, settled_by).await?,
     };
     let session = Session::new(settings(&service), channel(&transport));
-    let connection = Connection { service, address, stop, session, transport, identity: None, incoming: None };
+    let patience = Patience::new(Instant::now());
+    let connection =
+        Connection { service, address, stop, session, transport, settled_by, patience, identity: None, incoming: None };
     connection.run().await
 }
 
@@ -72,8 +76,9 @@ fn channel(transport: &Transport) -> Channel {
     }
 }
 
-async fn handshake(service: &Service, stream: TcpStream) -> Result<Transport, ConnectionError> {
-    let outcome = match timeout(HANDSHAKE, service.tls.accept(stream)).await {
+async fn handshake(service: &Service, stream: TcpStream, by: Instant) -> Result<Transport, ConnectionError> {
+    let deadline = by.min(Instant::now() + HANDSHAKE);
+    let outcome = match timeout_at(deadline, service.tls.accept(stream)).await {
         Ok(outcome) => outcome.map_err(ConnectionError::from),
         Err(_) => Err(ConnectionError::TimedOut),
     };
@@ -90,6 +95,9 @@ struct Connection {
     stop: CancellationToken,
     session: Session,
     transport: Transport,
+    /// Until when a stranger may stay one.
+    settled_by: Instant,
+    patience: Patience,
     identity: Option<Identity>,
     incoming: Option<Incoming>,
 }
@@ -123,25 +131,26 @@ impl Connection {
     async fn read(&mut self, wait: Wait) -> Result<(), ConnectionError> {
         let idle = wait == Wait::Command && !self.session.in_transaction();
         self.write().await?;
-        let limits = &self.service.limits;
-        let patience = match wait {
-            Wait::Command => limits.command_timeout,
-            Wait::Content => limits.data_timeout,
-        };
+        let deadline = self.deadline(wait);
         let input = self.session.input();
         input.reserve(READ);
         let read = tokio::select! {
             biased;
             () = self.stop.cancelled(), if idle => None,
-            read = timeout(patience, self.transport.read_buf(input)) => Some(read),
+            read = timeout_at(deadline, self.transport.read_buf(input)) => Some(read),
         };
         match read {
             None => self.session.shut_down(),
             Some(Err(_)) => self.session.time_out(),
             Some(Ok(Ok(0))) => return Err(std::io::Error::from(std::io::ErrorKind::UnexpectedEof).into()),
-            Some(Ok(octets)) => drop(octets?),
+            Some(Ok(octets)) => self.patience.received(octets?),
         }
         Ok(())
+    }
+
+    fn deadline(&mut self, wait: Wait) -> Instant {
+        let deadline = self.patience.deadline(wait, self.session.lines(), Instant::now(), &self.service.limits);
+        if self.session.is_settled() { deadline } else { deadline.min(self.settled_by) }
     }
 
     async fn write(&mut self) -> Result<(), ConnectionError> {
@@ -171,7 +180,7 @@ impl Connection {
         self.write().await?;
         let broken = || std::io::Error::other("STARTTLS inside TLS");
         let stream = self.transport.into_plain().ok_or_else(broken)?;
-        self.transport = handshake(&self.service, stream).await?;
+        self.transport = handshake(&self.service, stream, self.settled_by).await?;
         self.session.tls_started(self.transport.peer().is_some());
         Ok(self)
     }

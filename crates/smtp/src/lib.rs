@@ -10,6 +10,7 @@ mod incoming;
 mod line;
 mod parameter;
 mod path;
+mod patience;
 mod policy;
 mod reply;
 mod service;

@@ -79,6 +79,7 @@ pub(crate) const AUTH_CANCELLED: Reply = Reply::new(501, "5.7.0", "authenticatio
 pub(crate) const AUTH_MALFORMED: Reply = Reply::new(501, "5.5.2", "malformed authentication data");
 pub(crate) const AUTH_MECHANISM: Reply = Reply::new(504, "5.5.4", "this mechanism is not offered here");
 pub(crate) const TOO_MANY_ERRORS: Reply = Reply::new(421, "4.7.0", "too many errors; closing");
+pub(crate) const TOO_MANY_COMMANDS: Reply = Reply::new(421, "4.7.0", "too many commands without a message; closing");
 pub(crate) const TOO_MANY_MESSAGES: Reply = Reply::new(421, "4.7.0", "enough messages for one session; connect again");
 pub(crate) const TOO_MUCH_DATA: Reply = Reply::new(421, "4.3.4", "far too much data; closing");
 pub(crate) const NOT_SMTP: Reply = Reply::new(421, "4.7.0", "this is not a web server; closing");

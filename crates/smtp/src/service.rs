@@ -52,9 +52,11 @@ pub struct Limits {
     pub recipients: usize,
     /// Messages in one session (announced by LIMITS).
     pub transactions: usize,
-    /// Wait for the next command. `[RFC5321 4.5.3.2]`
+    /// From the connection until TLS is up (hop) or somebody has logged in (submission), all in all.
+    pub settling_timeout: Duration,
+    /// Wait for the next command, as a whole line. `[RFC5321 4.5.3.2]`
     pub command_timeout: Duration,
-    /// Wait for the next octets of content. `[RFC5321 4.5.3.2]`
+    /// Wait for the next octets of content, which must also keep a pace. `[RFC5321 4.5.3.2]`
     pub data_timeout: Duration,
     /// Errors before the session is closed.
     pub errors: usize,

@@ -218,6 +218,7 @@ fn smtp_limits(message_size: u64, recipients: usize) -> smtp::Limits {
         message_size,
         recipients,
         transactions: 1000,
+        settling_timeout: Duration::from_mins(1),
         command_timeout: FIVE_MINUTES,
         data_timeout: FIVE_MINUTES,
         errors: 10,

@@ -14,6 +14,10 @@ impl Session {
     /// Takes the next line; nothing to do if it had its reply already.
     pub(super) fn next_line(&mut self) -> Option<Action> {
         let Some(line) = self.framer.next(&mut self.input) else { return Some(Action::Read(Wait::Command)) };
+        if self.is_one_line_too_many() {
+            self.close_with(&reply::TOO_MANY_COMMANDS);
+            return None;
+        }
         let line = match line {
             Line::Whole(line) => line,
             Line::BareLineEnding => return self.refused_line(&reply::BARE_LINE_ENDING),
@@ -64,6 +68,7 @@ impl Session {
                 if self.channel == Channel::Clear =>
             {
                 self.refuse(Refusal::TlsRequired, None);
+                self.sender_refused |= matches!(command, Command::Mail(_));
             }
             Command::Auth { mechanism, initial } => return self.auth(&mechanism, initial.as_deref()),
             Command::Data => return self.data(),
@@ -216,8 +221,8 @@ impl Session {
     fn mail(&mut self, mail: MailCommand) -> Option<Action> {
         self.sender_refused = false;
         if let Err(error) = self.judge_mail(&mail) {
-            self.sender_refused = self.envelope.is_none();
             self.tell(&error);
+            self.sender_refused = self.envelope.is_none();
             return None;
         }
         if self.messages >= self.settings.limits.transactions {

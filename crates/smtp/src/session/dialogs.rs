@@ -225,6 +225,7 @@ impl Run {
             message_size: 20_000,
             recipients: 100,
             transactions: 100,
+            settling_timeout: Duration::MAX,
             command_timeout: Duration::MAX,
             data_timeout: Duration::MAX,
             errors: 10,

@@ -14,7 +14,7 @@ mod tests;
 
 use auth::sasl::{Credentials, Exchange};
 use bytes::{Bytes, BytesMut};
-use mssante::{Address, Refusal};
+use mssante::{Address, Permanence, Refusal};
 use store::DsnParameters;
 
 pub use envelope::{Destination, Envelope, Recipient};
@@ -156,13 +156,20 @@ pub struct Session {
     /// The last MAIL was refused: what the client has pipelined behind it is no mistake of its own. `[RFC2920 3.1]`
     sender_refused: bool,
     // what is counted
+    lines: u64,
     errors: usize,
+    fruitless: usize,
     failed_log_ins: usize,
+    senders: usize,
     messages: usize,
 }
 
 /// Log-ins that may fail in one session.
 const LOG_INS: usize = 3;
+
+/// Commands that lead to nothing, beyond those of one message to as many recipients as are allowed. A log-in, a
+/// recipient and a message are something.
+const FRUITLESS: usize = 100;
 
 impl Session {
     /// A session that greets the client. `[RFC5321 4.3.1]`
@@ -180,8 +187,11 @@ impl Session {
             envelope: None,
             receiving: None,
             sender_refused: false,
+            lines: 0,
             errors: 0,
+            fruitless: 0,
             failed_log_ins: 0,
+            senders: 0,
             messages: 0,
         };
         session.reply(&greeting);
@@ -227,6 +237,19 @@ impl Session {
         self.envelope.is_some()
     }
 
+    /// How many lines of commands and log-ins have come.
+    pub fn lines(&self) -> u64 {
+        self.lines
+    }
+
+    /// Whether the client is more than a stranger: TLS is up, on submission somebody has logged in.
+    pub fn is_settled(&self) -> bool {
+        match self.settings.role {
+            Role::Hop => self.channel != Channel::Clear,
+            Role::Submission => self.logged_in,
+        }
+    }
+
     /// How many log-ins have failed.
     pub fn failed_log_ins(&self) -> usize {
         self.failed_log_ins
@@ -266,12 +289,13 @@ impl Session {
         match answer {
             LogIn::Accepted => {
                 self.logged_in = true;
+                self.fruitless = 0;
                 self.reply(&reply::LOGGED_IN);
             }
             LogIn::Refused => {
                 self.failed_log_ins += 1;
                 self.refuse(Refusal::AuthenticationFailed, None);
-                if self.failed_log_ins >= LOG_INS {
+                if self.failed_log_ins >= LOG_INS && !matches!(self.phase, Phase::Closed) {
                     self.close_with(&reply::TOO_MANY_ERRORS);
                 }
             }
@@ -285,11 +309,12 @@ impl Session {
         match answer {
             Ok(()) => {
                 self.envelope = Some(Envelope::new(mail));
+                self.senders += 1;
                 self.reply(&reply::SENDER_OK);
             }
             Err(refusal) => {
-                self.sender_refused = true;
                 self.refuse(refusal, mail.reverse_path.address());
+                self.sender_refused = true;
             }
         }
     }
@@ -301,6 +326,7 @@ impl Session {
         match (answer, address, self.envelope.as_mut()) {
             (Ok(destination), Some(address), Some(envelope)) => {
                 envelope.add(Recipient { address, dsn, destination });
+                self.fruitless = self.fruitless.saturating_sub(1);
                 self.reply(&reply::RECIPIENT_OK);
             }
             (Err(refusal), address, _) => self.refuse(refusal, address.as_ref()),
@@ -314,6 +340,7 @@ impl Session {
         match answer {
             Ok(id) => {
                 self.messages += 1;
+                self.fruitless = 0;
                 self.reply(&Reply::with_text(250, "2.0.0", format!("accepted as {id}")));
             }
             Err(refusal) => self.refuse(refusal, None),
@@ -349,10 +376,32 @@ impl Session {
     /// Replies to a mistake of the client; many of them end the session.
     fn mistake(&mut self, reply: &Reply) {
         self.reply(reply);
-        self.errors += usize::from(reply.is_permanent_failure());
+        self.count_mistake(reply.is_permanent_failure());
+    }
+
+    fn count_mistake(&mut self, counts: bool) {
+        self.errors += usize::from(counts);
         if self.errors >= self.settings.limits.errors {
             self.close_with(&reply::TOO_MANY_ERRORS);
         }
+    }
+
+    /// Notes a line; says whether there were too many that led to nothing.
+    fn is_one_line_too_many(&mut self) -> bool {
+        self.lines += 1;
+        self.fruitless += 1;
+        self.fruitless > FRUITLESS + self.settings.limits.recipients
+    }
+
+    /// Whether a refusal counts as a mistake: while nobody has logged in, on a hop while no sender was taken. Whoever
+    /// writes to somebody who is gone makes none, nor does who has pipelined commands behind a MAIL.
+    fn is_mistake(&self, refusal: Refusal) -> bool {
+        let stranger = match self.settings.role {
+            Role::Hop => self.senders == 0,
+            Role::Submission => !self.logged_in,
+        };
+        let final_word = refusal.permanence() == Permanence::Permanent;
+        stranger && final_word && !self.sender_refused && refusal != Refusal::UnknownRecipient
     }
 
     /// Refuses for a reason of ours, and tells log and metrics.
@@ -362,6 +411,7 @@ impl Session {
         metrics::counter!("pli_smtp_refusals_total", "role" => role, "reason" => refusal.word()).increment(1);
         tracing::info!(reason = refusal.word(), address, "refused");
         self.reply(&refusal.into());
+        self.count_mistake(self.is_mistake(refusal));
     }
 
     fn close_with(&mut self, reply: &Reply) {

@@ -14,6 +14,7 @@ fn limits() -> Limits {
         message_size: 100,
         recipients: 2,
         transactions: 2,
+        settling_timeout: Duration::MAX,
         command_timeout: Duration::MAX,
         data_timeout: Duration::MAX,
         errors: 10,
@@ -62,6 +63,46 @@ fn what_was_pipelined_behind_a_refused_sender_is_no_mistake() {
     let output = String::from_utf8(session.take_output()).unwrap();
     assert_eq!(output.matches("503 5.5.1").count(), 31, "{output}");
     assert!(output.ends_with("250 2.0.0 OK\r\n"), "{output}");
+}
+
+#[test]
+fn commands_that_lead_to_nothing_end_the_session() {
+    for command in ["NOOP\r\n", "RSET\r\n", "EHLO a\r\n", "MAIL FROM:<a@b.fr>\r\nRSET\r\n", "HELP\r\n", "VRFY a\r\n"] {
+        let (_, codes) = talk(&mut session(), command.repeat(200).as_bytes(), Ok(()));
+        assert_eq!(codes.iter().filter(|code| *code == "421").count(), 1, "{command}");
+        assert_eq!(codes.last().unwrap(), "421", "{command}");
+    }
+    let mut session = session();
+    let message = format!("{ENVELOPE}DATA\r\na\r\n.\r\n");
+    let said = format!("{}{message}{}", "NOOP\r\n".repeat(90), "NOOP\r\n".repeat(90));
+    let (_, codes) = talk(&mut session, said.as_bytes(), Ok(()));
+    assert!(!codes.contains(&"421".to_owned()), "a message is something");
+}
+
+#[test]
+fn what_a_stranger_is_refused_counts_as_a_mistake() {
+    let clear = Settings { role: Role::Hop, hostname: "mail.ch.example".to_owned(), limits: limits() };
+    let (_, codes) = talk(&mut Session::new(clear, Channel::Clear), "VRFY a\r\n".repeat(20).as_bytes(), Ok(()));
+    assert_eq!(codes[1..].join(" "), format!("{}421", "530 ".repeat(10)));
+    let early = Settings { role: Role::Submission, hostname: "mail.ch.example".to_owned(), limits: limits() };
+    let mut session = Session::new(early, Channel::Tls { certificate: false });
+    let (_, codes) =
+        talk(&mut session, format!("EHLO a\r\n{}", "MAIL FROM:<a@b.fr>\r\n".repeat(20)).as_bytes(), Ok(()));
+    assert_eq!(codes[codes.len() - 11..].join(" "), format!("{}421", "530 ".repeat(10)));
+}
+
+#[test]
+fn a_peer_that_was_let_in_makes_no_mistake_by_being_refused() {
+    let mut session = session();
+    session.input().extend_from_slice(format!("{ENVELOPE}{}", "RCPT TO:<x@d.fr>\r\n".repeat(50)).as_bytes());
+    loop {
+        match session.advance() {
+            Action::JudgeSender(_) => session.sender_answer(Ok(())),
+            Action::JudgeRecipient(_) => session.recipient_answer(None, Err(Refusal::RelayDenied)),
+            Action::Read(_) => break,
+            other => panic!("{other:?}"),
+        }
+    }
 }
 
 const ENVELOPE: &str = "EHLO a\r\nMAIL FROM:<a@b.fr>\r\nRCPT TO:<c@d.fr>\r\n";
