@@ -167,6 +167,7 @@ pub(crate) struct Hop {
     pub(crate) max_size: u64,
     pub(crate) max_recipients: usize,
     pub(crate) max_connections: usize,
+    pub(crate) max_connections_per_address: usize,
 }
 
 impl Default for Hop {
@@ -177,6 +178,7 @@ impl Default for Hop {
             max_size: MESSAGE_SIZE,
             max_recipients: 100,
             max_connections: 500,
+            max_connections_per_address: 100,
         }
     }
 }
@@ -193,6 +195,7 @@ pub(crate) struct Submission {
     pub(crate) max_size: u64,
     pub(crate) max_recipients: usize,
     pub(crate) max_connections: usize,
+    pub(crate) max_connections_per_address: usize,
     pub(crate) hashing_jobs: usize,
 }
 
@@ -205,6 +208,7 @@ impl Default for Submission {
             max_size: MESSAGE_SIZE,
             max_recipients: 100,
             max_connections: 500,
+            max_connections_per_address: 100,
             hashing_jobs: 2,
         }
     }
@@ -220,6 +224,7 @@ pub(crate) struct Imap {
     pub(crate) listen_tls: Vec<SocketAddr>,
     pub(crate) client_certificate: ClientCertificate,
     pub(crate) max_connections: usize,
+    pub(crate) max_connections_per_address: usize,
     #[serde(with = "humantime_serde")]
     pub(crate) idle_timeout: Duration,
     pub(crate) max_size: u64,
@@ -232,6 +237,7 @@ impl Default for Imap {
             listen_tls: vec![any_address(993)],
             client_certificate: ClientCertificate::Requested,
             max_connections: 10_000,
+            max_connections_per_address: 500,
             idle_timeout: Duration::from_mins(30),
             max_size: MESSAGE_SIZE,
         }

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+
+use super::room::{Place, Room};
 
 /// Who talks on a port.
 #[derive(Clone)]
@@ -43,7 +44,7 @@ pub(super) struct Listener {
     pub(super) name: &'static str,
     pub(super) socket: TcpListener,
     pub(super) service: Service,
-    pub(super) room: Arc<Semaphore>,
+    pub(super) room: Room,
 }
 
 impl Listener {
@@ -67,15 +68,19 @@ impl Listener {
 
     fn admit(&self, stream: TcpStream, peer: SocketAddr, sessions: &CancellationToken, tasks: &TaskTracker) {
         metrics::counter!("pli_connections_total", "listener" => self.name).increment(1);
-        let Ok(permit) = Arc::clone(&self.room).try_acquire_owned() else {
-            metrics::counter!("pli_connections_refused_total", "listener" => self.name).increment(1);
-            let _ = stream.try_write(self.service.no_room());
-            return;
+        let place = match self.room.place(peer.ip()) {
+            Ok(place) => place,
+            Err(full) => {
+                metrics::counter!("pli_connections_refused_total", "listener" => self.name, "reason" => full.word())
+                    .increment(1);
+                let _ = stream.try_write(self.service.no_room());
+                return;
+            }
         };
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(listener = self.name, %error, "TCP_NODELAY");
         }
-        let seat = Seat::taken(self.name, permit);
+        let seat = Seat::taken(self.name, place);
         let (service, stop) = (self.service.clone(), sessions.clone());
         tasks.spawn(async move {
             let _seat = seat;
@@ -87,13 +92,13 @@ impl Listener {
 /// Gives its room back and is counted out even if the session panics.
 struct Seat {
     listener: &'static str,
-    _permit: OwnedSemaphorePermit,
+    _place: Place,
 }
 
 impl Seat {
-    fn taken(listener: &'static str, permit: OwnedSemaphorePermit) -> Self {
+    fn taken(listener: &'static str, place: Place) -> Self {
         metrics::gauge!("pli_connections", "listener" => listener).increment(1.0);
-        Self { listener, _permit: permit }
+        Self { listener, _place: place }
     }
 }
 

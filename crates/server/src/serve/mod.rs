@@ -7,6 +7,7 @@ mod http;
 mod listener;
 mod node;
 mod observe;
+mod room;
 mod sockets;
 mod trust_list;
 

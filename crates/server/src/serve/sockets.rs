@@ -5,10 +5,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
 
 use super::listener::{Listener, Service};
 use super::node::Node;
+use super::room::Room;
 use crate::config::Settings;
 use crate::failure::Failure;
 
@@ -36,10 +36,10 @@ impl Sockets {
 
     /// The listeners; the two of a section share its room.
     pub(super) fn into_listeners(self, settings: &Settings, node: &Node) -> Vec<Listener> {
-        let room = |most| Arc::new(Semaphore::new(most));
-        let hop = room(settings.hop.max_connections);
-        let submission = room(settings.submission.max_connections);
-        let imap = room(settings.imap.max_connections);
+        let Settings { hop, submission, imap, .. } = settings;
+        let hop = Room::new(hop.max_connections, hop.max_connections_per_address);
+        let submission = Room::new(submission.max_connections, submission.max_connections_per_address);
+        let imap = Room::new(imap.max_connections, imap.max_connections_per_address);
         let services = &node.services;
         let groups = [
             ("hop", self.hop, Service::Smtp(Arc::clone(&services.hop)), &hop),
@@ -54,7 +54,7 @@ impl Sockets {
                 name,
                 socket,
                 service: service.clone(),
-                room: Arc::clone(room),
+                room: room.clone(),
             }));
         }
         listeners
