@@ -108,7 +108,7 @@ impl Store {
     }
 
     /// Hands over to the committers and waits for the commit.
-    async fn commit(&self, landing: Landing) -> Result<Vec<Placed>, StoreError> {
+    pub(crate) async fn commit(&self, landing: Landing) -> Result<Vec<Placed>, StoreError> {
         let closed = || StoreError::Unavailable("the store is being closed".to_owned());
         let (reply, committed) = oneshot::channel();
         self.jobs().send(Job { landing, reply }).await.map_err(|_| closed())?;

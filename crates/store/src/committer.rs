@@ -12,10 +12,11 @@ use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
-use crate::error::violates;
+use crate::doubt;
+use crate::error::is_transient;
 use crate::landing::{Landing, Placed, land};
 use crate::notices::Notices;
-use crate::{FolderId, MessageId, StoreError};
+use crate::{MessageId, StoreError};
 
 /// Committers of one process: one batch is on its way to the disk while the next is written.
 pub(crate) const COMMITTERS: usize = 2;
@@ -25,7 +26,7 @@ pub(crate) const WAITING: usize = 1_024;
 const BATCH_MESSAGES: usize = 64;
 /// Most octets of one batch (about; the message that crosses the line still belongs to it).
 const BATCH_OCTETS: usize = 8 * 1024 * 1024;
-/// How often one message is tried when the connection is lost.
+/// How often a batch is tried when the connection is lost.
 const TRIES: u32 = 4;
 const RETRY: Duration = Duration::from_millis(250);
 
@@ -79,82 +80,90 @@ impl Committer {
         batch
     }
 
+    /// Commits what can be committed, and answers all.
     async fn commit(&self, batch: Vec<Job>) {
-        let landings: Vec<&Landing> = batch.iter().map(|job| &job.landing).collect();
-        match self.land(&landings).await {
-            Ok(placed) => {
-                metrics::counter!("pli_store_commits_total").increment(1);
-                metrics::counter!("pli_store_messages_total").increment(batch.len() as u64);
-                for (job, placed) in batch.into_iter().zip(placed) {
-                    self.done(job, placed);
-                }
-            }
-            // One message's failure must not be that of the others.
-            Err(error) => {
-                warn!(%error, messages = batch.len(), "a batch failed; its messages are tried one by one");
-                for job in batch {
-                    self.commit_alone(job).await;
-                }
+        let Some((left, error)) = self.attempt(batch).await else { return };
+        if left.len() == 1 || is_transient(&error) {
+            return left.into_iter().for_each(|job| fail(job, &error));
+        }
+        // One message's failure must not be that of the others.
+        warn!(%error, messages = left.len(), "a batch failed; its messages are tried one by one");
+        for job in left {
+            if let Some((left, error)) = self.attempt(vec![job]).await {
+                left.into_iter().for_each(|job| fail(job, &error));
             }
         }
     }
 
-    async fn commit_alone(&self, job: Job) {
-        match self.land_alone(&job.landing).await {
-            Ok(placed) => self.done(job, placed),
-            Err(error) => {
-                error!(%error, message = %job.landing.message.id(), "a message could not be stored");
-                metrics::counter!("pli_store_failures_total").increment(1);
-                // If nobody waits any more, nobody was told that it was accepted.
-                let _ = job.reply.send(Err(error));
-            }
-        }
-    }
-
-    /// Tries again as long as the connection is to blame. A lost connection leaves open whether the commit happened; the
-    /// message's number tells, because it is stored at most once.
-    async fn land_alone(&self, landing: &Landing) -> Reply {
+    /// Lands the batch and answers its jobs; tries again as long as the connection is to blame. Returns what could not
+    /// be stored, and why.
+    async fn attempt(&self, mut batch: Vec<Job>) -> Option<(Vec<Job>, sqlx::Error)> {
         let mut tries = 0;
-        loop {
-            let error = match self.land(&[landing]).await {
-                Ok(mut placed) => return Ok(placed.pop().unwrap_or_default()),
+        while !batch.is_empty() {
+            let mut connection = match self.pool.acquire().await {
+                Ok(connection) => connection,
+                // Nothing was sent, so nothing is in doubt.
+                Err(error) => return Some((batch, error)),
+            };
+            let landings: Vec<&Landing> = batch.iter().map(|job| &job.landing).collect();
+            let error = match land(&mut connection, &landings).await {
+                Ok(placed) => {
+                    self.all_done(batch, placed);
+                    return None;
+                }
                 Err(error) => error,
             };
-            tries += 1;
-            if violates(&error, "message_pkey") {
-                return self.already_landed(landing.message.id()).await;
+            drop(connection);
+            let before = batch.len();
+            batch = self.answer_stored(batch).await;
+            if batch.len() < before {
+                // They were to blame, or some of them: the others have another try of their own.
+                continue;
             }
+            tries += 1;
             if !is_transient(&error) || tries == TRIES {
-                return Err(explain(error, landing));
+                return Some((batch, error));
             }
             tokio::time::sleep(RETRY * tries).await;
         }
+        None
     }
 
-    async fn land(&self, landings: &[&Landing]) -> Result<Vec<Vec<Placed>>, sqlx::Error> {
-        land(&mut *self.pool.acquire().await?, landings).await
+    /// Answers the jobs whose messages are stored although the statement failed; returns the others.
+    async fn answer_stored(&self, batch: Vec<Job>) -> Vec<Job> {
+        let messages: Vec<MessageId> = batch.iter().map(|job| job.landing.message.id()).collect();
+        let stored = match doubt::stored(&self.pool, &messages).await {
+            Ok(stored) => stored,
+            Err(error) => {
+                batch.into_iter().for_each(|job| fail(job, &error));
+                return Vec::new();
+            }
+        };
+        let mut others = Vec::new();
+        for job in batch {
+            if !stored.contains(&job.landing.message.id()) {
+                others.push(job);
+                continue;
+            }
+            metrics::counter!("pli_store_doubts_total").increment(1);
+            match doubt::placed(&self.pool, &job.landing).await {
+                Ok(placed) => self.done(job, placed),
+                // It is stored; only nobody can be woken, and APPEND cannot tell the UID.
+                Err(error) => {
+                    warn!(%error, message = %job.landing.message.id(), "a stored message's places could not be read");
+                    self.done(job, Vec::new());
+                }
+            }
+        }
+        others
     }
 
-    async fn already_landed(&self, message: MessageId) -> Reply {
-        let rows: Vec<(i64, i64, i64, i64)> = sqlx::query_as(
-            "SELECT p.folder_id, p.uid, f.uid_validity, p.modseq
-             FROM folder_message p JOIN folder f ON f.id = p.folder_id
-             WHERE p.message_id = $1",
-        )
-        .bind(message.0)
-        .fetch_all(&self.pool)
-        .await?;
-        let placed = rows.into_iter().map(|(folder, uid, uid_validity, modseq)| {
-            Ok(Placed {
-                folder: FolderId(folder),
-                uid: u32::try_from(uid)?,
-                uid_validity: u32::try_from(uid_validity)?,
-                modseq: u64::try_from(modseq)?,
-            })
-        });
-        placed
-            .collect::<Result<_, std::num::TryFromIntError>>()
-            .map_err(|error| StoreError::inconsistent("folder_message", error))
+    fn all_done(&self, batch: Vec<Job>, placed: Vec<Vec<Placed>>) {
+        metrics::counter!("pli_store_commits_total").increment(1);
+        metrics::counter!("pli_store_messages_total").increment(batch.len() as u64);
+        for (job, placed) in batch.into_iter().zip(placed) {
+            self.done(job, placed);
+        }
     }
 
     /// Wakes those who watch the folders, and answers.
@@ -165,20 +174,16 @@ impl Committer {
     }
 }
 
-/// Whether the same statement can succeed a moment later.
-fn is_transient(error: &sqlx::Error) -> bool {
-    match error {
-        sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::WorkerCrashed | sqlx::Error::Protocol(_) => true,
-        // Connection lost, server stopping, serialisation failure or deadlock.
-        sqlx::Error::Database(error) => {
-            error.code().is_some_and(|code| ["08", "57P", "40"].iter().any(|class| code.starts_with(class)))
-        }
-        _ => false,
-    }
+fn fail(job: Job, error: &sqlx::Error) {
+    let error = explain(error, &job.landing);
+    error!(%error, message = %job.landing.message.id(), "a message could not be stored");
+    metrics::counter!("pli_store_failures_total").increment(1);
+    // If nobody waits any more, nobody was told that it was accepted.
+    let _ = job.reply.send(Err(error));
 }
 
 /// What a failed statement says about this landing.
-fn explain(error: sqlx::Error, landing: &Landing) -> StoreError {
+fn explain(error: &sqlx::Error, landing: &Landing) -> StoreError {
     let code = error.as_database_error().and_then(DatabaseError::code).unwrap_or_default();
     let table = error.as_database_error().and_then(DatabaseError::table).unwrap_or_default();
     match (&*code, table) {
@@ -187,6 +192,9 @@ fn explain(error: sqlx::Error, landing: &Landing) -> StoreError {
             "message_chunk",
             format!("the chunks of {} were removed before it was accepted", landing.message.id()),
         ),
-        _ => error.into(),
+        _ => StoreError::Unavailable(error.to_string()),
     }
 }
+
+#[cfg(test)]
+mod tests;

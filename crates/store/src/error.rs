@@ -80,3 +80,15 @@ impl From<sqlx::Error> for StoreError {
 pub(crate) fn violates(error: &sqlx::Error, constraint: &str) -> bool {
     error.as_database_error().and_then(sqlx::error::DatabaseError::constraint) == Some(constraint)
 }
+
+/// Whether the same statement can succeed a moment later.
+pub(crate) fn is_transient(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::WorkerCrashed | sqlx::Error::Protocol(_) => true,
+        // Connection lost, server stopping, serialisation failure or deadlock.
+        sqlx::Error::Database(error) => {
+            error.code().is_some_and(|code| ["08", "57P", "40"].iter().any(|class| code.starts_with(class)))
+        }
+        _ => false,
+    }
+}

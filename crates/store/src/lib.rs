@@ -6,6 +6,7 @@ mod acceptance;
 mod bal;
 mod committer;
 mod database;
+mod doubt;
 mod embedded;
 mod error;
 mod folder;
