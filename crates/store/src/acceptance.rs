@@ -111,7 +111,7 @@ impl Store {
     pub(crate) async fn commit(&self, landing: Landing) -> Result<Vec<Placed>, StoreError> {
         let closed = || StoreError::Unavailable("the store is being closed".to_owned());
         let (reply, committed) = oneshot::channel();
-        self.jobs().send(Job { landing, reply }).await.map_err(|_| closed())?;
+        self.jobs().send(Job::new(landing, reply)).await.map_err(|_| closed())?;
         committed.await.map_err(|_| closed())?
     }
 

@@ -9,12 +9,14 @@ use std::time::Duration;
 use sqlx::PgPool;
 use sqlx::error::DatabaseError;
 use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
 use crate::doubt;
-use crate::error::is_transient;
-use crate::landing::{Landing, Placed, land};
+use crate::error::{is_locked, is_transient};
+use crate::landing::{Landing, Patience, Placed, land};
+use crate::lane::{self, Busy};
 use crate::notices::Notices;
 use crate::{MessageId, StoreError};
 
@@ -36,17 +38,45 @@ type Reply = Result<Vec<Placed>, StoreError>;
 pub(crate) struct Job {
     pub(crate) landing: Landing,
     pub(crate) reply: oneshot::Sender<Reply>,
+    /// Since when it waits for a locked folder.
+    aside_since: Option<Instant>,
 }
 
-/// One committer.
+impl Job {
+    /// A landing, and where its answer goes.
+    pub(crate) fn new(landing: Landing, reply: oneshot::Sender<Reply>) -> Self {
+        Self { landing, reply, aside_since: None }
+    }
+
+    /// Waits for a locked folder from now on, unless it does already.
+    pub(crate) fn put_aside(mut self) -> Self {
+        self.aside_since.get_or_insert_with(Instant::now);
+        self
+    }
+
+    /// How long it has waited for a locked folder.
+    pub(crate) fn waited(&self) -> Duration {
+        self.aside_since.map_or(Duration::ZERO, |since| since.elapsed())
+    }
+}
+
+/// How jobs are committed and answered.
+#[derive(Clone)]
 pub(crate) struct Committer {
     pub(crate) pool: PgPool,
-    pub(crate) jobs: Arc<Mutex<mpsc::Receiver<Job>>>,
     pub(crate) notices: Arc<Notices>,
+    pub(crate) busy: Arc<Busy>,
+}
+
+/// A committer's work: batches that gather while it commits.
+pub(crate) struct Shift {
+    pub(crate) committer: Committer,
+    pub(crate) jobs: Arc<Mutex<mpsc::Receiver<Job>>>,
+    pub(crate) aside: mpsc::UnboundedSender<Job>,
     pub(crate) closed: CancellationToken,
 }
 
-impl Committer {
+impl Shift {
     /// Works until the store is closed and nothing waits any more.
     pub(crate) async fn run(self) {
         loop {
@@ -54,7 +84,12 @@ impl Committer {
             if batch.is_empty() {
                 return;
             }
-            self.commit(batch).await;
+            let (batch, aside) = self.committer.busy.part(batch);
+            let locked = self.committer.commit(batch).await;
+            for job in aside.into_iter().chain(locked) {
+                // The lane ends after the committers only.
+                let _ = self.aside.send(job);
+            }
         }
     }
 
@@ -79,20 +114,34 @@ impl Committer {
         }
         batch
     }
+}
 
-    /// Commits what can be committed, and answers all.
-    async fn commit(&self, batch: Vec<Job>) {
-        let Some((left, error)) = self.attempt(batch).await else { return };
-        if left.len() == 1 || is_transient(&error) {
-            return left.into_iter().for_each(|job| fail(job, &error));
-        }
-        // One message's failure must not be that of the others.
-        warn!(%error, messages = left.len(), "a batch failed; its messages are tried one by one");
-        for job in left {
-            if let Some((left, error)) = self.attempt(vec![job]).await {
+impl Committer {
+    /// Commits what can be committed and answers it; returns the jobs that somebody else's locks hold up.
+    pub(crate) async fn commit(&self, batch: Vec<Job>) -> Vec<Job> {
+        let mut aside = Vec::new();
+        let mut parts = vec![batch];
+        while let Some(part) = parts.pop() {
+            let Some((left, error)) = self.attempt(part).await else { continue };
+            if is_locked(&error) {
+                lane::note(&self.pool, &self.busy, &left).await;
+                let (free, locked) = self.busy.part(left);
+                // If no folder is locked now, something else is: all of them wait apart.
+                if locked.is_empty() {
+                    aside.extend(free)
+                } else {
+                    parts.push(free)
+                }
+                aside.extend(locked);
+            } else if left.len() == 1 || is_transient(&error) {
                 left.into_iter().for_each(|job| fail(job, &error));
+            } else {
+                // One message's failure must not be that of the others.
+                warn!(%error, messages = left.len(), "a batch failed; its messages are tried one by one");
+                parts.extend(left.into_iter().rev().map(|job| vec![job]));
             }
         }
+        aside
     }
 
     /// Lands the batch and answers its jobs; tries again as long as the connection is to blame. Returns what could not
@@ -106,7 +155,7 @@ impl Committer {
                 Err(error) => return Some((batch, error)),
             };
             let landings: Vec<&Landing> = batch.iter().map(|job| &job.landing).collect();
-            let error = match land(&mut connection, &landings).await {
+            let error = match land(&mut connection, &landings, Patience::Short).await {
                 Ok(placed) => {
                     self.all_done(batch, placed);
                     return None;
@@ -130,7 +179,7 @@ impl Committer {
     }
 
     /// Answers the jobs whose messages are stored although the statement failed; returns the others.
-    async fn answer_stored(&self, batch: Vec<Job>) -> Vec<Job> {
+    pub(crate) async fn answer_stored(&self, batch: Vec<Job>) -> Vec<Job> {
         let messages: Vec<MessageId> = batch.iter().map(|job| job.landing.message.id()).collect();
         let stored = match doubt::stored(&self.pool, &messages).await {
             Ok(stored) => stored,
@@ -174,6 +223,7 @@ impl Committer {
     }
 }
 
+/// Answers with what the error says of this landing.
 fn fail(job: Job, error: &sqlx::Error) {
     let error = explain(error, &job.landing);
     error!(%error, message = %job.landing.message.id(), "a message could not be stored");

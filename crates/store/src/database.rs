@@ -10,7 +10,8 @@ use tokio::sync::{Mutex, mpsc};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
-use crate::committer::{self, Committer, Job};
+use crate::committer::{self, Committer, Job, Shift};
+use crate::lane::Lane;
 use crate::notices::{self, Notices};
 use crate::numbers::{Inboxes, NumberBlock};
 use crate::transport::connect_options;
@@ -81,10 +82,13 @@ impl Store {
         let (discards, dropped) = mpsc::unbounded_channel();
         let (tasks, closed) = (TaskTracker::new(), CancellationToken::new());
         let waiting = Arc::new(Mutex::new(waiting));
+        let committer = Committer { pool: pool.clone(), notices: Arc::clone(&notices), busy: Arc::default() };
+        let (aside, held_up) = mpsc::unbounded_channel();
         for _ in 0..committer::COMMITTERS {
-            let (jobs, notices) = (Arc::clone(&waiting), Arc::clone(&notices));
-            tasks.spawn(Committer { pool: pool.clone(), jobs, notices, closed: closed.clone() }.run());
+            let (committer, jobs) = (committer.clone(), Arc::clone(&waiting));
+            tasks.spawn(Shift { committer, jobs, aside: aside.clone(), closed: closed.clone() }.run());
         }
+        tasks.spawn(Lane { committer, aside: held_up, closed: closed.clone() }.run());
         tasks.spawn(notices::send_out(pool.clone(), Arc::clone(&notices), outgoing, closed.clone()));
         tasks.spawn(notices::listen(pool.clone(), Arc::clone(&notices), closed.clone()));
         tasks.spawn(sweeper::discard(pool.clone(), dropped, closed.clone()));

@@ -51,6 +51,11 @@ impl Landing {
     pub(crate) fn weight(&self) -> usize {
         self.message.last_chunk.as_ref().map_or(0, |(_, data)| data.len()) + self.message.summary.len() + 512
     }
+
+    /// The folders that it locks.
+    pub(crate) fn folders(&self) -> impl Iterator<Item = FolderId> {
+        self.placements.iter().map(|placement| placement.folder)
+    }
 }
 
 /// How many messages go into each folder, and the place of each placement among them.
@@ -77,11 +82,30 @@ impl Places {
 /// `folder.id`, the first UID of the batch in it, UIDVALIDITY, HIGHESTMODSEQ.
 type Numbered = (i64, i64, i64, i64);
 
+/// How long a landing waits for a folder that is locked.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Patience {
+    /// Others wait for the same statement.
+    Short,
+    /// The statement is alone.
+    Long,
+}
+
+impl Patience {
+    fn setting(self) -> &'static str {
+        match self {
+            Self::Short => "1s",
+            Self::Long => "30s",
+        }
+    }
+}
+
 /// Writes the landings in one statement, which commits by itself when `connection` is in no transaction. Returns where
 /// the placements of each ended up, in order.
 pub(crate) async fn land(
     connection: &mut PgConnection,
     landings: &[&Landing],
+    patience: Patience,
 ) -> Result<Vec<Vec<Placed>>, sqlx::Error> {
     let Some(first) = landings.first() else { return Ok(Vec::new()) };
     let places = Places::of(landings);
@@ -90,7 +114,7 @@ pub(crate) async fn land(
     let query = bind_chunks(query, landings);
     let query = bind_placements(query, landings, &places);
     let query = bind_relays(query, landings);
-    let query = bind_traces(query, landings);
+    let query = bind_traces(query, landings).bind(patience.setting());
     let numbered = query.fetch_all(connection).await?;
     let numbered: BTreeMap<i64, Numbered> = numbered.into_iter().map(|row| (row.0, row)).collect();
     Ok(placed(landings, &places, &numbered))

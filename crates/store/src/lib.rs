@@ -13,6 +13,7 @@ mod folder;
 mod intake;
 mod keyring;
 mod landing;
+mod lane;
 mod notices;
 mod numbers;
 mod queue;

@@ -7,8 +7,9 @@ mod common;
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::{WHOLE, acceptance, bal, count, deliver, letter, listening_store, read, run, seal, seal_in_steps};
+use common::{WHOLE, acceptance, bal, count, deliver, direct, letter, listening_store, read, run, seal, seal_in_steps};
 use message::Span;
+use sqlx::Connection;
 use store::{Flags, FolderId, StoreError, Swept};
 use testkit::clock::FixedClock;
 use testkit::postgres::TestDatabase;
@@ -175,6 +176,52 @@ async fn a_message_without_recipients_or_for_an_unknown_bal_is_refused() {
     unknown.id = mssante::BalId(4_711);
     let message = seal(&store, b"\r\n").await;
     assert!(matches!(store.accept(acceptance(message, &[&unknown], &[])).await, Err(StoreError::NoSuchBal(_))));
+    assert_eq!(count(&database, "message").await, 0);
+}
+
+#[tokio::test]
+async fn a_locked_folder_holds_up_its_own_mail_only() {
+    let database = TestDatabase::new().await;
+    let store = database.store().await;
+    let (locked, free) = (bal(&store, "a").await, bal(&store, "b").await);
+    let mut holder = direct(&database).await;
+    let mut lock = holder.begin().await.unwrap();
+    sqlx::query("SELECT FROM folder WHERE bal_id = $1 FOR UPDATE").bind(locked.id.0).execute(&mut *lock).await.unwrap();
+    let octets = letter(10, false);
+    let (to_locked, to_both, to_free) = ([&locked], [&locked, &free], [&free]);
+    let held =
+        futures_util::future::join_all([deliver(&store, &octets, &to_locked), deliver(&store, &octets, &to_both)]);
+    let others = async {
+        for _ in 0..20 {
+            futures_util::future::join_all((0..5).map(|_| deliver(&store, &octets, &to_free))).await;
+        }
+        assert_eq!(count(&database, "folder_message").await, 100);
+        lock.rollback().await.unwrap();
+    };
+    let both = async { tokio::join!(held, others) };
+    tokio::time::timeout(Duration::from_secs(20), both).await.expect("nobody waits for the locked folder's sake");
+    assert_eq!(count(&database, "folder_message").await, 103);
+    store.close().await;
+}
+
+#[tokio::test]
+async fn closing_does_not_wait_for_a_locked_folder() {
+    let database = TestDatabase::new().await;
+    let store = database.store().await;
+    let bal = bal(&store, "a").await;
+    let mut holder = direct(&database).await;
+    let mut lock = holder.begin().await.unwrap();
+    sqlx::query("SELECT FROM folder FOR UPDATE").execute(&mut *lock).await.unwrap();
+    let message = seal(&store, &letter(10, false)).await;
+    let accepting = tokio::spawn({
+        let store = store.clone();
+        let acceptance = acceptance(message, &[&bal], &[]);
+        async move { store.accept(acceptance).await }
+    });
+    tokio::task::yield_now().await;
+    store.close().await;
+    assert!(matches!(accepting.await.unwrap(), Err(StoreError::Unavailable(_))));
+    lock.rollback().await.unwrap();
     assert_eq!(count(&database, "message").await, 0);
 }
 

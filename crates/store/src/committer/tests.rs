@@ -10,7 +10,7 @@ use testkit::postgres::{TEST_KEYRING, TestDatabase};
 use tokio::sync::oneshot;
 
 use super::Job;
-use crate::landing::{Landing, Placed, Placement, land};
+use crate::landing::{Landing, Patience, Placed, Placement, land};
 use crate::{
     Acceptance, BalRecord, DatabaseSettings, DsnParameters, Flags, KeyRing, LocalDelivery, NewBal, RelayRequest,
     SealedMessage, Source, Store, StoreParts,
@@ -85,7 +85,7 @@ async fn shapes(store: &Store, bals: &[&BalRecord]) -> Vec<Landing> {
 /// Lands past the committers, as if the answer had got lost.
 async fn land_unheard(store: &Store, landing: &Landing) -> Vec<Placed> {
     let mut connection = store.pool().acquire().await.unwrap();
-    land(&mut connection, &[landing]).await.unwrap().remove(0)
+    land(&mut connection, &[landing], Patience::Short).await.unwrap().remove(0)
 }
 
 async fn counts(database: &TestDatabase) -> Vec<i64> {
@@ -129,7 +129,7 @@ async fn what_is_stored_of_a_batch_is_answered_and_the_rest_is_stored() {
             land_unheard(&store, &landing).await;
         }
         let (reply, answer) = oneshot::channel();
-        store.jobs().try_send(Job { landing, reply }).unwrap();
+        store.jobs().try_send(Job::new(landing, reply)).unwrap();
         waiting.push(answer);
     }
     for (number, answer) in waiting.into_iter().enumerate() {

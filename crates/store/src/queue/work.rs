@@ -9,7 +9,7 @@ use sqlx::{FromRow, PgConnection};
 use time::OffsetDateTime;
 
 use super::{Claimed, DsnParameters, Outcome, QueueStatus};
-use crate::landing::land;
+use crate::landing::{Patience, land};
 use crate::trace::{self, Trace};
 use crate::{Acceptance, MessageId, QueueId, Store, StoreError};
 
@@ -130,7 +130,7 @@ impl Store {
             return Ok(0);
         }
         let placed = match &landing {
-            Some(landing) => land(&mut transaction, &[landing]).await?.pop().unwrap_or_default(),
+            Some(landing) => land(&mut transaction, &[landing], Patience::Long).await?.pop().unwrap_or_default(),
             None => Vec::new(),
         };
         transaction.commit().await?;

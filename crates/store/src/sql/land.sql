@@ -14,9 +14,13 @@ WITH unstaged AS (
     SELECT * FROM unnest($12::bigint[], $13::integer[], $14::bytea[])
 ), wanted AS MATERIALIZED (
     SELECT * FROM unnest($15::bigint[], $16::bigint[]) AS w (folder_id, messages)
+), patience AS MATERIALIZED (
+    SELECT set_config('lock_timeout', $39, true) AS set
 ), locked AS MATERIALIZED (
-    -- Everybody who locks several folders does so by ascending number: no two wait for each other.
-    SELECT id FROM folder WHERE id = ANY ($15::bigint[]) ORDER BY id FOR NO KEY UPDATE
+    -- Everybody who locks several folders does so by ascending number: no two wait for each other. The patience is set
+    -- before the first of them is looked for.
+    SELECT id FROM folder WHERE id = ANY ($15::bigint[]) AND (SELECT set IS NOT NULL FROM patience)
+    ORDER BY id FOR NO KEY UPDATE
 ), numbered AS (
     UPDATE folder f
     SET uid_next = f.uid_next + w.messages, highest_modseq = f.highest_modseq + 1
