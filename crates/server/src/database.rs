@@ -31,10 +31,20 @@ impl Database {
 
     /// The store in it.
     pub(crate) async fn open(&self, settings: &Settings, connections: u32) -> Result<Store, Failure> {
-        let keyring = KeyRing::open_or_create(&settings.keyring_file(), &SystemRandom)?;
+        let file = settings.keyring_file();
+        let was_there = file.exists();
+        let keyring = KeyRing::open_or_create(&file, &SystemRandom)?;
         let parts =
             StoreParts { keyring: Arc::new(keyring), clock: Arc::new(SystemClock), random: Arc::new(SystemRandom) };
-        Ok(Store::open(&DatabaseSettings { url: self.url.clone(), connections }, parts).await?)
+        let opened = Store::open(&DatabaseSettings { url: self.url.clone(), connections }, parts).await;
+        if opened.is_err()
+            && !was_there
+            && let Err(error) = std::fs::remove_file(&file)
+        {
+            // A fresh ring that opens nothing must not be taken for the right one by a backup.
+            tracing::warn!(file = %file.display(), %error, "a key ring that seals nothing could not be removed");
+        }
+        Ok(opened?)
     }
 
     /// Database and store for one command beside or without a running server.

@@ -14,7 +14,7 @@ use crate::config::{self, Settings};
 use crate::failure::Failure;
 use crate::{demo, serve};
 
-pub(crate) use print::{line, moment, table};
+pub(crate) use print::{json, line, moment, table};
 pub(crate) use status::get;
 
 /// MSSanté-compatible secure mail server.
@@ -84,13 +84,16 @@ impl Cli {
             Command::Bal(command) => command.run(&settings()?, self.json).await,
             Command::Rules => rules::print(self.json),
             Command::Status => status::print(&settings()?, self.json).await,
-            Command::Demo(args) => demo::run(args).await,
+            Command::Demo(args) => {
+                let audience = if self.json { demo::Audience::Programs } else { demo::Audience::People };
+                demo::run(args, audience).await
+            }
         }
     }
 }
 
 fn check_config(settings: &Settings, json: bool) -> Result<(), Failure> {
-    let serve::Inspection { list, certificate_not_after, expiry } = serve::inspect(settings)?;
+    let serve::Inspection { list, certificate_not_after, expiry, unbound } = serve::inspect(settings)?;
     let domains = settings.operator.domains.iter().map(ToString::to_string).collect::<Vec<_>>();
     let facts = serde_json::json!({
         "hostname": settings.operator.hostname,
@@ -103,6 +106,12 @@ fn check_config(settings: &Settings, json: bool) -> Result<(), Failure> {
     print::facts(&facts, json)?;
     for warning in settings.warnings().into_iter().chain(expiry) {
         eprintln!("warning: {warning}");
+    }
+    for domain in unbound {
+        eprintln!(
+            "warning: the trust list does not name the certificate of tls.certificate_file for our domain {domain}; \
+             other operators will refuse its mail"
+        );
     }
     let unlisted: Vec<_> = settings.operator.domains.iter().filter(|domain| !list.lists(domain)).collect();
     for domain in unlisted {

@@ -1,5 +1,6 @@
 //! What makes a configuration usable beyond its types.
 
+use std::net::SocketAddr;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -22,10 +23,56 @@ impl Settings {
                 self.http.listen
             ));
         }
+        self.check_listeners()?;
+        self.check_log()?;
+        if let Some(url) = &self.database.url
+            && !["postgres://", "postgresql://"].iter().any(|scheme| url.expose_secret().starts_with(scheme))
+        {
+            return Err(
+                "database.url does not begin with postgres://; leave it out for a private PostgreSQL".to_owned()
+            );
+        }
         if self.database.url.is_some() && self.database.url_file.is_some() {
             return Err("database.url and database.url_file are both set; keep one".to_owned());
         }
         Ok(())
+    }
+
+    fn check_listeners(&self) -> Result<(), String> {
+        let all = [
+            ("hop.listen", &self.hop.listen),
+            ("submission.listen_starttls", &self.submission.listen_starttls),
+            ("submission.listen_tls", &self.submission.listen_tls),
+            ("imap.listen_starttls", &self.imap.listen_starttls),
+            ("imap.listen_tls", &self.imap.listen_tls),
+        ];
+        let http = ("http.listen", self.http.listen);
+        let mut seen: Vec<(&str, SocketAddr)> = Vec::new();
+        for (setting, address) in
+            all.iter().flat_map(|(setting, list)| list.iter().map(|a| (*setting, *a))).chain([http])
+        {
+            if let Some((other, _)) = seen.iter().find(|(_, taken)| *taken == address && address.port() != 0) {
+                return Err(format!("{setting} and {other} are both {address}; give each its own port"));
+            }
+            seen.push((setting, address));
+        }
+        Ok(())
+    }
+
+    /// A word that is no level would be taken for the name of a module, and nothing be logged.
+    fn check_log(&self) -> Result<(), String> {
+        let levels = ["off", "error", "warn", "info", "debug", "trace"];
+        let wrong = self.log.level.split(',').map(str::trim).find(|part| {
+            let level = part.rsplit('=').next().unwrap_or_default();
+            !levels.contains(&level.to_ascii_lowercase().as_str())
+        });
+        match wrong {
+            Some(part) => Err(format!(
+                "log.level: '{part}' is not a level; write one of {}, or per module: \"info,smtp=debug\"",
+                levels.join(", ")
+            )),
+            None => Ok(()),
+        }
     }
 
     fn check_operator(&self) -> Result<(), String> {

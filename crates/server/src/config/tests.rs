@@ -113,6 +113,13 @@ fn what_cannot_work_is_refused_with_the_setting_that_is_wrong() {
         ("[submission]\nhashing_jobs = 0", "submission.hashing_jobs"),
         ("[hop]\nclient_certificate = \"requested\"", "hop.client_certificate must be \"required\""),
         ("[hop]\nclient_certificate = \"off\"", "hop.client_certificate must be \"required\""),
+        ("[database]\nurl = \"mysql://x\"", "database.url"),
+        ("[log]\nlevel = \"loud\"", "log.level: 'loud'"),
+        ("[log]\nlevel = \"info,smtp=loud\"", "log.level"),
+        (
+            "[hop]\nlisten = [\"127.0.0.1:993\"]\n[imap]\nlisten_tls = [\"127.0.0.1:993\"]",
+            "imap.listen_tls and hop.listen",
+        ),
         ("[database]\nurl = \"postgres://x\"\nurl_file = \"/dev/null\"", "database.url"),
     ] {
         let error = checked(&format!("{SMALLEST}\n{section}\n")).unwrap_err();

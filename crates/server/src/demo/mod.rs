@@ -11,19 +11,28 @@ mod steps;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::cli::{DemoArgs, line};
+use crate::cli::{DemoArgs, json, line};
 use crate::failure::Failure;
 use operator::Operator;
 use plan::Plan;
 use scenario::Scenario;
 use site::{OperatorFiles, Site};
 
+/// For whom the demonstration prints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Audience {
+    /// Tables, and how to set up a mail client.
+    People,
+    /// One JSON object: the steps. The sheet has the rest.
+    Programs,
+}
+
 /// Makes the site, starts both operators, runs the scenario, and cleans up whatever happened.
-pub(crate) async fn run(args: DemoArgs) -> Result<(), Failure> {
+pub(crate) async fn run(args: DemoArgs, audience: Audience) -> Result<(), Failure> {
     let stop = Stop::listen()?;
     let plans = [Plan::hospital(args.port_base), Plan::pharmacy(args.port_base)];
     let (site, files) = Site::make(args.dir.clone(), &plans)?;
-    let result = operate(&args, &site, plans, files, stop).await;
+    let result = operate((&args, audience), &site, plans, files, stop).await;
     if matches!(result, Ok(()) | Err(Failure::Interrupted)) {
         site.remove();
     } else {
@@ -34,7 +43,7 @@ pub(crate) async fn run(args: DemoArgs) -> Result<(), Failure> {
 
 /// From the first started process to the last stopped one.
 async fn operate(
-    args: &DemoArgs,
+    (args, audience): (&DemoArgs, Audience),
     site: &Site,
     plans: [Plan; 2],
     files: [OperatorFiles; 2],
@@ -42,7 +51,7 @@ async fn operate(
 ) -> Result<(), Failure> {
     let mut operators = start(plans, files)?;
     let shown = tokio::select! {
-        shown = show(args, site, &mut operators) => shown,
+        shown = show(args, audience, site, &mut operators) => shown,
         () = stop.wait() => Err(Failure::Interrupted),
     };
     if shown.is_ok() && !args.once {
@@ -71,23 +80,34 @@ fn start([hospital, pharmacy]: [Plan; 2], [ours, theirs]: [OperatorFiles; 2]) ->
 }
 
 /// Everything up to the point where a person could take over.
-async fn show(args: &DemoArgs, site: &Site, operators: &mut [Operator; 2]) -> Result<(), Failure> {
-    line("Starting two operators, each with its own PostgreSQL…")?;
+async fn show(args: &DemoArgs, audience: Audience, site: &Site, operators: &mut [Operator; 2]) -> Result<(), Failure> {
+    if audience == Audience::People {
+        line("Starting two operators, each with its own PostgreSQL…")?;
+    }
     for operator in operators.iter_mut() {
         operator.until_ready(0).await?;
         operator.create_bals().await?;
     }
     let [hospital, pharmacy] = &*operators;
-    guide::places(site, [hospital, pharmacy])?;
+    if audience == Audience::People {
+        guide::places(site, [hospital, pharmacy])?;
+    }
     let steps = Scenario { site, hospital, pharmacy }.run().await;
-    steps.print()?;
+    match audience {
+        Audience::People => steps.print()?,
+        Audience::Programs => json(&steps.json())?,
+    }
     if !steps.all_held() {
         return Err(Failure::Refused("not everything held".to_owned()));
     }
     if let Some(file) = &args.sheet {
         sheet::write(file, site, [hospital, pharmacy])?;
     }
-    if args.once { line("Everything held.") } else { guide::mail_clients(site, [hospital, pharmacy]) }
+    match audience {
+        Audience::Programs => Ok(()),
+        Audience::People if args.once => line("Everything held."),
+        Audience::People => guide::mail_clients(site, [hospital, pharmacy]),
+    }
 }
 
 /// Ctrl-C or SIGTERM.

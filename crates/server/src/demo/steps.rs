@@ -39,6 +39,19 @@ impl Steps {
         self.steps.iter().all(|step| step.outcome.is_ok())
     }
 
+    /// The steps with their times, for programs.
+    pub(super) fn json(&self) -> serde_json::Value {
+        let steps = self.steps.iter().map(|step| {
+            serde_json::json!({
+                "step": step.name,
+                "held": step.outcome.is_ok(),
+                "seen": step.outcome.as_ref().unwrap_or_else(|why| why),
+                "milliseconds": step.took.as_secs_f64() * 1000.0,
+            })
+        });
+        serde_json::json!({ "held": self.all_held(), "steps": steps.collect::<Vec<_>>() })
+    }
+
     /// The table of steps with their times.
     pub(super) fn print(&self) -> Result<(), Failure> {
         let rows = self.steps.iter().enumerate().map(|(index, step)| {

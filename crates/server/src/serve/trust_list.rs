@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use mssante::Clock;
+use mssante::{Clock, Domain};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use time::OffsetDateTime;
-use trust::{SignaturePolicy, TrustList, TrustSpace};
+use trust::{DistinguishedName, SignaturePolicy, TrustList, TrustSpace};
 
 use super::expiry;
 use super::node::Tls;
@@ -22,6 +22,8 @@ pub(crate) struct Inspection {
     pub(crate) certificate_not_after: OffsetDateTime,
     /// What to say if that is soon.
     pub(crate) expiry: Option<String>,
+    /// Our listed domains for which the list names another certificate than ours.
+    pub(crate) unbound: Vec<Domain>,
 }
 
 /// Everything that `serve` would read from files, for `check-config`.
@@ -29,7 +31,18 @@ pub(crate) fn inspect(settings: &Settings) -> Result<Inspection, Failure> {
     let tls = Tls::load(settings)?;
     let list = read(settings).map_err(Failure::Configuration)?;
     let expiry = expiry::warning(&tls, SystemClock.now());
-    Ok(Inspection { list, certificate_not_after: tls.first_end(), expiry })
+    let unbound = unbound(settings, &list)?;
+    Ok(Inspection { list, certificate_not_after: tls.first_end(), expiry, unbound })
+}
+
+fn unbound(settings: &Settings, list: &TrustList) -> Result<Vec<Domain>, Failure> {
+    let file = &settings.tls.certificate_file;
+    let why = |error: &dyn std::fmt::Display| Failure::Configuration(format!("{}: {error}", file.display()));
+    let certificate = CertificateDer::from_pem_file(file).map_err(|error| why(&error))?;
+    let name = DistinguishedName::of_certificate(&certificate).map_err(|error| why(&error))?;
+    let how = settings.trust_list.dn_match.into();
+    let domains = settings.operator.domains.iter();
+    Ok(domains.filter(|domain| list.lists(domain) && !list.binds(domain, &name, how)).cloned().collect())
 }
 
 /// The trust space with the list of the configuration. Without a usable list the server still
