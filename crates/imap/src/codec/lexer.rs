@@ -33,6 +33,21 @@ impl<'a> Lexer<'a> {
         self.word(is_atom_char).map(|atom| atom.to_ascii_uppercase())
     }
 
+    /// `word` in any case, as a whole atom.
+    pub(super) fn word_is(&mut self, word: &str) -> Option<()> {
+        let start = self.at;
+        if self.atom().is_some_and(|atom| atom == word) {
+            return Some(());
+        }
+        self.at = start;
+        None
+    }
+
+    /// `sequence-set`, roughly.
+    pub(super) fn set(&mut self) -> Option<String> {
+        self.word(|b| b.is_ascii_digit() || matches!(b, b'*' | b':' | b','))
+    }
+
     /// `astring`
     pub(super) fn astring(&mut self) -> Option<Vec<u8>> {
         self.string().or_else(|| self.word(is_astring_char).map(String::into_bytes))

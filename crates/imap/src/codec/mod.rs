@@ -1,11 +1,12 @@
 //! Commands as the session sees them: imap-codec's, and those that it cannot read.
 //!
 //! This is the only place that knows imap-codec. What it lacks is read here by hand
-//! (extended LIST, [`list`]) or bent into what it takes (quoted strings with octets above 127).
+//! (extended LIST, [`list`]; the nesting of SEARCH, [`search`]) or bent into what it takes (quoted strings with octets above 127).
 
 pub(crate) mod fields;
 mod lexer;
 pub(crate) mod list;
+mod search;
 
 use imap_codec::CommandCodec;
 use imap_codec::decode::Decoder;
@@ -80,6 +81,9 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Command, Undecodable> {
             .ok_or_else(|| undecodable(bytes));
     }
     let bytes = &*without_eight_bit_quotes(bytes);
+    if search::is_search(bytes) {
+        return search::decode(bytes).ok_or_else(|| undecodable(bytes));
+    }
     match CommandCodec::default().decode(bytes) {
         Ok(([], command)) => {
             let tag = command.tag.inner().to_owned();
