@@ -28,6 +28,8 @@ check: ## Format, clippy and rustdoc without warnings, rule index
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --quiet
 	$(CARGO) xtask rules
+	@! $(CARGO) tree --package server --edges normal --prefix none --format '{p} {f}' | grep '^testkit .*database' || \
+	{ echo "the binary carries the test databases of testkit: enable that feature in dev-dependencies only"; exit 1; }
 
 index: ## Write docs/conformity/README.md from the rule index
 	$(CARGO) xtask rules --write
@@ -40,5 +42,5 @@ audit: ## Licences, bans, sources, advisories (cargo-deny; takes minutes to inst
 
 bench: ## Load generator against a release build (ARGS="--json FILE" for the numbers)
 	@scripts/install-deps.sh bench
-	$(CARGO) build --release --package server --package bench
+	$(CARGO) build --release --package server
 	$(CARGO) run --release --quiet --package bench -- $(ARGS)

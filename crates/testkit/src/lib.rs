@@ -6,4 +6,5 @@ pub mod clock;
 pub mod letter;
 pub mod list;
 pub mod pki;
+#[cfg(feature = "database")]
 pub mod postgres;
