@@ -14,6 +14,8 @@ use crate::{FolderId, MessageId, StoreError};
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Time between two questions.
 const AGAIN: Duration = Duration::from_millis(250);
+/// How often a transaction is tried.
+const TRIES: u32 = 4;
 
 /// Those of `messages` that are stored.
 pub(crate) async fn stored(pool: &PgPool, messages: &[MessageId]) -> Result<BTreeSet<MessageId>, sqlx::Error> {
@@ -39,6 +41,26 @@ async fn ask(pool: &PgPool, messages: &[MessageId]) -> Result<BTreeSet<MessageId
         .fetch_all(pool)
         .await?;
     Ok(ids.into_iter().map(MessageId).collect())
+}
+
+/// Whether this landing is stored.
+pub(crate) async fn is_stored(pool: &PgPool, landing: &Landing) -> Result<bool, sqlx::Error> {
+    Ok(!stored(pool, &[landing.message.id()]).await?.is_empty())
+}
+
+/// Repeats a transaction that does no harm when it happens twice, as long as the connection or a deadlock is to blame.
+pub(crate) async fn insisting<T, F>(work: impl Fn() -> F) -> Result<T, sqlx::Error>
+where
+    F: Future<Output = Result<T, sqlx::Error>>,
+{
+    let mut tries = 1;
+    loop {
+        match work().await {
+            Err(error) if is_transient(&error) && tries < TRIES => tokio::time::sleep(AGAIN * tries).await,
+            done => return done,
+        }
+        tries += 1;
+    }
 }
 
 /// Where the placements of a landing that is stored are, in its order. A delivery is known by its BAL, wherever it was

@@ -46,12 +46,12 @@ impl Trace {
     }
 
     pub(crate) async fn insert(self, connection: &mut PgConnection) -> Result<(), StoreError> {
-        insert_all(&[self], connection).await
+        Ok(insert_all(&[self], connection).await?)
     }
 }
 
 /// Adds the lines in one statement.
-pub(crate) async fn insert_all(traces: &[Trace], connection: &mut PgConnection) -> Result<(), StoreError> {
+pub(crate) async fn insert_all(traces: &[Trace], connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     sqlx::query(
         "INSERT INTO trace (at, event, message_id, bal_id, peer, detail)
          SELECT * FROM unnest($1::timestamptz[], $2::text[], $3::bigint[], $4::bigint[], $5::text[], $6::jsonb[])",

@@ -181,7 +181,8 @@ impl Store {
                  WHERE folder_id = $1 AND flags & 8 <> 0 AND ($2::bigint[] IS NULL OR uid = ANY($2))
                  RETURNING uid, message_id),
              unreferenced AS (
-                 INSERT INTO sweep_candidate (message_id, since) SELECT DISTINCT message_id, $4 FROM gone
+                 INSERT INTO sweep_candidate (message_id, since)
+                 SELECT DISTINCT message_id, $4 FROM gone ORDER BY message_id
                  ON CONFLICT (message_id) DO UPDATE SET since = excluded.since)
              INSERT INTO expunged (folder_id, modseq, uid) SELECT $1, $3, uid FROM gone RETURNING uid",
         )

@@ -247,7 +247,8 @@ async fn empty_and_delete(
 ) -> Result<(), StoreError> {
     sqlx::query(
         "WITH gone AS (DELETE FROM folder_message WHERE folder_id = $1 RETURNING message_id)
-         INSERT INTO sweep_candidate (message_id, since) SELECT DISTINCT message_id, $2 FROM gone
+         INSERT INTO sweep_candidate (message_id, since)
+         SELECT DISTINCT message_id, $2 FROM gone ORDER BY message_id
          ON CONFLICT (message_id) DO UPDATE SET since = excluded.since",
     )
     .bind(id.0)

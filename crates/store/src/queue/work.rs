@@ -9,7 +9,8 @@ use sqlx::{FromRow, PgConnection};
 use time::OffsetDateTime;
 
 use super::{Claimed, DsnParameters, Outcome, QueueStatus};
-use crate::landing::{Patience, land};
+use crate::doubt;
+use crate::landing::{Landing, Patience, Placed, land};
 use crate::trace::{self, Trace};
 use crate::{Acceptance, MessageId, QueueId, Store, StoreError};
 
@@ -102,7 +103,15 @@ impl Store {
     }
 
     /// Writes outcomes down, each only if its lease is still ours; returns how many were.
+    ///
+    /// A lost connection or a deadlock is followed by another try; the fence makes that harmless. If the answer to the
+    /// first try got lost, its entries are settled and not counted: less than was asked for does not prove that
+    /// another process has the rest.
     pub async fn settle(&self, outcomes: &[(QueueId, i64, Outcome)]) -> Result<u64, StoreError> {
+        Ok(doubt::insisting(|| self.settle_once(outcomes)).await?)
+    }
+
+    async fn settle_once(&self, outcomes: &[(QueueId, i64, Outcome)]) -> Result<u64, sqlx::Error> {
         let mut transaction = self.pool().begin().await?;
         let settled = settle_in(&mut transaction, outcomes, self.clock().now()).await?;
         transaction.commit().await?;
@@ -111,7 +120,8 @@ impl Store {
 
     /// Ends entries of one message for good and accepts the report on them, in one transaction. If one of the
     /// leases is not ours any more, nothing happens and 0 is returned: the report would tell of a recipient whom
-    /// another process may be serving. What is still ours comes due again when its lease ends.
+    /// another process may be serving. What is still ours comes due again when its lease ends. Tried again as
+    /// [`Store::settle`] is; without a report, 0 may then also stand for entries that the first try ended.
     pub async fn settle_failed(
         &self,
         failed: &[(QueueId, i64, String)],
@@ -123,21 +133,42 @@ impl Store {
         };
         let outcomes: Vec<_> =
             failed.iter().map(|(id, fence, reply)| (*id, *fence, Outcome::Failed { reply: reply.clone() })).collect();
-        let mut transaction = self.pool().begin().await?;
-        let settled = settle_in(&mut transaction, &outcomes, self.clock().now()).await?;
-        if settled < outcomes.len() as u64 {
-            transaction.rollback().await?;
-            return Ok(0);
-        }
-        let placed = match &landing {
-            Some(landing) => land(&mut transaction, &[landing], Patience::Long).await?.pop().unwrap_or_default(),
-            None => Vec::new(),
+        let placed = match doubt::insisting(|| self.fail_once(&outcomes, landing.as_ref())).await {
+            Ok(Some(placed)) => placed,
+            Ok(None) => return Ok(0),
+            // The answer to an earlier try may have got lost.
+            Err(error) => match &landing {
+                Some(landing) if doubt::is_stored(self.pool(), landing).await? => {
+                    doubt::placed(self.pool(), landing).await?
+                }
+                _ => return Err(error.into()),
+            },
         };
-        transaction.commit().await?;
         if let Some(landing) = landing {
             self.notices().landed(landing, &placed);
         }
-        Ok(settled)
+        Ok(outcomes.len() as u64)
+    }
+
+    /// Where the report ended up; `None` if a lease is not ours any more. The report comes first: whoever locks a
+    /// folder and candidates of the sweeper locks the folder first.
+    async fn fail_once(
+        &self,
+        outcomes: &[(QueueId, i64, Outcome)],
+        report: Option<&Landing>,
+    ) -> Result<Option<Vec<Placed>>, sqlx::Error> {
+        let mut transaction = self.pool().begin().await?;
+        let placed = match report {
+            Some(report) => land(&mut transaction, &[report], Patience::Long).await?.pop().unwrap_or_default(),
+            None => Vec::new(),
+        };
+        let settled = settle_in(&mut transaction, outcomes, self.clock().now()).await?;
+        if settled < outcomes.len() as u64 {
+            transaction.rollback().await?;
+            return Ok(None);
+        }
+        transaction.commit().await?;
+        Ok(Some(placed))
     }
 
     /// Gives back entries that were not tried: due at once, and the attempt is not counted.
@@ -230,7 +261,7 @@ async fn settle_in(
     connection: &mut PgConnection,
     outcomes: &[(QueueId, i64, Outcome)],
     now: OffsetDateTime,
-) -> Result<u64, StoreError> {
+) -> Result<u64, sqlx::Error> {
     let (deferred, ended): (Vec<_>, Vec<_>) =
         outcomes.iter().partition(|(_, _, outcome)| matches!(outcome, Outcome::Deferred { .. }));
     let mut settled = defer(connection, &deferred).await?;
@@ -242,7 +273,7 @@ async fn settle_in(
 
 type Ending<'a> = &'a (QueueId, i64, Outcome);
 
-async fn defer(connection: &mut PgConnection, outcomes: &[Ending<'_>]) -> Result<Vec<SettledRow>, StoreError> {
+async fn defer(connection: &mut PgConnection, outcomes: &[Ending<'_>]) -> Result<Vec<SettledRow>, sqlx::Error> {
     if outcomes.is_empty() {
         return Ok(Vec::new());
     }
@@ -250,10 +281,10 @@ async fn defer(connection: &mut PgConnection, outcomes: &[Ending<'_>]) -> Result
         Outcome::Deferred { next_attempt, .. } => Some(*next_attempt),
         Outcome::HandedOver { .. } | Outcome::Failed { .. } => None,
     });
-    Ok(sqlx::query_as(
+    sqlx::query_as(
         "UPDATE queue q SET due_at = o.due_at, lease_until = NULL, last_reply = o.reply
          FROM unnest($1::bigint[], $2::bigint[], $3::timestamptz[], $4::text[]) AS o (id, fence, due_at, reply)
-         WHERE q.id = o.id AND q.fence = o.fence
+         WHERE q.id = o.id AND q.fence = o.fence AND q.lease_until IS NOT NULL
          RETURNING q.id, q.message_id, q.recipient",
     )
     .bind(ids(outcomes))
@@ -261,7 +292,7 @@ async fn defer(connection: &mut PgConnection, outcomes: &[Ending<'_>]) -> Result
     .bind(waits.collect::<Vec<_>>())
     .bind(outcomes.iter().map(|(_, _, outcome)| outcome.reply()).collect::<Vec<_>>())
     .fetch_all(connection)
-    .await?)
+    .await
 }
 
 /// Entries that are over leave the queue; their messages may have lost the last reference.
@@ -269,7 +300,7 @@ async fn end(
     connection: &mut PgConnection,
     outcomes: &[Ending<'_>],
     now: OffsetDateTime,
-) -> Result<Vec<SettledRow>, StoreError> {
+) -> Result<Vec<SettledRow>, sqlx::Error> {
     if outcomes.is_empty() {
         return Ok(Vec::new());
     }
@@ -283,7 +314,8 @@ async fn end(
     .fetch_all(&mut *connection)
     .await?;
     sqlx::query(
-        "INSERT INTO sweep_candidate (message_id, since) SELECT DISTINCT unnest($1::bigint[]), $2::timestamptz
+        "INSERT INTO sweep_candidate (message_id, since)
+         SELECT DISTINCT id, $2::timestamptz FROM unnest($1::bigint[]) AS id ORDER BY id
          ON CONFLICT (message_id) DO UPDATE SET since = excluded.since",
     )
     .bind(rows.iter().map(|row| row.message_id).collect::<Vec<_>>())
