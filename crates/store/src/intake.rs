@@ -90,20 +90,28 @@ impl Intake {
         let sealed = self.key.seal_chunk(self.chunks, &self.plain);
         self.staging.staged = true;
         // Not flushed on its own: the commit of the acceptance comes later in the same write-ahead log and flushes
-        // what is before it. The marker is renewed, so that a slow intake is not taken for a dead one.
-        sqlx::query(
+        // what is before it. The marker is renewed, so that a slow intake is not taken for a dead one; only the first
+        // chunk makes it, because a marker that is gone was swept, and the chunks before with it.
+        let statement = if self.chunks == 0 {
             "WITH quick AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true)),
-                  marker AS (
-                      INSERT INTO staged_message (id, touched_at) SELECT $1, $4 FROM quick
-                      ON CONFLICT (id) DO UPDATE SET touched_at = excluded.touched_at)
-             INSERT INTO message_chunk (message_id, n, data) VALUES ($1, $2, $3)",
-        )
-        .bind(self.id().0)
-        .bind(self.chunks.cast_signed())
-        .bind(sealed)
-        .bind(self.store.clock().now())
-        .execute(self.store.pool())
-        .await?;
+                  marker AS (INSERT INTO staged_message (id, touched_at) SELECT $1, $4 FROM quick RETURNING id)
+             INSERT INTO message_chunk (message_id, n, data) SELECT id, $2, $3 FROM marker"
+        } else {
+            "WITH quick AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true)),
+                  marker AS (UPDATE staged_message SET touched_at = $4 FROM quick WHERE id = $1 RETURNING id)
+             INSERT INTO message_chunk (message_id, n, data) SELECT id, $2, $3 FROM marker"
+        };
+        let stored = sqlx::query(statement)
+            .bind(self.id().0)
+            .bind(self.chunks.cast_signed())
+            .bind(sealed)
+            .bind(self.store.clock().now())
+            .execute(self.store.pool())
+            .await?;
+        if stored.rows_affected() != 1 {
+            let what = format!("the intake of {} took too long; its chunks were swept", self.id());
+            return Err(StoreError::inconsistent("staged_message", what));
+        }
         self.chunks += 1;
         self.plain.clear();
         Ok(())
@@ -127,6 +135,7 @@ impl Intake {
             wrapped: self.wrapped,
             digest: self.digest.finish(),
             last_chunk,
+            staged_chunks: self.chunks,
             staging: self.staging,
         })
     }
@@ -157,6 +166,8 @@ pub struct SealedMessage {
     pub(crate) digest: digest::Digest,
     /// Number and sealed octets of the last chunk; the others are staged. An empty message has none.
     pub(crate) last_chunk: Option<(u32, Vec<u8>)>,
+    /// How many chunks are stored ahead of the acceptance.
+    pub(crate) staged_chunks: u32,
     staging: Staging,
 }
 

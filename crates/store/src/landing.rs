@@ -153,7 +153,7 @@ fn bind_messages<'q>(query: Query<'q>, landings: &[&'q Landing]) -> Query<'q> {
         .bind(column(messages(), |m| m.wrapped.octets.as_slice()))
         .bind(column(messages(), |m| m.digest.as_ref()))
         .bind(column(messages(), |m| m.summary.as_slice()))
-        .bind(column(messages(), SealedMessage::is_staged))
+        .bind(column(messages(), |m| i64::from(m.staged_chunks)))
 }
 
 fn bind_chunks<'q>(query: Query<'q>, landings: &[&'q Landing]) -> Query<'q> {

@@ -322,6 +322,32 @@ async fn a_message_whose_chunks_were_swept_is_not_accepted() {
 }
 
 #[tokio::test]
+async fn an_intake_that_was_swept_while_it_paused_does_not_go_on_without_its_beginning() {
+    let database = TestDatabase::new().await;
+    let clock = Arc::new(FixedClock::at(datetime!(2026-11-20 12:00 UTC)));
+    let store = database.store_at(clock.clone()).await;
+    let mut slow = store.begin_intake().await.unwrap();
+    slow.write(&letter(600_000, true)).await.unwrap();
+    clock.advance(time::Duration::minutes(61));
+    assert_eq!(store.sweep().await.unwrap(), Swept { staged: 1, messages: 0 });
+    let late = slow.write(&letter(600_000, true)).await;
+    assert!(matches!(late, Err(StoreError::Inconsistent { table: "staged_message", .. })), "{late:?}");
+    assert_eq!(count(&database, "message_chunk").await, 0);
+}
+
+#[tokio::test]
+async fn a_message_that_lacks_a_chunk_is_not_accepted() {
+    let database = TestDatabase::new().await;
+    let store = database.store().await;
+    let bal = bal(&store, "a").await;
+    let message = seal(&store, &letter(600_000, true)).await;
+    run(&database, "DELETE FROM message_chunk WHERE n = 0").await;
+    let refused = store.accept(acceptance(message, &[&bal], &[])).await;
+    assert!(matches!(refused, Err(StoreError::Inconsistent { table: "message_chunk", .. })), "{refused:?}");
+    assert_eq!(count(&database, "message").await, 0);
+}
+
+#[tokio::test]
 async fn a_body_goes_when_its_last_reference_is_gone() {
     let database = TestDatabase::new().await;
     let clock = Arc::new(FixedClock::at(datetime!(2026-11-20 12:00 UTC)));

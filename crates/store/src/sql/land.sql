@@ -1,14 +1,17 @@
 -- Messages and all that belongs to their acceptance, many at once: one statement, one round trip, one commit.
 -- Foreign keys are checked at its end, so the order of the parts does not matter to them.
 WITH unstaged AS (
-    -- A staged message lands only if its chunks were not discarded meanwhile; else the references below fail.
+    -- A staged message lands only if its chunks are all there and were not swept meanwhile; else the references below
+    -- fail.
     DELETE FROM staged_message WHERE id = ANY ($1::bigint[]) RETURNING id
 ), bodies AS (
     INSERT INTO message (id, size, header_size, key_id, wrapped_key, digest, summary, chunk_size, accepted_at)
     SELECT m.id, m.size, m.header_size, m.key_id, m.wrapped_key, m.digest, m.summary, $10, $11
-    FROM unnest($2::bigint[], $3::bigint[], $4::integer[], $5::text[], $6::bytea[], $7::bytea[], $8::bytea[], $9::boolean[])
+    FROM unnest($2::bigint[], $3::bigint[], $4::integer[], $5::text[], $6::bytea[], $7::bytea[], $8::bytea[], $9::bigint[])
          AS m (id, size, header_size, key_id, wrapped_key, digest, summary, staged)
-    WHERE NOT m.staged OR EXISTS (SELECT FROM unstaged WHERE unstaged.id = m.id)
+    WHERE m.staged = 0
+       OR EXISTS (SELECT FROM unstaged WHERE unstaged.id = m.id)
+      AND m.staged = (SELECT count(*) FROM message_chunk c WHERE c.message_id = m.id)
 ), chunks AS (
     INSERT INTO message_chunk (message_id, n, data)
     SELECT * FROM unnest($12::bigint[], $13::integer[], $14::bytea[])
