@@ -26,6 +26,7 @@ async fn live(store: &Store) {
     store.copy(inbox, &[1, 2], trash).await.unwrap();
     store.move_messages(inbox, &[2], trash).await.unwrap();
     store.change_flags(inbox, &[1], &FlagChange::Add(deleted)).await.unwrap();
+    store.expunge(inbox, Some(&[2])).await.unwrap();
     store.expunge(inbox, None).await.unwrap();
     store.changes(inbox, 1).await.unwrap();
     store.folder_status(trash).await.unwrap();
@@ -42,6 +43,47 @@ async fn live(store: &Store) {
     store.make_due(&Domain::parse("p.fr").unwrap()).await.unwrap();
     store.next_due().await.unwrap();
     store.sweep().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_few_messages_of_a_large_folder_are_found_without_reading_the_others() {
+    const OTHERS: i64 = 5_000;
+    let database = TestDatabase::new().await;
+    let store = database.store().await;
+    let bal = bal(&store, "a").await;
+    let message = deliver(&store, &letter(10, false), &[&bal]).await;
+    let inbox = store.open_folder(bal.id, "INBOX", false).await.unwrap().folder.id;
+    let trash = store.open_folder(bal.id, "Trash", false).await.unwrap().folder.id;
+    let fill = format!(
+        "INSERT INTO folder_message (folder_id, message_id, uid, modseq, internal_date, size, flags)
+         SELECT {}, {}, 1 + n, 2, now(), 1, 8 FROM generate_series(1, {OTHERS}) AS n",
+        inbox.0, message.0
+    );
+    run(&database, &fill).await;
+    run(&database, &format!("UPDATE folder SET uid_next = {} WHERE id = {}", OTHERS + 2, inbox.0)).await;
+    run(&database, "ANALYZE").await;
+    store.close().await;
+    let before = rows_read(&database).await;
+    let store = database.store().await;
+    store.copy(inbox, &[17, 4_000], trash).await.unwrap();
+    store.move_messages(inbox, &[18, 4_001], trash).await.unwrap();
+    store.change_flags(inbox, &[19], &FlagChange::Add(Flags { seen: true, ..Flags::default() })).await.unwrap();
+    assert_eq!(store.expunge(inbox, Some(&[20, 4_002])).await.unwrap(), [20, 4_002]);
+    store.close().await;
+    let read = rows_read(&database).await - before;
+    assert!(read < 100, "{read} rows of folder_message were read for seven");
+}
+
+/// Rows of `folder_message` that were read, by an index or without.
+async fn rows_read(database: &TestDatabase) -> i64 {
+    // Counters are complete when the sessions have ended.
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    sqlx::query_scalar(
+        "SELECT (seq_tup_read + idx_tup_fetch)::bigint FROM pg_stat_user_tables WHERE relname = 'folder_message'",
+    )
+    .fetch_one(&mut direct(database).await)
+    .await
+    .unwrap()
 }
 
 #[tokio::test]

@@ -175,32 +175,30 @@ impl Store {
     pub async fn expunge(&self, folder: FolderId, uids: Option<&[Uid]>) -> Result<Vec<Uid>, StoreError> {
         let mut transaction = self.pool().begin().await?;
         let modseq = next_modseq(&mut transaction, folder).await?;
-        let gone: Vec<i64> = sqlx::query_scalar(
-            "WITH gone AS (
-                 DELETE FROM folder_message
-                 WHERE folder_id = $1 AND flags & 8 <> 0 AND ($2::bigint[] IS NULL OR uid = ANY($2))
-                 RETURNING uid, message_id),
-             unreferenced AS (
-                 INSERT INTO sweep_candidate (message_id, since)
-                 SELECT DISTINCT message_id, $4 FROM gone ORDER BY message_id
-                 ON CONFLICT (message_id) DO UPDATE SET since = excluded.since)
-             INSERT INTO expunged (folder_id, modseq, uid) SELECT $1, $3, uid FROM gone RETURNING uid",
-        )
-        .bind(folder.0)
-        .bind(uids.map(uid_column))
-        .bind(modseq)
-        .bind(self.clock().now())
-        .fetch_all(&mut *transaction)
-        .await?;
+        let gone = remove_deleted(&mut transaction, folder, uids).await?;
         if gone.is_empty() {
             transaction.rollback().await?;
             return Ok(Vec::new());
         }
+        let (mut uids, messages): (Vec<i64>, Vec<i64>) = gone.into_iter().unzip();
+        sqlx::query(
+            "WITH unreferenced AS (
+                 INSERT INTO sweep_candidate (message_id, since)
+                 SELECT DISTINCT id, $4 FROM unnest($5::bigint[]) AS id ORDER BY id
+                 ON CONFLICT (message_id) DO UPDATE SET since = excluded.since)
+             INSERT INTO expunged (folder_id, modseq, uid) SELECT $1, $3, unnest($2::bigint[])",
+        )
+        .bind(folder.0)
+        .bind(&uids)
+        .bind(modseq)
+        .bind(self.clock().now())
+        .bind(messages)
+        .execute(&mut *transaction)
+        .await?;
         transaction.commit().await?;
         self.notices().folder_changed(folder, narrow(modseq)?);
-        let mut uids = gone.into_iter().map(narrow).collect::<Result<Vec<Uid>, _>>()?;
         uids.sort_unstable();
-        Ok(uids)
+        uids.into_iter().map(narrow).collect()
     }
 }
 
@@ -235,6 +233,23 @@ pub(super) async fn next_modseq(connection: &mut PgConnection, folder: FolderId)
         .fetch_optional(connection)
         .await?
         .ok_or(StoreError::NoSuchFolder)
+}
+
+/// Removes those of `uids` that are `\Deleted`, all that are with `None`; returns UIDs and messages. Two statements: one
+/// that may mean both is planned for all, and would search the array once per message.
+async fn remove_deleted(
+    connection: &mut PgConnection,
+    folder: FolderId,
+    uids: Option<&[Uid]>,
+) -> Result<Vec<(i64, i64)>, StoreError> {
+    let all = "DELETE FROM folder_message WHERE folder_id = $1 AND flags & 8 <> 0 RETURNING uid, message_id";
+    let some = "DELETE FROM folder_message WHERE folder_id = $1 AND flags & 8 <> 0 AND uid = ANY($2)
+                RETURNING uid, message_id";
+    let query = match uids {
+        None => sqlx::query_as(all).bind(folder.0),
+        Some(uids) => sqlx::query_as(some).bind(folder.0).bind(uid_column(uids)),
+    };
+    Ok(query.fetch_all(connection).await?)
 }
 
 /// Touches only the messages that the change makes different; returns how many. Keywords compare

@@ -73,14 +73,14 @@ async fn present(
     folder: FolderId,
     uids: Option<&[Uid]>,
 ) -> Result<Vec<i64>, StoreError> {
-    Ok(sqlx::query_scalar(
-        "SELECT uid FROM folder_message
-         WHERE folder_id = $1 AND ($2::bigint[] IS NULL OR uid = ANY($2)) ORDER BY uid",
-    )
-    .bind(folder.0)
-    .bind(uids.map(uid_column))
-    .fetch_all(connection)
-    .await?)
+    // Two statements: one that may mean both is planned for all, and would search the array once per message.
+    let all = sqlx::query_scalar("SELECT uid FROM folder_message WHERE folder_id = $1 ORDER BY uid");
+    let some = "SELECT uid FROM folder_message WHERE folder_id = $1 AND uid = ANY($2) ORDER BY uid";
+    let query = match uids {
+        None => all.bind(folder.0),
+        Some(uids) => sqlx::query_scalar(some).bind(folder.0).bind(uid_column(uids)),
+    };
+    Ok(query.fetch_all(connection).await?)
 }
 
 /// UIDs reserved in a folder.
