@@ -9,7 +9,9 @@ use crate::scanner::MAX_DEPTH;
 use crate::{Content, Envelope, Part, Span, Summary};
 
 /// Changes with the shape of the types below and of [`Part`] and [`Envelope`].
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
+/// Without `says_all`, otherwise the same.
+const VERSION_1: u8 = 1;
 
 /// Why octets are not a summary. Either way they were not written by this release.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -44,7 +46,7 @@ impl Summary {
     /// The summary as octets that [`Summary::from_bytes`] reads back.
     pub fn to_bytes(&self) -> Vec<u8> {
         let opening = Opening { size: self.size, sent_at: self.sent_at, envelope: self.envelope.clone() };
-        let mut bytes = write(vec![VERSION], &opening);
+        let mut bytes = write(write(vec![VERSION], &opening), &self.says_all);
         let mut pending = vec![&self.root];
         while let Some(part) = pending.pop() {
             bytes = write(bytes, part);
@@ -67,15 +69,16 @@ impl Summary {
     /// Reads what [`Summary::to_bytes`] wrote. What it returns keeps the promises of
     /// [`Part`], and its spans lie within the message.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, SummaryError> {
-        let Some((&VERSION, mut rest)) = bytes.split_first() else {
+        let Some((&version @ (VERSION | VERSION_1), mut rest)) = bytes.split_first() else {
             return Err(SummaryError::Version(bytes.first().copied()));
         };
         let Opening { size, sent_at, envelope } = read(&mut rest)?;
+        let says_all = version == VERSION && read(&mut rest)?;
         let root = read_part(&mut rest, size, MAX_DEPTH)?;
         if !rest.is_empty() {
             return Err(SummaryError::Damaged);
         }
-        Ok(Self { size, root, envelope, sent_at })
+        Ok(Self { size, root, envelope, sent_at, says_all })
     }
 }
 

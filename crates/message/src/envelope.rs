@@ -5,10 +5,13 @@ use crate::{Envelope, EnvelopeAddress, address_list};
 
 /// Reads the envelope of a message's header; every address taken is taken from `budget`.
 /// A field that stands several times counts once (the first), but addresses are joined.
-pub(crate) fn read(header: &[u8], budget: &mut usize) -> Envelope {
-    let mut envelope = Envelope::default();
+///
+/// Also whether no field that counts once stands several times.
+pub(crate) fn read(header: &[u8], budget: &mut usize) -> (Envelope, bool) {
+    let (mut envelope, mut once) = (Envelope::default(), true);
     for field in fields::fields(header) {
         if let Some(text) = text_field(&mut envelope, &field) {
+            once &= text.is_none();
             text.get_or_insert_with(|| field.value().into_owned());
         } else if let Some(list) = address_field(&mut envelope, &field) {
             let read = address_list::read(&field.value(), *budget).entries;
@@ -16,7 +19,7 @@ pub(crate) fn read(header: &[u8], budget: &mut usize) -> Envelope {
             list.extend(read);
         }
     }
-    envelope
+    (envelope, once)
 }
 
 fn text_field<'a>(envelope: &'a mut Envelope, field: &Field<'_>) -> Option<&'a mut Option<String>> {
@@ -48,7 +51,7 @@ mod tests {
     #[test]
     fn fields_are_unfolded_and_left_encoded() {
         let mut budget = 100;
-        let envelope = read(
+        let (envelope, once) = read(
             b"Subject: =?utf-8?q?Compte?=\r\n =?utf-8?q?_rendu?=\r\nSUBJECT: second\r\nDate: x\r\nMessage-ID: <1@a>\r\n\
               In-Reply-To: <0@a>\r\nFrom: A <a@x.fr>\r\nTo: b@x.fr\r\nTo: c@x.fr\r\nCc: d@x.fr\r\n\r\nBcc: body\r\n",
             &mut budget,
@@ -64,12 +67,13 @@ mod tests {
             (1, 0, 0, 0)
         );
         assert_eq!(budget, 96);
+        assert!(!once);
     }
 
     #[test]
     fn the_budget_bounds_the_addresses() {
         let mut budget = 3;
-        let envelope = read(b"To: a@x.fr, b@x.fr\r\nCc: c@x.fr, d@x.fr\r\n", &mut budget);
+        let (envelope, _) = read(b"To: a@x.fr, b@x.fr\r\nCc: c@x.fr, d@x.fr\r\n", &mut budget);
         assert_eq!((envelope.to.len(), envelope.cc.len(), budget), (2, 1, 0));
     }
 }

@@ -51,6 +51,8 @@ pub struct Scanner {
     /// Addresses that may still be taken into envelopes.
     addresses: usize,
     envelope: Envelope,
+    /// Whether the envelope holds all that the header says of its texts.
+    says_all: bool,
     root: Part,
 }
 
@@ -227,6 +229,7 @@ impl Default for Scanner {
             parts: 1,
             addresses: MAX_ADDRESSES,
             envelope: Envelope::default(),
+            says_all: false,
             root: Part::default(),
         }
     }
@@ -263,7 +266,7 @@ impl Scanner {
         let end = self.position.end();
         self.close_above(0, end);
         let sent_at = self.envelope.date.as_deref().and_then(date::read);
-        Summary { size: end.offset, root: self.root, envelope: self.envelope, sent_at }
+        Summary { size: end.offset, root: self.root, envelope: self.envelope, sent_at, says_all: self.says_all }
     }
 
     /// Header octets up to the end of the line.
@@ -432,9 +435,13 @@ impl Scanner {
     fn take_envelope(&mut self) {
         let header = self.header.whole_fields();
         match self.open.last_mut() {
-            None => self.envelope = envelope::read(header, &mut self.addresses),
+            None => {
+                let once;
+                (self.envelope, once) = envelope::read(header, &mut self.addresses);
+                self.says_all = once && !self.header.cut;
+            }
             Some(Open { inside: Inside::Message { envelope, .. }, .. }) => {
-                **envelope = envelope::read(header, &mut self.addresses);
+                (**envelope, _) = envelope::read(header, &mut self.addresses);
             }
             Some(_) => {}
         }

@@ -33,6 +33,9 @@ pub struct Summary {
     pub envelope: Envelope,
     /// The moment in the Date field, in seconds since 1970 UTC, if it can be read.
     pub sent_at: Option<i64>,
+    /// Whether what the envelope says of Subject, Message-ID and In-Reply-To is all that the header
+    /// says: it was read whole, and none of them (nor Date) stands in it twice. False where nobody knows.
+    pub says_all: bool,
 }
 
 /// A MIME part. Words and parameters are kept as they stand in the message (encoded words

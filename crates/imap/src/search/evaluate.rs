@@ -1,7 +1,10 @@
 //! Whether a message is found.
 
-use message::{Envelope, EnvelopeAddress, Summary, decode_words};
+use std::sync::OnceLock;
 
+use message::{EnvelopeAddress, Summary, decode_words};
+
+use super::needle::fold;
 use super::text::sent_day;
 use super::{Field, Key, Needle};
 use crate::view::{Row, View};
@@ -12,8 +15,77 @@ pub(crate) struct Material<'a> {
     pub(crate) view: &'a View,
     pub(crate) number: u32,
     pub(crate) row: &'a Row,
-    pub(crate) summary: Option<&'a Summary>,
+    pub(crate) head: Option<&'a Head<'a>>,
     pub(crate) words: Option<&'a Words>,
+}
+
+/// What the summary says of a message; each text is decoded and folded once, when it is first
+/// looked at, however many keys look for something in it.
+pub(crate) struct Head<'a> {
+    summary: &'a Summary,
+    subject: OnceLock<Option<String>>,
+    message_id: OnceLock<Option<String>>,
+    in_reply_to: OnceLock<Option<String>>,
+    /// By [`Field`]: an address a line.
+    addresses: [OnceLock<String>; 4],
+}
+
+impl<'a> Head<'a> {
+    pub(crate) fn new(summary: &'a Summary) -> Self {
+        Self {
+            summary,
+            subject: OnceLock::new(),
+            message_id: OnceLock::new(),
+            in_reply_to: OnceLock::new(),
+            addresses: [const { OnceLock::new() }; 4],
+        }
+    }
+
+    pub(crate) fn summary(&self) -> &'a Summary {
+        self.summary
+    }
+
+    fn subject(&self) -> Option<&str> {
+        folded(&self.subject, self.summary.envelope.subject.as_deref())
+    }
+
+    fn addresses(&self, field: Field) -> &str {
+        let envelope = &self.summary.envelope;
+        let (at, addresses) = match field {
+            Field::Bcc => (0, &envelope.bcc),
+            Field::Cc => (1, &envelope.cc),
+            Field::From => (2, &envelope.from),
+            Field::To => (3, &envelope.to),
+        };
+        self.addresses[at].get_or_init(|| {
+            let lines = addresses.iter().map(|address| fold(&shown(address)));
+            lines.collect::<Vec<_>>().join("\n")
+        })
+    }
+
+    /// The field of this name, if it is one that the summary holds whole; the inner none if the
+    /// message has no such field.
+    fn text(&self, name: &str) -> Option<Text<'_>> {
+        let envelope = &self.summary.envelope;
+        let value = match name {
+            "message-id" => folded(&self.message_id, envelope.message_id.as_deref()),
+            "in-reply-to" => folded(&self.in_reply_to, envelope.in_reply_to.as_deref()),
+            "subject" => self.subject(),
+            _ => return None,
+        };
+        Some(Text { value, is_all: self.summary.says_all })
+    }
+}
+
+/// A header field as the summary has it.
+struct Text<'a> {
+    value: Option<&'a str>,
+    /// Whether the message has no other field of that name.
+    is_all: bool,
+}
+
+fn folded<'a>(cell: &'a OnceLock<Option<String>>, text: Option<&str>) -> Option<&'a str> {
+    cell.get_or_init(|| text.map(|text| fold(&decode_words(text)))).as_deref()
 }
 
 /// The text of a message, folded as [`super::needle::fold`] does.
@@ -21,8 +93,17 @@ pub(crate) struct Material<'a> {
 pub(crate) struct Words {
     /// Header fields: lower-case name and folded value.
     pub(crate) header: Vec<(String, String)>,
+    /// The same, a field a line; what is looked for never holds a line end.
+    pub(crate) lines: String,
     /// The header blocks inside the body and its text parts, if they were read.
     pub(crate) body: Option<Vec<String>>,
+}
+
+impl Words {
+    pub(crate) fn of_header(header: Vec<(String, String)>) -> Self {
+        let lines = header.iter().map(|(name, value)| format!("{name}: {value}\n")).collect::<Vec<_>>().concat();
+        Self { header, lines, body: None }
+    }
 }
 
 impl Key {
@@ -44,15 +125,17 @@ impl Key {
             Self::Not(key) => key.test(of).map(|found| !found),
             Self::And(keys) => all(keys.iter().map(|key| key.test(of))),
             Self::Or(a, b) => all([a, b].into_iter().map(|key| key.test(of).map(|found| !found))).map(|none| !none),
-            Self::Sent(_) | Self::Address(..) | Self::Subject(_) => {
-                of.summary.map(|summary| self.test_envelope(&summary.envelope))
+            Self::Sent(when) => {
+                let day = sent_day(of.head?.summary.envelope.date.as_deref().unwrap_or_default());
+                Some(day.is_some_and(|day| when.covers(day)))
             }
+            Self::Address(field, needle) => Some(needle.is_in(of.head?.addresses(*field))),
+            Self::Subject(needle) => Some(needle.is_in(of.head?.subject().unwrap_or_default())),
             Self::Header(name, needle) => test_header(name, needle, of),
             Self::Body(needle) => of.words.and_then(|words| in_body(needle, words)),
             Self::Text(needle) => {
                 let words = of.words?;
-                let in_header = |(name, value): &(String, String)| needle.is_in(&format!("{name}: {value}"));
-                if words.header.iter().any(in_header) { Some(true) } else { in_body(needle, words) }
+                if needle.is_in(&words.lines) { Some(true) } else { in_body(needle, words) }
             }
         }
     }
@@ -69,23 +152,6 @@ impl Key {
             _ => Reads::Summary,
         }
     }
-
-    fn test_envelope(&self, envelope: &Envelope) -> bool {
-        match self {
-            Self::Sent(when) => envelope.date.as_deref().and_then(sent_day).is_some_and(|day| when.covers(day)),
-            Self::Subject(needle) => needle.is_in_raw(&decode_words(envelope.subject.as_deref().unwrap_or_default())),
-            Self::Address(field, needle) => {
-                let addresses = match field {
-                    Field::Bcc => &envelope.bcc,
-                    Field::Cc => &envelope.cc,
-                    Field::From => &envelope.from,
-                    Field::To => &envelope.to,
-                };
-                addresses.iter().any(|address| needle.is_in_raw(&shown(address)))
-            }
-            _ => false,
-        }
-    }
 }
 
 /// What a search reads beside the view, from little to much.
@@ -100,17 +166,12 @@ pub(crate) enum Reads {
 }
 
 /// Fields that the summary holds whole are looked for there: clients look for Message-ID after
-/// each APPEND.
+/// each APPEND, mostly in messages that have another one.
 fn test_header(name: &str, needle: &Needle, of: Material<'_>) -> Option<bool> {
-    if let Some(Summary { envelope, .. }) = of.summary {
-        let value = match name {
-            "message-id" => envelope.message_id.as_deref(),
-            "in-reply-to" => envelope.in_reply_to.as_deref(),
-            "subject" => envelope.subject.as_deref(),
-            _ => None,
-        };
-        if value.is_some_and(|value| needle.is_in_raw(&decode_words(value))) {
-            return Some(true);
+    if let Some(text) = of.head.and_then(|head| head.text(name)) {
+        let found = text.value.is_some_and(|value| needle.is_in(value));
+        if found || text.is_all {
+            return Some(found);
         }
     }
     let words = of.words?;
@@ -151,6 +212,7 @@ mod tests {
     use crate::search::{Frame, Unsearchable, compile};
     use crate::view::tests::{entry, seen, view};
     use imap_types::command::CommandBody;
+    use message::Envelope;
 
     fn key(text: &str) -> Result<Key, Unsearchable> {
         let Body::Base(body) = decode(format!("a SEARCH {text}\r\n").as_bytes()).unwrap().body else { panic!() };
@@ -168,7 +230,7 @@ mod tests {
     /// UIDs found with the view alone.
     fn found(text: &str) -> Vec<u32> {
         let (view, key) = (folder(), key(text).unwrap());
-        let holds = |number, row| key.test(Material { view: &view, number, row, summary: None, words: None });
+        let holds = |number, row| key.test(Material { view: &view, number, row, head: None, words: None });
         view.rows().filter(|(number, row)| holds(*number, row).unwrap()).map(|(_, row)| row.uid).collect()
     }
 
@@ -191,7 +253,8 @@ mod tests {
     fn with(text: &str, summary: Option<&Summary>, words: Option<&Words>) -> Option<bool> {
         let view = folder();
         let row = view.row(1).unwrap();
-        key(text).unwrap().test(Material { view: &view, number: 1, row, summary, words })
+        let head = summary.map(Head::new);
+        key(text).unwrap().test(Material { view: &view, number: 1, row, head: head.as_ref(), words })
     }
 
     #[test]
@@ -239,6 +302,21 @@ mod tests {
     }
 
     #[test]
+    fn a_header_that_is_wholly_in_the_summary_needs_no_octets() {
+        let unsure = summary();
+        let sure = Summary { says_all: true, ..summary() };
+        for (text, expected) in [
+            ("HEADER Message-ID 42@x", Some(true)),
+            ("HEADER Message-ID 43@x", Some(false)),
+            ("HEADER In-Reply-To \"\"", Some(false)),
+            ("HEADER X-Labo 1", None),
+        ] {
+            assert_eq!(with(text, Some(&sure), None), expected, "{text}");
+            assert_eq!(with(text, Some(&unsure), None), expected.filter(|found| *found), "{text}");
+        }
+    }
+
+    #[test]
     fn latin1_strings_are_read_as_such() {
         let Body::Base(body) = decode(b"a SEARCH CHARSET ISO-8859-1 SUBJECT {1+}\r\n\xe9\r\n").unwrap().body else {
             panic!()
@@ -252,9 +330,9 @@ mod tests {
 
     #[test]
     fn text_looks_into_header_and_body_and_body_only_into_the_body() {
-        let words =
-            Words { header: vec![("x-labo".into(), "biologie".into())], body: Some(vec!["glycémie 1,2".into()]) };
-        let header_only = Words { header: vec![("x-labo".into(), "biologie".into())], body: None };
+        let header_only = Words::of_header(vec![("x-labo".into(), "biologie".into())]);
+        let mut words = Words::of_header(header_only.header.clone());
+        words.body = Some(vec!["glycémie 1,2".into()]);
         for (text, all, header) in [
             ("TEXT biologie", Some(true), Some(true)),
             ("TEXT \"x-labo: bio\"", Some(true), Some(true)),

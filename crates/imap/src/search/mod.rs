@@ -7,7 +7,7 @@ mod evaluate;
 mod needle;
 pub(crate) mod text;
 
-pub(crate) use evaluate::{Material, Reads, Words};
+pub(crate) use evaluate::{Head, Material, Reads, Words};
 pub(crate) use needle::Needle;
 
 use imap_types::core::{AString, Charset};

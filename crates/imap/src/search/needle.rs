@@ -17,6 +17,7 @@ impl Needle {
     }
 
     /// Whether it is in `text`.
+    #[cfg(test)]
     pub(crate) fn is_in_raw(&self, text: &str) -> bool {
         self.is_in(&fold(text))
     }

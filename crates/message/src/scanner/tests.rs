@@ -315,6 +315,13 @@ fn no_more_than_the_limits_is_kept_of_headers() {
 }
 
 #[test]
+fn an_envelope_says_all_if_nothing_stands_twice_and_nothing_was_cut() {
+    assert!(scan("Subject: a\r\nTo: b@x.fr\r\nTo: c@x.fr\r\n\r\n").says_all);
+    assert!(!scan("Message-ID: <1@x>\r\nMESSAGE-ID : <2@x>\r\n\r\n").says_all);
+    assert!(!scan(format!("Subject: a\r\nX-Long: {}\r\nMessage-ID: <1@x>\r\n\r\n", "x".repeat(200_000))).says_all);
+}
+
+#[test]
 fn addresses_are_bounded_over_the_whole_message() {
     let message =
         format!("To: {}\r\nContent-Type: message/rfc822\r\n\r\nTo: {}\r\n", "a,".repeat(3_000), "b,".repeat(3_000));
