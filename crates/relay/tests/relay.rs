@@ -19,9 +19,7 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
-use trust::{
-    ClientCertificate, DnMatch, HopTls, ServerTls, SignaturePolicy, TlsFiles, Transport, TrustList, TrustSpace,
-};
+use trust::{DnMatch, HopTls, ServerTls, SignaturePolicy, TlsFiles, Transport, TrustList, TrustSpace};
 
 const OURS: &str = "ch.mssante.fr";
 const PEER: &str = "peer.mssante.fr";
@@ -130,8 +128,7 @@ impl Bench {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let route = Host { name: "127.0.0.1".to_owned(), port: listener.local_addr().unwrap().port() };
         let (said, heard) = mpsc::unbounded_channel();
-        let server =
-            ServerTls::load(files(folder.path(), "mx.peer.fr"), ClientCertificate::Required, "smtp", clock.clone());
+        let server = ServerTls::load_for_operators(files(folder.path(), "mx.peer.fr"), clock.clone());
         tokio::spawn(serve(listener, server.unwrap(), said));
         let trust = TrustSpace::new(DnMatch::Normalised);
         let xml = WhiteList::new(clock.now()).with(PEER, &holder(listed).dn()).unsigned_xml();
