@@ -4,8 +4,11 @@
 
 mod common;
 
+use auth::{Secret, hash_password};
 use common::{Client, World};
 use imap::TlsStart;
+use mssante::BalState;
+use testkit::clock::TestRandom;
 
 /// A message of about `size` octets of which no two lines are equal.
 fn letter(size: usize) -> Vec<u8> {
@@ -110,4 +113,36 @@ async fn sessions_are_told_when_the_server_stops() {
     world.stop();
     assert_eq!(client.line().await.unwrap(), "* BYE Server is going down");
     client.expect_end().await.unwrap();
+}
+
+/// The line that ends a session.
+async fn bye(client: &mut Client) {
+    assert!(client.line().await.unwrap().starts_with("* BYE This mailbox was closed"));
+    client.expect_end().await.unwrap();
+}
+
+#[tokio::test]
+async fn suspending_a_bal_ends_its_sessions() {
+    let world = World::new(TlsStart::Connection).await;
+    let mut waiting = world.log_in().await;
+    waiting.send(b"a IDLE\r\n").await;
+    assert_eq!(waiting.line().await.unwrap(), "+ idling");
+    let mut software = world.connect_software().await;
+    software.line().await.unwrap();
+    software.command("a AUTHENTICATE EXTERNAL =").await;
+
+    world.store.set_bal_state(world.bal, BalState::Suspended, "holiday").await.unwrap();
+    bye(&mut waiting).await;
+    let answer = software.command("a NOOP").await;
+    assert_eq!(answer, ["a OK NOOP completed"]);
+}
+
+#[tokio::test]
+async fn another_password_ends_the_sessions_of_the_old_one() {
+    let world = World::new(TlsStart::Connection).await;
+    let mut client = world.log_in().await;
+    let phc = hash_password(&Secret::new("another-horse-10".into()), &TestRandom::seeded(9)).unwrap();
+    world.store.set_password_hash(world.bal, &phc).await.unwrap();
+    client.send(b"a NOOP\r\n").await;
+    bye(&mut client).await;
 }

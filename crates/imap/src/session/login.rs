@@ -3,13 +3,16 @@
 use std::borrow::Cow;
 
 use auth::sasl::{Credentials, Exchange, Mechanism, Step};
-use auth::{AuthError, Identity};
+use auth::{AuthError, Identity, Principal};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use imap_types::core::AString;
 use imap_types::secret::Secret;
+use mssante::Address;
+use store::StoreError;
 
 use super::Session;
+use super::standing::{Proof, Standing};
 use super::state::Account;
 use crate::framer::Bounds;
 use crate::reply::{Done, Failure};
@@ -76,9 +79,19 @@ impl Session {
     }
 
     async fn check(&mut self, credentials: Credentials) -> Result<Done, Failure> {
+        // both before the check: a change while it runs, or after it, ends the session
+        let changes = self.service.store.bal_changes();
+        let hash = self.present_hash(&credentials).await?;
         let peer = self.wire.transport().peer();
         match self.service.authenticator.check(credentials, peer, self.peer.ip()).await {
-            Ok(identity) => Ok(self.welcome(&identity)),
+            Ok(identity) => {
+                let proof = match identity.principal() {
+                    Principal::Person(_) => Proof::Password(hash),
+                    Principal::Software(key) => Proof::Certificate(key.clone()),
+                };
+                let standing = Standing::new(identity.bal().address.clone(), proof, changes);
+                Ok(self.welcome(&identity, standing))
+            }
             Err(AuthError::Refused { word }) => {
                 tracing::info!(reason = word, peer = %self.peer, "log-in refused");
                 self.refused().await
@@ -90,10 +103,17 @@ impl Session {
         }
     }
 
-    fn welcome(&mut self, identity: &Identity) -> Done {
+    /// The hash that a password will be checked against.
+    async fn present_hash(&self, credentials: &Credentials) -> Result<Option<String>, StoreError> {
+        let Credentials::Password { login, .. } = credentials else { return Ok(None) };
+        let Ok(address) = Address::parse(login) else { return Ok(None) };
+        Ok(self.service.store.credential(&address).await?.and_then(|(_, hash)| hash))
+    }
+
+    fn welcome(&mut self, identity: &Identity, standing: Standing) -> Done {
         let bal = identity.bal();
         tracing::info!(bal = %bal.address.masked(), peer = %self.peer, "logged in");
-        self.state.log_in(Account::new(bal.id));
+        self.state.log_in(Account::new(bal.id, standing));
         Done::coded(&format!("CAPABILITY {}", self.capabilities()), "Logged in")
     }
 

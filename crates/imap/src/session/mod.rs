@@ -10,11 +10,13 @@ mod find;
 mod folders;
 mod login;
 mod select;
+mod standing;
 mod state;
 
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use imap_types::command::CommandBody;
 use imap_types::flag::StoreResponse;
@@ -34,6 +36,9 @@ use state::State;
 const MOST_MISTAKES: u32 = 20;
 /// The same before log-in, where it is no mail client that talks.
 const MOST_MISTAKES_BEFORE_LOGIN: u32 = 3;
+
+/// Wait before a session that only waits asks a store again that did not answer.
+const RETRY: Duration = Duration::from_secs(5);
 
 /// How the session ended.
 pub(crate) enum Ended {
@@ -72,6 +77,8 @@ pub(crate) struct Session {
     mistakes: u32,
     refused_logins: u32,
     started: Instant,
+    /// Since when we wait for the client, whatever we told it meanwhile.
+    waiting_since: Option<Instant>,
 }
 
 impl Session {
@@ -86,6 +93,7 @@ impl Session {
             mistakes: 0,
             refused_logins: 0,
             started: Instant::now(),
+            waiting_since: None,
         }
     }
 
@@ -122,6 +130,11 @@ impl Session {
 
     /// Deals with the next thing that the client says, or waits for it.
     async fn step(&mut self, stop: &CancellationToken) -> Result<(), End> {
+        if let Some(standing) = self.state.standing()
+            && !standing.holds(&self.service.store).await
+        {
+            return Err(End::Bye("This mailbox was closed, or its password or certificate was changed"));
+        }
         let bounds = if self.state.is_logged_in() { Bounds::AFTER_LOGIN } else { Bounds::BEFORE_LOGIN };
         match self.wire.next(bounds) {
             Frame::Incomplete => {
@@ -148,17 +161,23 @@ impl Session {
     async fn wait(&mut self, stop: &CancellationToken) -> Result<(), End> {
         let limits = &self.service.limits;
         let until = if self.state.is_logged_in() {
-            Instant::now() + limits.idle_timeout
+            *self.waiting_since.get_or_insert_with(Instant::now) + limits.idle_timeout
         } else {
             self.started + limits.login_timeout
         };
         let changed = self.state.changed(self.idle.is_some());
+        let questioned = self.state.standing().map(|standing| standing.questioned(RETRY));
         tokio::select! {
             read = self.wire.read() => match read? {
                 0 => Err(End::Io),
-                _ => Ok(()),
+                _ => {
+                    self.waiting_since = None;
+                    Ok(())
+                }
             },
             () = changed => Box::pin(self.announce(Announce::All)).await,
+            // the next step looks
+            Some(()) = maybe(questioned) => Ok(()),
             () = sleep_until(until) => Err(End::Bye("Idle for too long")),
             () = stop.cancelled() => Err(End::Bye("Server is going down")),
         }
@@ -391,6 +410,14 @@ impl Session {
     fn say(&mut self, line: &str) {
         self.wire.out.extend_from_slice(line.as_bytes());
         self.wire.out.extend_from_slice(b"\r\n");
+    }
+}
+
+/// What `work` gives, if there is any.
+async fn maybe<T>(work: Option<impl Future<Output = T>>) -> Option<T> {
+    match work {
+        Some(work) => Some(work.await),
+        None => None,
     }
 }
 

@@ -5,6 +5,7 @@ use mssante::BalId;
 use store::{FolderId, Modseq};
 use tokio::sync::watch;
 
+use super::standing::Standing;
 use crate::reply::Failure;
 use crate::view::View;
 
@@ -23,11 +24,12 @@ pub(super) enum State {
 /// The BAL that was logged in to.
 pub(super) struct Account {
     bal: BalId,
+    standing: Standing,
 }
 
 impl Account {
-    pub(super) fn new(bal: BalId) -> Self {
-        Self { bal }
+    pub(super) fn new(bal: BalId, standing: Standing) -> Self {
+        Self { bal, standing }
     }
 
     pub(super) fn bal(&self) -> BalId {
@@ -90,6 +92,14 @@ impl State {
         match self {
             Self::NotAuthenticated => Err(Failure::Bad("Log in first")),
             Self::Authenticated(account) | Self::Selected(account, _) => Ok(account),
+        }
+    }
+
+    /// What the log-in rests on, if there was one.
+    pub(super) fn standing(&mut self) -> Option<&mut Standing> {
+        match self {
+            Self::NotAuthenticated => None,
+            Self::Authenticated(account) | Self::Selected(account, _) => Some(&mut account.standing),
         }
     }
 
