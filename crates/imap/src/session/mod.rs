@@ -165,7 +165,7 @@ impl Session {
         } else {
             self.started + limits.login_timeout
         };
-        let changed = self.state.changed(self.idle.is_some());
+        let changed = self.state.changed(self.idle.is_some(), RETRY);
         let questioned = self.state.standing().map(|standing| standing.questioned(RETRY));
         tokio::select! {
             read = self.wire.read() => match read? {

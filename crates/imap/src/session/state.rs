@@ -1,9 +1,12 @@
 //! The states of a session. What needs a log-in or a folder can only be reached through the
 //! state that has it. `[RFC3501 3]`
 
+use std::time::Duration;
+
 use mssante::BalId;
 use store::{FolderId, Modseq};
 use tokio::sync::watch;
+use tokio::time::sleep;
 
 use super::standing::Standing;
 use crate::reply::Failure;
@@ -76,8 +79,11 @@ impl Selected {
 
     /// Whether the store has news since the last time that this was asked.
     pub(super) fn take_news(&mut self) -> bool {
+        // only what was seen is marked: a change that comes in between stays news
         let changed = self.watch.has_changed().unwrap_or(true);
-        self.watch.mark_unchanged();
+        if changed {
+            self.watch.mark_unchanged();
+        }
         std::mem::take(&mut self.stale) || changed
     }
 }
@@ -147,15 +153,17 @@ impl State {
         }
     }
 
-    /// Ends when the open folder changes; never if `wanted` is false or no folder is open.
-    pub(super) fn changed(&self, wanted: bool) -> impl Future<Output = ()> + 'static + use<> {
+    /// Ends when the open folder changes, or after `retry` if the store did not say last time
+    /// what had; never if `wanted` is false or no folder is open.
+    pub(super) fn changed(&self, wanted: bool, retry: Duration) -> impl Future<Output = ()> + 'static + use<> {
         let watch = match self {
-            Self::Selected(_, selected) if wanted => Some(selected.watch.clone()),
+            Self::Selected(_, selected) if wanted => Some((selected.watch.clone(), selected.stale)),
             _ => None,
         };
         async move {
             let changed = match watch {
-                Some(mut watch) => watch.changed().await.is_ok(),
+                Some((_, true)) => return sleep(retry).await,
+                Some((mut watch, false)) => watch.changed().await.is_ok(),
                 None => false,
             };
             // when the store closes it is the stop signal that ends the session
@@ -163,5 +171,43 @@ impl State {
                 std::future::pending::<()>().await;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::standing::Proof;
+    use crate::view::tests::view;
+    use mssante::Address;
+
+    /// A state with an open folder, and what wakes it.
+    fn open() -> (State, watch::Sender<Modseq>) {
+        let proof = Proof::Password(None);
+        let standing = Standing::new(Address::parse("a@b.fr").unwrap(), proof, watch::channel(0).1);
+        let (sender, receiver) = watch::channel(0);
+        let selected = Selected::new(FolderId(1), "INBOX".into(), true, view(Vec::new()), receiver);
+        (State::Selected(Account::new(BalId(1), standing), Box::new(selected)), sender)
+    }
+
+    #[tokio::test]
+    async fn what_the_store_did_not_say_is_asked_again_without_another_change() {
+        let (mut state, _sender) = open();
+        let selected = state.open_folder().unwrap();
+        selected.take_news();
+        selected.mark_stale();
+        state.changed(true, Duration::ZERO).await;
+        assert!(state.open_folder().unwrap().take_news());
+        assert!(!state.open_folder().unwrap().take_news());
+    }
+
+    #[tokio::test]
+    async fn a_change_is_news_once() {
+        let (mut state, sender) = open();
+        state.open_folder().unwrap().take_news();
+        sender.send_replace(7);
+        state.changed(true, Duration::MAX).await;
+        assert!(state.open_folder().unwrap().take_news());
+        assert!(!state.open_folder().unwrap().take_news());
     }
 }
