@@ -2,7 +2,7 @@
 
 use imap_types::mailbox::{ListMailbox, Mailbox};
 use imap_types::status::StatusDataItemName;
-use store::{FolderId, FolderStatus, Store};
+use store::{FolderId, FolderStatus, Store, StoreError};
 
 use super::state::Account;
 use crate::codec::{List, StatusItem, fields};
@@ -33,7 +33,7 @@ pub(super) async fn list(store: &Store, account: &Account, wire: &mut Wire, list
         }
         text(&mut wire.out, "\r\n");
         if let Some(folder) = line.folder.filter(|_| !list.return_status.is_empty()) {
-            status_of(store, wire, &line.name, folder, &list.return_status).await?;
+            unless_gone(status_of(store, wire, &line.name, folder, &list.return_status).await)?;
         }
         wire.flush_if_full().await?;
     }
@@ -120,6 +120,14 @@ pub(super) async fn subscribe(
     Ok(Done::text("Subscription changed"))
 }
 
+/// A folder that went away since it was listed has no figures; the others have. `[RFC5819 2]`
+fn unless_gone(status: Result<(), Failure>) -> Result<(), Failure> {
+    match status {
+        Err(Failure::Store(StoreError::NoSuchFolder)) => Ok(()),
+        status => status,
+    }
+}
+
 async fn status_of(
     store: &Store,
     wire: &mut Wire,
@@ -159,4 +167,16 @@ fn creatable(mailbox: &Mailbox<'_>) -> Result<String, Failure> {
     fields::folder_name(mailbox)
         .filter(|name| names::is_creatable(name))
         .ok_or(Failure::No("[CANNOT] This is no name for a folder".into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_that_went_away_is_passed_over_and_a_store_that_fails_is_not() {
+        assert!(unless_gone(Err(no_such_folder())).is_ok());
+        let broken = StoreError::Unavailable("down".into());
+        assert!(unless_gone(Err(Failure::Store(broken))).is_err());
+    }
 }
