@@ -1,4 +1,6 @@
 //! Folder names on the wire: modified UTF-7, INBOX in any case. `[RFC3501 5.1]`
+//!
+//! Which names a folder may have is for the store to say.
 
 use base64::Engine;
 use base64::alphabet::IMAP_MUTF7;
@@ -8,9 +10,6 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 pub(crate) const INBOX: &str = "INBOX";
 /// What divides the levels of a name.
 pub(crate) const SEPARATOR: char = '/';
-
-const LONGEST: usize = 512;
-const DEEPEST: usize = 32;
 
 /// Base64 with `,` for `/` and without padding. `[RFC3501 5.1.3]`
 const BASE64: GeneralPurpose = GeneralPurpose::new(
@@ -58,7 +57,7 @@ pub(crate) fn encode(name: &str) -> String {
     wire
 }
 
-/// The canonical form: INBOX in capitals, no separator at the end.
+/// The form in which the store knows a name, to compare with: INBOX in capitals, no separator at the end.
 pub(crate) fn canonical(name: &str) -> String {
     let name = name.strip_suffix(SEPARATOR).unwrap_or(name);
     match name.split_once(SEPARATOR) {
@@ -66,14 +65,6 @@ pub(crate) fn canonical(name: &str) -> String {
         Some((first, rest)) if first.eq_ignore_ascii_case(INBOX) => format!("{INBOX}/{rest}"),
         _ => name.to_owned(),
     }
-}
-
-/// Whether a folder may be created under this (canonical) name.
-pub(crate) fn is_creatable(name: &str) -> bool {
-    name.len() <= LONGEST
-        && name.split(SEPARATOR).count() <= DEEPEST
-        && name.split(SEPARATOR).all(|level| !level.is_empty())
-        && !name.contains(|c: char| c.is_control() || c == '*' || c == '%')
 }
 
 /// What stands between `&` and `-`.
@@ -128,14 +119,6 @@ mod tests {
         assert_eq!(canonical("inBox"), "INBOX");
         assert_eq!(canonical("inbox/Labo/"), "INBOX/Labo");
         assert_eq!(canonical("Inboxes"), "Inboxes");
-    }
-
-    #[test]
-    fn names_that_list_could_not_show_are_not_creatable() {
-        assert!(is_creatable("Labo/2026"));
-        for name in ["", "a//b", "/a", "a*", "50%", "a\u{1}b"] {
-            assert!(!is_creatable(name), "{name:?}");
-        }
     }
 
     proptest! {

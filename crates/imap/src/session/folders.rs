@@ -163,10 +163,9 @@ fn name(mailbox: &Mailbox<'_>) -> Result<String, Failure> {
     fields::folder_name(mailbox).ok_or_else(no_such_folder)
 }
 
+/// The name of a folder that need not exist; the store says whether it may.
 fn creatable(mailbox: &Mailbox<'_>) -> Result<String, Failure> {
-    fields::folder_name(mailbox)
-        .filter(|name| names::is_creatable(name))
-        .ok_or(Failure::No("[CANNOT] This is no name for a folder".into()))
+    fields::folder_name(mailbox).ok_or(Failure::No("[CANNOT] This is no name for a folder".into()))
 }
 
 #[cfg(test)]
