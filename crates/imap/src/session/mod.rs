@@ -168,13 +168,10 @@ impl Session {
         let changed = self.state.changed(self.idle.is_some(), RETRY);
         let questioned = self.state.standing().map(|standing| standing.questioned(RETRY));
         tokio::select! {
-            read = self.wire.read() => match read? {
-                0 => Err(End::Io),
-                _ => {
-                    self.waiting_since = None;
-                    Ok(())
-                }
-            },
+            read = self.wire.read() => {
+                self.waiting_since = None;
+                if read? == 0 { Err(End::Io) } else { Ok(()) }
+            }
             () = changed => Box::pin(self.announce(Announce::All)).await,
             // the next step looks
             Some(()) = maybe(questioned) => Ok(()),
