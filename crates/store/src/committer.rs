@@ -128,13 +128,15 @@ impl Committer {
                 let (free, locked) = self.busy.part(left);
                 // If no folder is locked now, something else is: all of them wait apart.
                 if locked.is_empty() {
-                    aside.extend(free)
+                    aside.extend(free);
                 } else {
-                    parts.push(free)
+                    parts.push(free);
                 }
                 aside.extend(locked);
             } else if left.len() == 1 || is_transient(&error) {
-                left.into_iter().for_each(|job| fail(job, &error));
+                for job in left {
+                    fail(job, &error);
+                }
             } else {
                 // One message's failure must not be that of the others.
                 warn!(%error, messages = left.len(), "a batch failed; its messages are tried one by one");
@@ -184,7 +186,9 @@ impl Committer {
         let stored = match doubt::stored(&self.pool, &messages).await {
             Ok(stored) => stored,
             Err(error) => {
-                batch.into_iter().for_each(|job| fail(job, &error));
+                for job in batch {
+                    fail(job, &error);
+                }
                 return Vec::new();
             }
         };

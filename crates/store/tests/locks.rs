@@ -20,10 +20,12 @@ async fn lock_lowest(connection: &mut PgConnection) {
         .await
         .unwrap();
     sqlx::query("BEGIN").execute(&mut *connection).await.unwrap();
-    sqlx::query("SELECT FROM sweep_candidate WHERE message_id = (SELECT min(message_id) FROM sweep_candidate) FOR UPDATE")
-        .execute(connection)
-        .await
-        .unwrap();
+    sqlx::query(
+        "SELECT FROM sweep_candidate WHERE message_id = (SELECT min(message_id) FROM sweep_candidate) FOR UPDATE",
+    )
+    .execute(connection)
+    .await
+    .unwrap();
 }
 
 async fn somebody_waits(connection: &mut PgConnection) {
@@ -64,7 +66,7 @@ async fn expunge_notes_candidates_in_order() {
     let uids: Vec<u32> = (1..=u32::try_from(MESSAGES).unwrap()).collect();
     let deleted = FlagChange::Add(Flags { deleted: true, ..Flags::default() });
     store.change_flags(inbox, &uids, &deleted).await.unwrap();
-    let gone = locks_from_the_lowest(&database, store.expunge(inbox, None)).await.unwrap();
+    let gone = locks_from_the_lowest(&database, Box::pin(store.expunge(inbox, None))).await.unwrap();
     assert_eq!(gone, uids);
 }
 
@@ -76,7 +78,7 @@ async fn deleting_a_folder_notes_candidates_in_order() {
     let target = store.create_folder(bal, "x", None).await.unwrap().id;
     let uids: Vec<u32> = (1..=u32::try_from(MESSAGES).unwrap()).rev().collect();
     store.move_messages(inbox, &uids, target).await.unwrap();
-    locks_from_the_lowest(&database, store.delete_folder(bal, "x")).await.unwrap();
+    locks_from_the_lowest(&database, Box::pin(store.delete_folder(bal, "x"))).await.unwrap();
 }
 
 #[tokio::test]
@@ -91,7 +93,7 @@ async fn settling_notes_candidates_in_order() {
         (entry.id, entry.fence, Outcome::HandedOver { reply: "250".into(), host: "mx".into() })
     };
     let outcomes: Vec<_> = claimed.iter().rev().map(done).collect();
-    let settled = locks_from_the_lowest(&database, store.settle(&outcomes)).await.unwrap();
+    let settled = locks_from_the_lowest(&database, Box::pin(store.settle(&outcomes))).await.unwrap();
     assert_eq!(settled, MESSAGES as u64);
 }
 
@@ -107,14 +109,14 @@ async fn a_report_waits_for_its_folder_with_nothing_in_hand() {
     let mut holder = direct(&database).await;
     let mut lock = holder.begin().await.unwrap();
     sqlx::query("SELECT FROM folder FOR UPDATE").execute(&mut *lock).await.unwrap();
-    let look = async {
+    let seen = async {
         somebody_waits(&mut direct(&database).await).await;
         let entries = sqlx::query("SELECT FROM queue FOR UPDATE NOWAIT").execute(&mut *lock).await;
         lock.rollback().await.unwrap();
         entries.unwrap_or_else(|error| panic!("it holds the entry while it waits for the folder: {error}"));
     };
     let failed = [(entry.id, entry.fence, "550 no".to_owned())];
-    let (settled, ()) = tokio::join!(store.settle_failed(&failed, Some(report)), look);
+    let (settled, ()) = tokio::join!(store.settle_failed(&failed, Some(report)), seen);
     assert_eq!(settled.unwrap(), 1);
 }
 
