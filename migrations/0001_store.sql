@@ -1,7 +1,7 @@
 -- The store of pli: BALs, folders, sealed messages, the queue and the audit trail.
 --
--- What is sealed (message.summary, message_chunk.data) reaches PostgreSQL encrypted; addresses, sizes, dates and
--- flags are in the clear, because rules and queries need them.
+-- What is sealed (message.summary, message.digest, message_chunk.data) reaches PostgreSQL encrypted; addresses, sizes,
+-- dates, flags, keywords and names of folders are in the clear, because rules and queries need them.
 
 -- BALs ----------------------------------------------------------------------------------------------------------
 
@@ -71,7 +71,7 @@ CREATE TABLE message (
     chunk_size  integer     NOT NULL,                                -- plain octets of every chunk but the last
     key_id      text        COLLATE "C" NOT NULL,                    -- key of the ring that wraps the data key
     wrapped_key bytea       NOT NULL,                                -- data key, sealed under that key
-    digest      bytea       NOT NULL,                                -- SHA-256 of the octets as received
+    digest      bytea       NOT NULL,                                -- SHA-256 of the octets as received, sealed
     summary     bytea       NOT NULL                                 -- sealed
 ) WITH (toast_tuple_target = 4080);
 ALTER TABLE message ALTER summary SET STORAGE EXTERNAL;

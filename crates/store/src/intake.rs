@@ -132,8 +132,8 @@ impl Intake {
             size: self.size,
             header_size: summary.root.header.len,
             summary: self.key.seal_summary(&summary),
+            digest: self.key.seal_digest(self.digest.finish().as_ref()),
             wrapped: self.wrapped,
-            digest: self.digest.finish(),
             last_chunk,
             staged_chunks: self.chunks,
             staging: self.staging,
@@ -163,7 +163,8 @@ pub struct SealedMessage {
     pub(crate) header_size: u64,
     pub(crate) summary: Vec<u8>,
     pub(crate) wrapped: WrappedKey,
-    pub(crate) digest: digest::Digest,
+    /// Sealed.
+    pub(crate) digest: Vec<u8>,
     /// Number and sealed octets of the last chunk; the others are staged. An empty message has none.
     pub(crate) last_chunk: Option<(u32, Vec<u8>)>,
     /// How many chunks are stored ahead of the acceptance.

@@ -151,7 +151,7 @@ fn bind_messages<'q>(query: Query<'q>, landings: &[&'q Landing]) -> Query<'q> {
         .bind(column(messages(), |m| i32::try_from(m.header_size).unwrap_or(i32::MAX)))
         .bind(column(messages(), |m| m.wrapped.key_id.as_str()))
         .bind(column(messages(), |m| m.wrapped.octets.as_slice()))
-        .bind(column(messages(), |m| m.digest.as_ref()))
+        .bind(column(messages(), |m| m.digest.as_slice()))
         .bind(column(messages(), |m| m.summary.as_slice()))
         .bind(column(messages(), |m| i64::from(m.staged_chunks)))
 }

@@ -89,15 +89,16 @@ impl Store {
         let size = row.size.unsigned_abs();
         let chunk_size = row.chunk_size.unsigned_abs();
         let (next, end) = (span.start.min(size), span.start.saturating_add(span.len).min(size));
-        let whole = (next, end) == (0, size);
+        let key = row.key.key(self)?;
+        let check = if (next, end) == (0, size) { Some(Check::new(&key, row.digest)?) } else { None };
         Ok(BodyReader {
             store: self.clone(),
             message,
-            key: row.key.key(self)?,
+            key,
             chunk_size,
             next,
             end,
-            check: whole.then(|| (digest::Context::new(&digest::SHA256), row.digest)),
+            check,
             ready: row.data,
         })
     }
@@ -188,8 +189,8 @@ pub struct BodyReader {
     chunk_size: u32,
     next: u64,
     end: u64,
-    /// The running digest and the one that it must become, when the whole message is read.
-    check: Option<(digest::Context, Vec<u8>)>,
+    /// When the whole message is read.
+    check: Option<Check>,
     /// The next chunk, if it is here already.
     ready: Option<Vec<u8>>,
 }
@@ -239,16 +240,32 @@ impl BodyReader {
 
     /// Bytes in are bytes out: compares with what was received when the last octet is there.
     fn verify(&mut self, octets: &[u8]) -> Result<(), StoreError> {
-        let Some((running, _)) = &mut self.check else { return Ok(()) };
-        running.update(octets);
+        if let Some(check) = &mut self.check {
+            check.running.update(octets);
+        }
         if self.next < self.end {
             return Ok(());
         }
-        let same = self.check.take().is_none_or(|(running, expected)| running.finish().as_ref() == expected);
-        if same {
+        self.check.take().map_or(Ok(()), |check| check.finish(self.message))
+    }
+}
+
+/// The running digest of a message that is read as a whole, and the one that it must become.
+struct Check {
+    running: digest::Context,
+    expected: Vec<u8>,
+}
+
+impl Check {
+    fn new(key: &MessageKey, sealed: Vec<u8>) -> Result<Self, StoreError> {
+        Ok(Self { running: digest::Context::new(&digest::SHA256), expected: key.open_digest(sealed)? })
+    }
+
+    fn finish(self, message: MessageId) -> Result<(), StoreError> {
+        if self.running.finish().as_ref() == self.expected {
             return Ok(());
         }
-        let what = format!("message {} is not what was received: its digest differs", self.message);
+        let what = format!("message {message} is not what was received: its digest differs");
         Err(StoreError::inconsistent("message", what))
     }
 }
@@ -256,6 +273,16 @@ impl BodyReader {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn other_octets_than_were_received_are_noticed() {
+        for (octets, same) in [(&b"pli"[..], true), (b"plj", false), (b"", false)] {
+            let expected = digest::digest(&digest::SHA256, b"pli").as_ref().to_vec();
+            let mut check = Check { running: digest::Context::new(&digest::SHA256), expected };
+            check.running.update(octets);
+            assert_eq!(check.finish(MessageId(1)).is_ok(), same, "{octets:?}");
+        }
+    }
 
     #[test]
     fn a_chunk_is_cut_to_the_span() {

@@ -8,6 +8,7 @@
 use std::cell::RefCell;
 
 use aws_lc_rs::aead::{Aad, LessSafeKey, NONCE_LEN, Nonce};
+use aws_lc_rs::digest::SHA256_OUTPUT_LEN;
 use message::Summary;
 use mssante::Random;
 use zstd::bulk::{Compressor, Decompressor};
@@ -36,6 +37,7 @@ thread_local! {
 enum Piece {
     Chunk(u32),
     Summary,
+    Digest,
 }
 
 impl Piece {
@@ -43,6 +45,7 @@ impl Piece {
         let (kind, number) = match self {
             Self::Chunk(number) => (1_u32, number),
             Self::Summary => (2, 0),
+            Self::Digest => (3, 0),
         };
         let mut nonce = [0; NONCE_LEN];
         nonce[..4].copy_from_slice(&kind.to_be_bytes());
@@ -116,6 +119,15 @@ impl MessageKey {
         let plain = self.open(Piece::Summary, sealed, LIMIT)?;
         Summary::from_bytes(&plain)
             .map_err(|error| StoreError::inconsistent("message", format!("summary of {}: {error}", self.message)))
+    }
+
+    /// The SHA-256 of the message. In clear it would confirm a guess of the text.
+    pub(crate) fn seal_digest(&self, digest: &[u8]) -> Vec<u8> {
+        self.seal(Piece::Digest, digest)
+    }
+
+    pub(crate) fn open_digest(&self, sealed: Vec<u8>) -> Result<Vec<u8>, StoreError> {
+        self.open(Piece::Digest, sealed, SHA256_OUTPUT_LEN)
     }
 
     fn seal(&self, piece: Piece, plain: &[u8]) -> Vec<u8> {
@@ -230,6 +242,7 @@ mod tests {
         assert!(one.open_chunk(1, sealed.clone(), 9).is_err(), "another place");
         assert!(two.open_chunk(0, sealed.clone(), 9).is_err(), "another message");
         assert!(one.open_summary(sealed.clone()).is_err(), "another kind");
+        assert!(one.open_digest(sealed.clone()).is_err(), "a third kind");
         assert!(MessageKey::unwrap(MessageId(2), &ring, &wrapped).is_err(), "a data key of another message");
         assert_eq!(one.open_chunk(0, sealed, 9).unwrap(), b"pli");
     }
