@@ -50,6 +50,7 @@ struct PieceRow {
     place: i64,
     size: i64,
     chunk_size: i32,
+    digest: Vec<u8>,
     n: Option<i32>,
     data: Option<Vec<u8>>,
 }
@@ -91,23 +92,15 @@ impl Store {
         let (next, end) = (span.start.min(size), span.start.saturating_add(span.len).min(size));
         let key = row.key.key(self)?;
         let check = if (next, end) == (0, size) { Some(Check::new(&key, row.digest)?) } else { None };
-        Ok(BodyReader {
-            store: self.clone(),
-            message,
-            key,
-            chunk_size,
-            next,
-            end,
-            check,
-            ready: row.data,
-        })
+        Ok(BodyReader { store: self.clone(), message, key, chunk_size, next, end, check, ready: row.data })
     }
 
     /// The first `N` octets of several messages at once: for each span its octets, in order.
-    /// Meant for headers; not for whole large bodies.
+    /// Meant for headers and short messages; not for whole large bodies. A span that is the whole message is checked
+    /// as in [`Store::read_body`].
     pub async fn read_spans(&self, wanted: &[(MessageId, Span)]) -> Result<Vec<Vec<u8>>, StoreError> {
         let mut rows = sqlx::query_as::<_, PieceRow>(
-            "SELECT m.id, m.key_id, m.wrapped_key, m.size, m.chunk_size, w.place, c.n, c.data
+            "SELECT m.id, m.key_id, m.wrapped_key, m.size, m.chunk_size, m.digest, w.place, c.n, c.data
              FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) WITH ORDINALITY AS w (id, first, after, place)
              JOIN message m ON m.id = w.id
              LEFT JOIN message_chunk c
@@ -152,14 +145,21 @@ fn cut(plain: Vec<u8>, chunk_start: u64, start: u64, end: u64) -> Vec<u8> {
 struct Gathered {
     size: Option<u64>,
     pieces: Vec<(u32, Vec<u8>)>,
+    /// When the span is the whole message.
+    check: Option<Check>,
 }
 
 impl Gathered {
     fn add(&mut self, row: PieceRow, span: Span, store: &Store) -> Result<(), StoreError> {
-        self.size = Some(row.size.unsigned_abs());
+        let size = row.size.unsigned_abs();
+        let first = self.size.replace(size).is_none();
         let (Some(n), Some(data)) = (row.n, row.data) else { return Ok(()) };
         let (n, chunk_size) = (n.unsigned_abs(), row.chunk_size.unsigned_abs());
-        let plain = row.key.key(store)?.open_chunk(n, data, chunk_size as usize)?;
+        let key = row.key.key(store)?;
+        if first && span.start == 0 && span.len >= size {
+            self.check = Some(Check::new(&key, row.digest)?);
+        }
+        let plain = key.open_chunk(n, data, chunk_size as usize)?;
         let chunk_start = u64::from(n) * u64::from(chunk_size);
         self.pieces.push((n, cut(plain, chunk_start, span.start, span.start.saturating_add(span.len))));
         Ok(())
@@ -168,12 +168,19 @@ impl Gathered {
     fn octets(mut self, message: MessageId, span: Span) -> Result<Vec<u8>, StoreError> {
         let size = self.size.ok_or(StoreError::NoSuchMessage(message))?;
         self.pieces.sort_unstable_by_key(|(n, _)| *n);
-        let octets = match self.pieces.len() {
+        let octets: Vec<u8> = match self.pieces.len() {
             1 => self.pieces.pop().map(|(_, octets)| octets).unwrap_or_default(),
             _ => self.pieces.into_iter().flat_map(|(_, octets)| octets).collect(),
         };
         let expected = span.start.saturating_add(span.len).min(size).saturating_sub(span.start);
-        if octets.len() as u64 == expected { Ok(octets) } else { Err(missing_chunk(message)) }
+        if octets.len() as u64 != expected {
+            return Err(missing_chunk(message));
+        }
+        if let Some(mut check) = self.check {
+            check.running.update(&octets);
+            check.finish(message)?;
+        }
+        Ok(octets)
     }
 }
 

@@ -89,8 +89,14 @@ async fn octets_that_are_not_what_was_received_are_noticed() {
     let store = database.store().await;
     let bal = bal(&store, "a").await;
     let id = deliver(&store, &letter(600_000, true), &[&bal]).await;
+    let short = deliver(&store, &letter(100, true), &[&bal]).await;
+    let whole = Span { start: 0, len: letter(100, true).len() as u64 };
     run(&database, "UPDATE message SET digest = set_byte(digest, 5, get_byte(digest, 5) # 1)").await;
     assert!(matches!(read(&store, id, WHOLE).await, Err(StoreError::Unseal(_))));
+    assert!(matches!(store.read_spans(&[(short, whole)]).await, Err(StoreError::Unseal(_))));
+    let part = Span { start: 1, ..whole };
+    assert_eq!(store.read_spans(&[(short, part)]).await.unwrap(), [letter(100, true)[1..].to_vec()]);
+    run(&database, "UPDATE message SET digest = set_byte(digest, 5, get_byte(digest, 5) # 1)").await;
     run(&database, "DELETE FROM message_chunk WHERE n = 1").await;
     let error = read(&store, id, WHOLE).await.unwrap_err();
     assert!(matches!(error, StoreError::Inconsistent { table: "message_chunk", .. }), "{error}");
