@@ -7,7 +7,7 @@ mod common;
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::{acceptance, address, bal, count, letter, seal};
+use common::{acceptance, address, bal, count, letter, run, seal};
 use mssante::{Domain, ReversePath};
 use store::{Claimed, DsnNotify, DsnParameters, Outcome, QueueStatus, Source, Store, Swept};
 use testkit::clock::FixedClock;
@@ -171,6 +171,22 @@ async fn a_failure_without_report_just_ends() {
     let entry = store.claim(1, LEASE).await.unwrap().remove(0);
     assert_eq!(store.settle_failed(&[(entry.id, entry.fence, "550 no".into())], None).await.unwrap(), 1);
     assert_eq!(store.queue_status().await.unwrap(), QueueStatus::default());
+}
+
+#[tokio::test]
+async fn an_entry_that_cannot_be_read_is_held_and_the_others_go_on() {
+    let database = TestDatabase::new().await;
+    let store = database.store().await;
+    let peers = ["a@peer.mssante.fr", "b@peer.mssante.fr", "c@peer.mssante.fr", "d@peer.mssante.fr"];
+    queued(&store, &peers).await;
+    run(&database, "UPDATE queue SET recipient = 'no address' WHERE recipient_key = 'a@peer.mssante.fr'").await;
+    run(&database, "UPDATE queue SET dsn = '[7]' WHERE recipient_key = 'b@peer.mssante.fr'").await;
+    run(&database, "UPDATE queue SET reverse_path = '@' WHERE recipient_key = 'c@peer.mssante.fr'").await;
+    let claimed = store.claim(10, LEASE).await.unwrap();
+    let [entry] = &claimed[..] else { panic!("{claimed:?}") };
+    assert_eq!(entry.recipient.to_string(), "d@peer.mssante.fr");
+    assert_eq!(count(&database, "queue WHERE state = 'held' AND lease_until IS NULL").await, 3);
+    assert_eq!(count(&database, "trace WHERE event = 'relay.held'").await, 3);
 }
 
 #[tokio::test]

@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 use sqlx::types::Json;
 use sqlx::{FromRow, PgConnection};
 use time::OffsetDateTime;
+use tracing::{error, warn};
 
-use super::{Claimed, DsnParameters, Outcome, QueueStatus};
+use super::{Claimed, Outcome, QueueStatus};
 use crate::doubt;
 use crate::landing::{Landing, Patience, Placed, land};
 use crate::trace::{self, Trace};
@@ -27,15 +28,16 @@ struct ClaimedRow {
     smtputf8: bool,
     envelope_id: Option<String>,
     ret: Option<String>,
-    dsn: Json<DsnParameters>,
+    dsn: Json<Value>,
     queued_at: OffsetDateTime,
     attempts: i32,
 }
 
 impl TryFrom<ClaimedRow> for Claimed {
-    type Error = StoreError;
+    type Error = String;
 
-    fn try_from(row: ClaimedRow) -> Result<Self, StoreError> {
+    /// The error holds nothing of what the row says.
+    fn try_from(row: ClaimedRow) -> Result<Self, String> {
         let reverse_path = row.reverse_path.as_deref().map(address).transpose()?;
         Ok(Self {
             id: QueueId(row.id),
@@ -48,7 +50,7 @@ impl TryFrom<ClaimedRow> for Claimed {
             smtputf8: row.smtputf8,
             envelope_id: row.envelope_id,
             ret: row.ret,
-            dsn: row.dsn.0,
+            dsn: serde_json::from_value(row.dsn.0).map_err(|_| "its DSN parameters".to_owned())?,
             accepted_at: row.queued_at,
             // Counted when the entry is claimed, so that attempts that ended in a crash count too.
             attempts: row.attempts.unsigned_abs().saturating_sub(1),
@@ -56,12 +58,12 @@ impl TryFrom<ClaimedRow> for Claimed {
     }
 }
 
-fn address(text: &str) -> Result<Address, StoreError> {
-    Address::parse(text).map_err(|error| StoreError::inconsistent("queue", error))
+fn address(text: &str) -> Result<Address, String> {
+    Address::parse(text).map_err(|error| format!("address: {error}"))
 }
 
 impl Store {
-    /// Claims up to `limit` due entries for `lease`, oldest first.
+    /// Claims up to `limit` due entries for `lease`, oldest first. Entries that cannot be read are held and left out.
     ///
     /// Leases and due times are judged by each node's own clock, so nodes have to be synchronised (NTP) to much less
     /// than a lease. A node that is ahead by more claims entries early: the fence still lets only one of them write the
@@ -84,7 +86,30 @@ impl Store {
         .fetch_all(self.pool())
         .await?;
         rows.sort_unstable_by_key(|row| (row.queued_at, row.id));
-        rows.into_iter().map(TryInto::try_into).collect()
+        let (mut claimed, mut unreadable) = (Vec::with_capacity(rows.len()), Vec::new());
+        for row in rows {
+            let (id, fence) = (QueueId(row.id), row.fence);
+            match row.try_into() {
+                Ok(entry) => claimed.push(entry),
+                Err(why) => unreadable.push((id, fence, format!("the entry cannot be read: {why}"))),
+            }
+        }
+        self.hold_unreadable(&unreadable).await;
+        Ok(claimed)
+    }
+
+    /// One bad row must not take the others of its claim with it. If it cannot be held now, it comes again when its
+    /// lease ends.
+    async fn hold_unreadable(&self, entries: &[(QueueId, i64, String)]) {
+        for (id, _, why) in entries {
+            error!(entry = id.0, why, "an entry of the queue is held: it cannot be read");
+            metrics::counter!("pli_store_unreadable_entries_total").increment(1);
+        }
+        if !entries.is_empty()
+            && let Err(error) = self.hold(entries).await
+        {
+            warn!(%error, "entries that cannot be read were not held");
+        }
     }
 
     /// Prolongs leases that are still ours; returns how many are.
