@@ -148,6 +148,21 @@ async fn a_tree_is_renamed_with_all_below_it() {
 }
 
 #[tokio::test]
+async fn a_folder_is_not_renamed_to_itself() {
+    let database = TestDatabase::new().await;
+    let store = database.store().await;
+    let bal = bal(&store, "a").await;
+    let before = store.create_folder(bal.id, "a/b", None).await.unwrap();
+    for name in ["a", "a/b", "a/b/"] {
+        let renamed = store.rename_folder(bal.id, name, name.trim_end_matches('/')).await;
+        assert!(matches!(renamed, Err(StoreError::FolderExists)), "{renamed:?}");
+    }
+    assert!(matches!(store.rename_folder(bal.id, "inbox", "INBOX").await, Err(StoreError::FolderExists)));
+    assert!(matches!(store.rename_folder(bal.id, "z", "z").await, Err(StoreError::NoSuchFolder)));
+    assert_eq!(folder(&store, &bal, "a/b").await, before);
+}
+
+#[tokio::test]
 async fn renaming_inbox_moves_its_messages_and_leaves_it() {
     let database = TestDatabase::new().await;
     let store = database.store().await;

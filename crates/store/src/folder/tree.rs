@@ -294,6 +294,9 @@ async fn rename_tree(
     if rows.iter().all(|(_, name)| name != from.as_str()) {
         return Err(StoreError::NoSuchFolder);
     }
+    if from == to {
+        return Err(StoreError::FolderExists);
+    }
     let ids: Vec<i64> = rows.into_iter().map(|(id, _)| id).collect();
     remember(connection, &ids).await?;
     sqlx::query("UPDATE folder SET name = $3 || substr(name, length($2) + 1) WHERE id = ANY($1)")
