@@ -6,7 +6,7 @@ mod common;
 
 use std::collections::BTreeMap;
 
-use common::{WHOLE, bal, count, deliver, letter, listening_store, read};
+use common::{WHOLE, bal, count, deliver, letter, listening_store, read, seal};
 use store::{BalRecord, Entry, FlagChange, Flags, Folder, FolderId, SpecialUse, Store, StoreError, Uid};
 use testkit::postgres::TestDatabase;
 
@@ -270,6 +270,30 @@ async fn a_change_that_changes_nothing_wakes_nobody() {
     }
     assert!(!watched.has_changed().unwrap());
     assert_eq!(store.folder_status(inbox).await.unwrap(), before);
+}
+
+/// `[RFC3501 2.3.2]`
+#[tokio::test]
+async fn keywords_are_a_set_without_regard_to_case() {
+    let database = TestDatabase::new().await;
+    let store = listening_store(&database).await;
+    let (bal, inbox) = filled(&store, 1).await;
+    let change = async |change: FlagChange| store.change_flags(inbox, &[1], &change).await.unwrap().remove(0).flags;
+    assert_eq!(change(FlagChange::Add(flags("b"))).await, flags("b"));
+    assert_eq!(change(FlagChange::Add(flags("A a B"))).await, flags("A b"), "one spelling of each");
+    let before = store.folder_status(inbox).await.unwrap();
+    for same in ["A b", "b a", "B A a"] {
+        assert_eq!(change(FlagChange::Replace(flags(same))).await, flags("A b"), "{same}");
+    }
+    assert_eq!(store.folder_status(inbox).await.unwrap(), before, "the same set is no change");
+    assert_eq!(change(FlagChange::Replace(flags("seen c B"))).await, flags("seen b c"), "the first spelling stays");
+    assert_eq!(change(FlagChange::Replace(flags("seen D d"))).await, flags("seen D"));
+    let sent = folder(&store, &bal, "Sent").await.id;
+    let message = seal(&store, &letter(1, false)).await;
+    store.append(sent, message, flags("X x"), None).await.unwrap();
+    assert_eq!(entries(&store, &bal, "Sent").await[0].flags, flags("X"));
+    let unordered = "folder_message WHERE keywords <> ARRAY(SELECT k FROM unnest(keywords) k ORDER BY k COLLATE \"C\")";
+    assert_eq!(count(&database, unordered).await, 0);
 }
 
 #[tokio::test]

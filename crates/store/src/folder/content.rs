@@ -1,5 +1,7 @@
 //! What is in a folder: opening it, following its changes, flags, expunging.
 
+use std::collections::BTreeSet;
+
 use mssante::BalId;
 use sqlx::{FromRow, PgConnection};
 use time::OffsetDateTime;
@@ -58,12 +60,15 @@ impl Flags {
     /// The keywords divided by blanks (an IMAP atom holds none), `None` without any: arrays of arrays cannot be
     /// bound.
     pub(crate) fn joined_keywords(&self) -> Option<String> {
-        (!self.keywords.is_empty()).then(|| self.keywords.iter().map(String::as_str).collect::<Vec<_>>().join(" "))
+        self.keyword_column().map(|keywords| keywords.join(" "))
     }
 
-    /// The keywords as the column has them.
+    /// The keywords as the column has them: sorted, one spelling of each.
     pub(crate) fn keyword_column(&self) -> Option<Vec<String>> {
-        (!self.keywords.is_empty()).then(|| self.keywords.iter().cloned().collect())
+        let mut seen = BTreeSet::new();
+        let keywords = self.keywords.iter().filter(|keyword| seen.insert(keyword.to_ascii_lowercase()));
+        let keywords: Vec<String> = keywords.cloned().collect();
+        (!keywords.is_empty()).then_some(keywords)
     }
 }
 
@@ -263,16 +268,24 @@ async fn apply(
 ) -> Result<u64, StoreError> {
     let (statement, flags) = match change {
         FlagChange::Replace(flags) => (
-            "UPDATE folder_message SET flags = $4, keywords = $5, modseq = $3
-             WHERE folder_id = $1 AND uid = ANY($2) AND (flags <> $4 OR keywords IS DISTINCT FROM $5)",
+            "UPDATE folder_message SET flags = $4, modseq = $3, keywords = nullif(ARRAY(
+                 SELECT k FROM (
+                     SELECT coalesce((SELECT min(old) FROM unnest(keywords) AS old WHERE lower(old) = lower(new)), new)
+                     FROM unnest($5::text[]) AS new) AS kept (k)
+                 ORDER BY k COLLATE \"C\"), '{}')
+             WHERE folder_id = $1 AND uid = ANY($2)
+               AND (flags <> $4 OR ARRAY(SELECT DISTINCT lower(old) AS k FROM unnest(keywords) AS old ORDER BY k)
+                                <> ARRAY(SELECT DISTINCT lower(new) AS k FROM unnest($5) AS new ORDER BY k))",
             flags,
         ),
         FlagChange::Add(flags) => (
             "UPDATE folder_message m SET flags = flags | $4, modseq = $3, keywords = CASE
                  WHEN $5::text[] IS NULL THEN keywords
-                 ELSE keywords || ARRAY(
-                     SELECT new FROM unnest($5) AS new
-                     WHERE lower(new) NOT IN (SELECT lower(old) FROM unnest(keywords) AS old)) END
+                 ELSE ARRAY(
+                     SELECT k FROM unnest(keywords || ARRAY(
+                         SELECT new FROM unnest($5) AS new
+                         WHERE lower(new) NOT IN (SELECT lower(old) FROM unnest(keywords) AS old))) AS k
+                     ORDER BY k COLLATE \"C\") END
              WHERE folder_id = $1 AND uid = ANY($2)
                AND (flags & $4 <> $4 OR EXISTS (
                      SELECT FROM unnest($5) AS new
