@@ -111,12 +111,15 @@ CREATE INDEX folder_message_deleted ON folder_message (folder_id, uid) WHERE fla
 -- At most one delivery per message and BAL; also finds the references to a message.
 CREATE UNIQUE INDEX folder_message_by_message ON folder_message (message_id, delivered_to);
 
+-- What is gone, for sessions that have the folder open; kept for a month.
 CREATE TABLE expunged (
-    folder_id bigint NOT NULL,
-    modseq    bigint NOT NULL,
-    uid       bigint NOT NULL,
+    folder_id bigint      NOT NULL,
+    modseq    bigint      NOT NULL,
+    uid       bigint      NOT NULL,
+    at        timestamptz NOT NULL,
     PRIMARY KEY (folder_id, modseq, uid)
 );
+CREATE INDEX expunged_by_time ON expunged USING brin (at);
 
 -- Messages that lost a reference; the sweeper removes those that lost their last one.
 CREATE TABLE sweep_candidate (

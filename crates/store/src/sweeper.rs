@@ -1,5 +1,5 @@
 //! Removing what nobody refers to: chunks of intakes that ended without acceptance, and bodies
-//! whose last reference is gone.
+//! whose last reference is gone; and forgetting what left a folder long ago.
 
 use std::time::Duration;
 
@@ -18,6 +18,8 @@ const STAGED_LIMIT: time::Duration = time::Duration::hours(1);
 /// Time for which a body stays readable after its last reference went: sessions that have not heard yet may be
 /// fetching it.
 const GRACE: time::Duration = time::Duration::minutes(10);
+/// Time for which it is remembered which messages left a folder: no session looks away for longer.
+const EXPUNGED_LIMIT: time::Duration = time::Duration::days(30);
 /// Messages that one statement removes, so that none holds locks for long.
 const BATCH: i64 = 100;
 /// Pause between two batches: mail comes first.
@@ -62,9 +64,10 @@ async fn sweep(pool: &PgPool, now: OffsetDateTime) -> Result<Swept, StoreError> 
     loop {
         let staged = sweep_staged(pool, now - STAGED_LIMIT).await?;
         let (candidates, messages) = sweep_messages(pool, now - GRACE).await?;
+        let expunged = sweep_expunged(pool, now - EXPUNGED_LIMIT).await?;
         swept.staged += staged.unsigned_abs();
         swept.messages += messages.unsigned_abs();
-        if staged < BATCH && candidates < BATCH {
+        if staged < BATCH && candidates < BATCH && expunged < BATCH {
             return Ok(swept);
         }
         tokio::time::sleep(PAUSE).await;
@@ -85,6 +88,18 @@ async fn sweep_staged(pool: &PgPool, before: OffsetDateTime) -> Result<i64, Stor
     .fetch_one(pool)
     .await?;
     Ok(swept)
+}
+
+async fn sweep_expunged(pool: &PgPool, before: OffsetDateTime) -> Result<i64, StoreError> {
+    let swept = sqlx::query(
+        "DELETE FROM expunged WHERE (folder_id, modseq, uid) IN (
+             SELECT folder_id, modseq, uid FROM expunged WHERE at < $1 LIMIT $2 FOR UPDATE SKIP LOCKED)",
+    )
+    .bind(before)
+    .bind(BATCH)
+    .execute(pool)
+    .await?;
+    Ok(swept.rows_affected().cast_signed())
 }
 
 /// Looks at one batch of candidates: how many there were, and how many of them went.

@@ -5,10 +5,13 @@
 mod common;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use common::{WHOLE, bal, count, deliver, letter, listening_store, read, seal};
 use store::{BalRecord, Entry, FlagChange, Flags, Folder, FolderId, SpecialUse, Store, StoreError, Uid};
+use testkit::clock::FixedClock;
 use testkit::postgres::TestDatabase;
+use time::macros::datetime;
 
 fn flags(words: &str) -> Flags {
     let mut flags = Flags::default();
@@ -311,6 +314,26 @@ async fn expunge_takes_only_what_is_deleted() {
     assert_eq!((changes.expunged, changes.changed, changes.uid_next), (vec![1, 3, 5], vec![], 6));
     deliver(&store, &letter(0, false), &[&bal]).await;
     assert_eq!(uids(&store, &bal, "INBOX").await, [2, 4, 6], "UIDs are not used again");
+}
+
+#[tokio::test]
+async fn what_left_a_folder_is_forgotten_after_a_month() {
+    let database = TestDatabase::new().await;
+    let clock = Arc::new(FixedClock::at(datetime!(2026-11-20 12:00 UTC)));
+    let store = database.store_at(clock.clone()).await;
+    let (bal, inbox) = filled(&store, 4).await;
+    store.change_flags(inbox, &[1], &FlagChange::Add(flags("deleted"))).await.unwrap();
+    store.expunge(inbox, None).await.unwrap();
+    let trash = folder(&store, &bal, "Trash").await.id;
+    store.move_messages(inbox, &[2], trash).await.unwrap();
+    clock.advance(time::Duration::days(29));
+    store.move_messages(inbox, &[3], trash).await.unwrap();
+    store.sweep().await.unwrap();
+    assert_eq!(count(&database, "expunged").await, 3);
+    clock.advance(time::Duration::days(2));
+    store.sweep().await.unwrap();
+    assert_eq!(count(&database, "expunged").await, 1);
+    assert_eq!(store.changes(inbox, 1).await.unwrap().expunged, [3]);
 }
 
 #[tokio::test]

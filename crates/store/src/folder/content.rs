@@ -191,7 +191,7 @@ impl Store {
                  INSERT INTO sweep_candidate (message_id, since)
                  SELECT DISTINCT id, $4 FROM unnest($5::bigint[]) AS id ORDER BY id
                  ON CONFLICT (message_id) DO UPDATE SET since = excluded.since)
-             INSERT INTO expunged (folder_id, modseq, uid) SELECT $1, $3, unnest($2::bigint[])",
+             INSERT INTO expunged (folder_id, modseq, uid, at) SELECT $1, $3, unnest($2::bigint[]), $4",
         )
         .bind(folder.0)
         .bind(&uids)

@@ -1,6 +1,7 @@
 //! COPY and MOVE: rows change folders, bodies stay where they are.
 
 use sqlx::PgConnection;
+use time::OffsetDateTime;
 
 use super::content::{next_modseq, uid_column};
 use super::tree::narrow;
@@ -43,7 +44,7 @@ impl Store {
         let mut transaction = self.pool().begin().await?;
         lock_both(&mut transaction, from, to).await?;
         let source = present(&mut transaction, from, Some(uids)).await?;
-        let (place, moved) = move_present(&mut transaction, from, &source, to).await?;
+        let (place, moved) = move_present(&mut transaction, from, &source, to, self.clock().now()).await?;
         transaction.commit().await?;
         self.notices().folder_changed(from, moved.source);
         self.notices().folder_changed(to, moved.target);
@@ -52,9 +53,14 @@ impl Store {
 }
 
 /// Moves all messages; the caller has locked both folders.
-pub(super) async fn move_all(connection: &mut PgConnection, from: FolderId, to: FolderId) -> Result<Moved, StoreError> {
+pub(super) async fn move_all(
+    connection: &mut PgConnection,
+    from: FolderId,
+    to: FolderId,
+    now: OffsetDateTime,
+) -> Result<Moved, StoreError> {
     let source = present(connection, from, None).await?;
-    Ok(move_present(connection, from, &source, to).await?.1)
+    Ok(move_present(connection, from, &source, to, now).await?.1)
 }
 
 /// In the order of their numbers, as everybody who locks several folders, so that nobody waits in a circle.
@@ -121,6 +127,7 @@ async fn move_present(
     from: FolderId,
     source: &[i64],
     to: FolderId,
+    now: OffsetDateTime,
 ) -> Result<(Place, Moved), StoreError> {
     let place = allocate(connection, to, source.len()).await?;
     let left = next_modseq(connection, from).await?;
@@ -129,7 +136,7 @@ async fn move_present(
              DELETE FROM folder_message m USING unnest($3::bigint[], $4::bigint[]) AS t (source, target)
              WHERE m.folder_id = $1 AND m.uid = t.source
              RETURNING m.*, t.target),
-         noted AS (INSERT INTO expunged (folder_id, modseq, uid) SELECT $1, $6, uid FROM gone)
+         noted AS (INSERT INTO expunged (folder_id, modseq, uid, at) SELECT $1, $6, uid, $7 FROM gone)
          INSERT INTO folder_message
                 (folder_id, message_id, uid, modseq, delivered_to, internal_date, size, flags, keywords)
          SELECT $2, message_id, target, $5, delivered_to, internal_date, size, flags, keywords FROM gone",
@@ -140,6 +147,7 @@ async fn move_present(
     .bind(place.uids(source.len()))
     .bind(place.modseq)
     .bind(left)
+    .bind(now)
     .execute(connection)
     .await?;
     let moved = Moved { source: narrow(left)?, target: narrow(place.modseq)? };

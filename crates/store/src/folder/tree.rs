@@ -115,7 +115,7 @@ impl Store {
         if from.is_inbox() {
             let inbox = lock_by_name(&mut transaction, bal, &from).await?;
             let target = create(&mut transaction, bal, &to, None).await?.id;
-            let moved = copying::move_all(&mut transaction, inbox, target).await?;
+            let moved = copying::move_all(&mut transaction, inbox, target, self.clock().now()).await?;
             transaction.commit().await?;
             self.notices().folder_changed(inbox, moved.source);
             self.notices().folder_changed(target, moved.target);
