@@ -74,14 +74,42 @@ refusals! {
     CertificateMissing => "certificate-missing", 550, "5.7.1",
         "a client certificate of the MSSante trust space is required",
         "Un certificat de l'espace de confiance MSSanté est obligatoire.";
+    /// The certificate does not come from an authority that we accept, or cannot be read.
+    CertificateUntrusted => "certificate-untrusted", 550, "5.7.1",
+        "the certificate presented is not issued by an accepted authority of IGC-Sante",
+        "Le certificat présenté n'est pas émis par une autorité acceptée de l'IGC-Santé.";
+    /// The certificate has ended or has not begun.
+    CertificateExpired => "certificate-expired", 550, "5.7.1",
+        "the certificate presented is outside its period of validity",
+        "Le certificat présenté n'est pas en cours de validité.";
+    /// The issuer has revoked the certificate.
+    CertificateRevoked => "certificate-revoked", 550, "5.7.1",
+        "the certificate presented is revoked",
+        "Le certificat présenté est révoqué.";
+    /// The certificate is made for something else.
+    CertificateUnusable => "certificate-unusable", 550, "5.7.1",
+        "the certificate presented is not made for this use",
+        "Le certificat présenté n'est pas prévu pour cet usage.";
+    /// Nobody can say at the moment whether the certificate is revoked.
+    RevocationUnknown => "revocation-unknown", 451, "4.7.0",
+        "the status of the certificate presented cannot be established; try again later",
+        "L'état de révocation du certificat présenté n'a pas pu être établi ; réessayez plus tard.";
+    /// The certificate of a host does not carry the name of that host.
+    HostNameMismatch => "host-name-mismatch", 550, "5.7.1",
+        "the certificate presented does not carry the name of the host",
+        "Le certificat présenté ne porte pas le nom du serveur.";
     /// A peer writes for one of our own domains.
     SenderIsOurs => "sender-is-ours", 550, "5.7.1",
         "this sender's domain belongs to this operator; submit on port 587",
         "Ce domaine d'expéditeur est le nôtre : utilisez le port 587.";
-    /// The trust list is missing, unreadable or too old.
+    /// There is no trust list.
     TrustListUnavailable => "trust-list-unavailable", 451, "4.7.0",
-        "the trust list is not available or too old; try again later",
-        "La liste blanche n'est pas disponible ou trop ancienne ; réessayez plus tard.";
+        "the trust list is not available; try again later",
+        "La liste blanche n'est pas disponible ; réessayez plus tard.";
+    /// The trust list has not been confirmed for too long.
+    TrustListExpired => "trust-list-expired", 451, "4.7.0",
+        "the trust list is too old; try again later",
+        "La liste blanche est trop ancienne ; réessayez plus tard.";
     /// The connection is in clear where TLS is obligatory.
     TlsRequired => "tls-required", 530, "5.7.0",
         "must issue a STARTTLS command first",
@@ -208,8 +236,14 @@ mod tests {
 
     #[test]
     fn doubt_about_trust_is_a_temporary_refusal() {
-        assert_eq!(Refusal::TrustListUnavailable.permanence(), Permanence::Temporary);
-        assert_eq!(Refusal::StoreUnavailable.permanence(), Permanence::Temporary);
+        for doubt in [
+            Refusal::TrustListUnavailable,
+            Refusal::TrustListExpired,
+            Refusal::RevocationUnknown,
+            Refusal::StoreUnavailable,
+        ] {
+            assert_eq!(doubt.permanence(), Permanence::Temporary, "{}", doubt.word());
+        }
     }
 
     #[test]

@@ -19,7 +19,7 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
-use trust::{DnMatch, HopTls, ServerTls, SignaturePolicy, TlsFiles, Transport, TrustList, TrustSpace};
+use trust::{HopTls, Revocation, ServerTls, SignaturePolicy, TlsFiles, Transport, TrustList, TrustRules, TrustSpace};
 
 const OURS: &str = "ch.mssante.fr";
 const PEER: &str = "peer.mssante.fr";
@@ -42,6 +42,7 @@ fn files(folder: &Path, name: &str) -> TlsFiles {
         certificate: path(format!("{name}.pem")),
         key: path(format!("{name}.key")),
         anchors: path("ca.pem".to_owned()),
+        issuers: path("issuing-ca.pem".to_owned()),
     }
 }
 
@@ -127,17 +128,18 @@ impl Bench {
         }
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let route = Host { name: "127.0.0.1".to_owned(), port: listener.local_addr().unwrap().port() };
+        let unchecked = || Revocation::unchecked(clock.clone());
         let (said, heard) = mpsc::unbounded_channel();
-        let server = ServerTls::load_for_operators(files(folder.path(), "mx.peer.fr"), clock.clone());
+        let server = ServerTls::load_for_operators(files(folder.path(), "mx.peer.fr"), unchecked(), clock.clone());
         tokio::spawn(serve(listener, server.unwrap(), said));
-        let trust = TrustSpace::new(DnMatch::Normalised);
+        let trust = TrustSpace::new(TrustRules::default(), unchecked(), clock.clone());
         let xml = WhiteList::new(clock.now()).with(PEER, &holder(listed).dn()).unsigned_xml();
-        trust.install(TrustList::read(xml.as_bytes(), &SignaturePolicy::Off, clock.now()).unwrap());
+        trust.install(TrustList::read(xml.as_bytes(), &SignaturePolicy::Off, clock.now()).unwrap(), clock.now());
         let random = Arc::new(TestRandom::seeded(1));
         let relay = Arc::new(Relay {
             hostname: "mail.ch.mssante.fr".to_owned(),
             store: store.clone(),
-            tls: Arc::new(HopTls::load(files(folder.path(), "mx.ch.fr"), clock.clone()).unwrap()),
+            tls: Arc::new(HopTls::load(files(folder.path(), "mx.ch.fr"), unchecked(), clock.clone()).unwrap()),
             trust,
             resolver: Arc::new(resolver(&bal)),
             hosts: HostFinder::new([(Domain::parse(PEER).unwrap(), route)].into(), 25, random.clone()),

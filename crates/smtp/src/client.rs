@@ -151,6 +151,7 @@ impl Client {
         let transport = timeout(self.timeouts.command, tls.connect(stream, host))
             .await
             .map_err(|_| ClientError::Timeout(Phase::Handshake))??;
+        transport.judged().map_err(ClientError::Distrusted)?;
         Ok(Self::over(transport, self.timeouts))
     }
 

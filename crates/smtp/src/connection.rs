@@ -217,7 +217,10 @@ impl Connection {
     fn judge_sender(&self, mail: &MailCommand) -> Result<(), Refusal> {
         let Service { role, resolver, trust, .. } = &*self.service;
         match role {
-            Role::Hop => policy::judge_peer_sender(&mail.reverse_path, self.transport.peer(), resolver, trust),
+            Role::Hop => {
+                let peer = self.transport.judged();
+                policy::judge_peer_sender(&mail.reverse_path, peer, resolver, trust).map(drop)
+            }
             Role::Submission => policy::judge_own_sender(&mail.reverse_path, self.identity.as_ref(), resolver),
         }
     }
@@ -294,8 +297,8 @@ impl Connection {
         let address = self.address.ip().to_string();
         match self.service.role {
             Role::Hop => {
-                let peer: &VerifiedPeer = self.transport.peer().ok_or(Refusal::CertificateMissing)?;
-                Ok(Source::Hop { dn: peer.name().key(), address })
+                let peer: &VerifiedPeer = self.transport.judged()?;
+                Ok(Source::Hop { dn: peer.key().to_owned(), address })
             }
             Role::Submission => {
                 let sender = envelope.reverse_path.address();

@@ -5,20 +5,21 @@ use annuaire::{LocalBal, Resolver, Route};
 use auth::Identity;
 use mssante::{Address, Refusal, ReversePath, may_send};
 use store::{Store, StoreError};
-use trust::{TrustSpace, VerifiedPeer};
+use trust::{DnMatch, TrustSpace, VerifiedPeer};
 
 use crate::Role;
 use crate::path::ForwardPath;
 use crate::session::Destination;
 
-/// Whether a peer operator may hand over mail from this sender. `[MSS1 HOP.IN]`
+/// Whether a peer operator may hand over mail from this sender, its certificate first. Tells which
+/// way of comparing names matched. `[MSS1 HOP.IN]`
 pub(crate) fn judge_peer_sender(
     sender: &ReversePath,
-    peer: Option<&VerifiedPeer>,
+    peer: Result<&VerifiedPeer, Refusal>,
     resolver: &Resolver,
     trust: &TrustSpace,
-) -> Result<(), Refusal> {
-    let peer = peer.ok_or(Refusal::CertificateMissing)?;
+) -> Result<DnMatch, Refusal> {
+    let peer = peer?;
     if sender.address().is_some_and(|address| resolver.is_ours(address.domain())) {
         return Err(Refusal::SenderIsOurs);
     }
@@ -88,9 +89,25 @@ async fn learn(recipient: &Address, resolver: &Resolver, store: &Store) -> Resul
 
 #[cfg(test)]
 mod tests {
-    use mssante::{BalId, BalKind, BalState, Domain};
+    use std::sync::Arc;
+
+    use mssante::{BalId, BalKind, BalState, Clock, Domain};
+    use time::OffsetDateTime;
+    use trust::{Revocation, TrustRules};
 
     use super::*;
+
+    struct Never;
+
+    impl Clock for Never {
+        fn now(&self) -> OffsetDateTime {
+            OffsetDateTime::UNIX_EPOCH
+        }
+    }
+
+    fn no_list() -> TrustSpace {
+        TrustSpace::new(TrustRules::default(), Revocation::unchecked(Arc::new(Never)), Arc::new(Never))
+    }
 
     const LOCAL: LocalBal = LocalBal { id: BalId(1), kind: BalKind::Nominative, state: BalState::Active };
 
@@ -126,8 +143,8 @@ mod tests {
     #[test]
     fn a_hop_without_a_certificate_or_in_our_name_is_refused() {
         let resolver = Resolver::new([Domain::parse("ch.mssante.fr").unwrap()]);
-        let trust = TrustSpace::new(trust::DnMatch::Normalised);
-        let missing = judge_peer_sender(&ReversePath::Null, None, &resolver, &trust);
+        let trust = no_list();
+        let missing = judge_peer_sender(&ReversePath::Null, Err(Refusal::CertificateMissing), &resolver, &trust);
         assert_eq!(missing, Err(Refusal::CertificateMissing));
     }
 }

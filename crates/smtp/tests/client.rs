@@ -14,7 +14,7 @@ use testkit::pki::{Pki, ServerHolder};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
-use trust::{HopTls, ServerTls, TlsFiles, Transport};
+use trust::{HopTls, Revocation, ServerTls, TlsFiles, Transport};
 
 /// One step of a scripted peer.
 #[derive(Debug, Clone)]
@@ -37,11 +37,16 @@ fn clock() -> Arc<dyn Clock> {
     Arc::new(RealClock)
 }
 
+fn unchecked() -> Arc<Revocation> {
+    Revocation::unchecked(clock())
+}
+
 fn files(folder: &Path, name: &str, anchors: &str) -> TlsFiles {
     TlsFiles {
         certificate: folder.join(format!("{name}.pem")),
         key: folder.join(format!("{name}.key")),
         anchors: folder.join(anchors),
+        issuers: folder.join("issuing-ca.pem"),
     }
 }
 
@@ -63,8 +68,8 @@ async fn start(script: Vec<Step>) -> (TcpStream, HopTls, JoinHandle<String>) {
     pki.write(folder.path()).unwrap();
     issue(&pki, folder.path(), "peer");
     issue(&pki, folder.path(), "ours");
-    let server = ServerTls::load_for_operators(files(folder.path(), "peer", "ca.pem"), clock()).unwrap();
-    let hop = HopTls::load(files(folder.path(), "ours", "ca.pem"), clock()).unwrap();
+    let server = ServerTls::load_for_operators(files(folder.path(), "peer", "ca.pem"), unchecked(), clock()).unwrap();
+    let hop = HopTls::load(files(folder.path(), "ours", "ca.pem"), unchecked(), clock()).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
     let (accepted, _) = listener.accept().await.unwrap();
@@ -307,7 +312,7 @@ async fn a_peer_of_another_authority_is_a_failure_of_trust_and_temporary() {
     let other = Pki::new(RealClock.now()).unwrap();
     other.write(folder.path()).unwrap();
     issue(&other, folder.path(), "ours");
-    let tls = HopTls::load(files(folder.path(), "ours", "ca.pem"), clock()).unwrap();
+    let tls = HopTls::load(files(folder.path(), "ours", "ca.pem"), unchecked(), clock()).unwrap();
     let error = open(stream, &tls).await.err().unwrap();
     assert!(matches!(error, ClientError::Tls(_)), "{error}");
     assert_eq!((error.permanence(), error.status().as_str()), (Permanence::Temporary, "4.7.0"));

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::CertificateFault;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls_pki_types::{CertificateDer, UnixTime};
 use webpki::{EndEntityCert, ExtendedKeyUsageValidator, KeyPurposeId, KeyPurposeIdIter, KeyUsage};
@@ -46,6 +47,14 @@ pub(crate) fn provider() -> Arc<CryptoProvider> {
     Arc::new(aws_lc_rs::default_provider())
 }
 
+/// Who issued a leaf, by its verified path.
+pub(crate) enum Issuer {
+    /// An intermediate: its certificate, DER.
+    Certificate(Vec<u8>),
+    /// An anchor: its public key (SubjectPublicKeyInfo without its outer tag and length).
+    Anchor(Vec<u8>),
+}
+
 /// Whether `leaf` chains to one of `anchors` through `intermediates` (in any order) and the
 /// whole chain is valid at `now`. Revocation is not looked at.
 pub(crate) fn verify(
@@ -54,11 +63,28 @@ pub(crate) fn verify(
     anchors: &rustls::RootCertStore,
     now: UnixTime,
     usage: Usage,
-) -> Result<(), webpki::Error> {
+) -> Result<Issuer, CertificateFault> {
     let algorithms = aws_lc_rs::default_provider().signature_verification_algorithms.all;
-    EndEntityCert::try_from(leaf)?
+    let leaf = EndEntityCert::try_from(leaf).map_err(|error| fault(&error))?;
+    let path = leaf
         .verify_for_usage(algorithms, &anchors.roots, intermediates, now, usage, None, None)
-        .map(drop)
+        .map_err(|error| fault(&error))?;
+    Ok(match path.intermediate_certificates().next() {
+        Some(issuer) => Issuer::Certificate(issuer.der().to_vec()),
+        None => Issuer::Anchor(path.anchor().subject_public_key_info.to_vec()),
+    })
+}
+
+fn fault(error: &webpki::Error) -> CertificateFault {
+    match error {
+        webpki::Error::CertExpired { .. } => CertificateFault::Expired,
+        webpki::Error::CertNotValidYet { .. } => CertificateFault::NotYetValid,
+        webpki::Error::RequiredEkuNotFoundContext(_) => CertificateFault::WrongUsage,
+        webpki::Error::BadDer | webpki::Error::BadDerTime | webpki::Error::TrailingData(_) => {
+            CertificateFault::Malformed
+        }
+        _ => CertificateFault::Untrusted,
+    }
 }
 
 /// The moment as the TLS library writes it; what lies before 1970 counts as 1970.

@@ -1,15 +1,23 @@
-//! The trust space: the white list, distinguished names, certificates, and the only place
-//! where a TLS configuration is built.
+//! The trust space: the white list, distinguished names, certificates and their revocation, and
+//! the only place where a TLS configuration is built.
 
+mod authorities;
+mod certificate;
 mod chain;
 mod dn;
+mod fetch;
 mod list;
 mod peer;
+mod revocation;
 mod space;
 mod tls;
 
+pub use authorities::{Authorities, Authority};
+pub use certificate::{CertificateFault, VerifiedCertificate};
 pub use dn::{DistinguishedName, DnError, DnMatch};
-pub use list::{SignaturePolicy, TrustList, TrustListError};
+pub use fetch::{FetchError, FetchRules, Fetched, Fetcher, Validators};
+pub use list::{ListChange, Renamed, Sanity, SignaturePolicy, TrustList, TrustListError, Weighed, weigh};
 pub use peer::{CertificateFacts, VerifiedPeer};
-pub use space::TrustSpace;
+pub use revocation::{CrlError, CrlFacts, Ocsp, Revocation, RevocationRules, Standing, WhenUnknown};
+pub use space::{InForce, ListAges, ListStanding, TrustRules, TrustSpace};
 pub use tls::{ClientCertificate, ClientTls, HopTls, ServerTls, TlsError, TlsFiles, Transport};

@@ -1,7 +1,9 @@
 //! The white list: signature, then content, from the same octets.
 
+mod change;
 mod content;
 mod signature;
+mod weighing;
 
 use std::collections::{HashMap, HashSet};
 
@@ -9,7 +11,10 @@ use mssante::Domain;
 use thiserror::Error;
 use time::OffsetDateTime;
 
-use crate::{DistinguishedName, DnMatch};
+use crate::{Authorities, DistinguishedName, DnMatch, VerifiedCertificate};
+
+pub use self::change::{ListChange, Renamed};
+pub use self::weighing::{Sanity, Weighed, weigh};
 
 /// Why a list is not taken.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -23,20 +28,36 @@ pub enum TrustListError {
     /// An empty list would cut us off.
     #[error("the white list holds no domain")]
     Empty,
+    /// The list in force is newer: somebody hands us an old list.
+    #[error("the white list of {candidate} is older than the one in force, of {in_force}")]
+    Older {
+        /// `DateDeGeneration` of the list that was refused.
+        candidate: OffsetDateTime,
+        /// `DateDeGeneration` of the list in force.
+        in_force: OffsetDateTime,
+    },
+    /// It was generated after now: a clock is wrong, most likely ours.
+    #[error("the white list of {0} lies in the future; check this machine's clock")]
+    FromTheFuture(OffsetDateTime),
 }
 
 /// Who may sign the list.
 #[derive(Debug, Clone)]
 pub enum SignaturePolicy {
-    /// An enveloped signature by a certificate that chains to one of `anchors` (DER) and
+    /// An enveloped signature by a certificate that one of `authorities` has issued and
     /// whose subject has this CN and, if given, this OU.
     Required {
-        /// Trust anchors, DER.
-        anchors: Vec<Vec<u8>>,
+        /// Who may issue the signer's certificate.
+        authorities: Authorities,
         /// CN of the signer.
         signer_cn: String,
         /// OU of the signer.
         signer_ou: Option<String>,
+    },
+    /// Pre-production only: the octets must have this SHA-256, which came another way. Says so loudly when used.
+    Digest {
+        /// SHA-256 of the whole file.
+        sha256: [u8; 32],
     },
     /// Pre-production only: no signature is looked at. Says so loudly when used.
     Off,
@@ -51,6 +72,7 @@ pub struct TrustList {
     names: HashSet<DistinguishedName>,
     keys: HashSet<String>,
     skipped: usize,
+    signer: Option<VerifiedCertificate>,
 }
 
 impl TrustList {
@@ -68,8 +90,14 @@ impl TrustList {
         generated_at: OffsetDateTime,
         entries: impl IntoIterator<Item = (Domain, DistinguishedName)>,
     ) -> Self {
-        let mut list =
-            Self { generated_at, domains: HashMap::new(), names: HashSet::new(), keys: HashSet::new(), skipped: 0 };
+        let mut list = Self {
+            generated_at,
+            domains: HashMap::new(),
+            names: HashSet::new(),
+            keys: HashSet::new(),
+            skipped: 0,
+            signer: None,
+        };
         for (domain, name) in entries {
             let names = list.domains.entry(domain).or_default();
             if names.contains(&name) {
@@ -87,6 +115,11 @@ impl TrustList {
     /// `DateDeGeneration`.
     pub fn generated_at(&self) -> OffsetDateTime {
         self.generated_at
+    }
+
+    /// Who signed it; none if the policy asked for no signature. Its revocation was not looked at.
+    pub fn signer(&self) -> Option<&VerifiedCertificate> {
+        self.signer.as_ref()
     }
 
     /// How many different domains.

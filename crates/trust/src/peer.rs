@@ -3,7 +3,7 @@
 use aws_lc_rs::digest::{SHA256, digest};
 use time::OffsetDateTime;
 
-use crate::{DistinguishedName, DnError};
+use crate::{DistinguishedName, DnError, VerifiedCertificate};
 
 /// What a certificate says of itself; nothing is verified.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,30 +33,42 @@ impl CertificateFacts {
     }
 }
 
-/// A peer whose certificate chain, validity and usage were verified. Only the TLS layer of
-/// this crate makes one.
+/// A peer whose certificate was verified: chain, issuer, validity, usage and, at the moment of
+/// the handshake, revocation. Only the TLS layer of this crate makes one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VerifiedPeer {
-    facts: CertificateFacts,
+    certificate: VerifiedCertificate,
+    key: String,
 }
 
 impl VerifiedPeer {
-    pub(crate) fn new(facts: CertificateFacts) -> Self {
-        Self { facts }
+    pub(crate) fn new(certificate: VerifiedCertificate) -> Self {
+        let key = certificate.facts().name.key();
+        Self { certificate, key }
     }
 
     /// The subject of its certificate.
     pub fn name(&self) -> &DistinguishedName {
-        &self.facts.name
+        &self.certificate.facts().name
+    }
+
+    /// The key of its name, see [`DistinguishedName::key`].
+    pub fn key(&self) -> &str {
+        &self.key
     }
 
     /// SHA-256 of its certificate in DER.
     pub fn sha256(&self) -> &[u8; 32] {
-        &self.facts.sha256
+        &self.certificate.facts().sha256
     }
 
     /// When its certificate ends.
     pub fn not_after(&self) -> OffsetDateTime {
-        self.facts.not_after
+        self.certificate.facts().not_after
+    }
+
+    /// Its certificate.
+    pub fn certificate(&self) -> &VerifiedCertificate {
+        &self.certificate
     }
 }

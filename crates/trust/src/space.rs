@@ -1,92 +1,226 @@
-//! The trust space as the sessions see it: a list that can be exchanged while they run.
+//! The trust space as the sessions see it: a list that can be exchanged while they run, with an
+//! age, and the judgement of peers against it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
-use mssante::{Domain, Refusal, ReversePath};
+use mssante::{Clock, Domain, Refusal, ReversePath};
+use time::OffsetDateTime;
 
-use crate::{DnMatch, TrustList, VerifiedPeer};
+use crate::{CertificateFault, DnMatch, Revocation, TrustList, VerifiedPeer};
+
+/// From when on an unconfirmed list is doubted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ListAges {
+    /// Warnings from this age on.
+    pub stale_after: Duration,
+    /// Temporary refusals from this age on.
+    pub expired_after: Duration,
+}
+
+impl Default for ListAges {
+    /// A day and a week.
+    fn default() -> Self {
+        Self { stale_after: Duration::from_hours(24), expired_after: Duration::from_hours(7 * 24) }
+    }
+}
+
+/// How the list is used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct TrustRules {
+    /// How names are compared.
+    pub how: DnMatch,
+    /// Ages.
+    pub ages: ListAges,
+}
+
+/// Where the list in force is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ListStanding {
+    /// There is none: everything that needs it is refused temporarily.
+    Missing,
+    /// Confirmed not long ago.
+    Fresh,
+    /// To be worried about; traffic goes on.
+    Stale,
+    /// Not believed any more: hops are refused temporarily, outgoing mail waits.
+    Expired,
+}
+
+impl ListStanding {
+    /// The word for logs, metrics and the CLI.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Missing => "missing",
+            Self::Fresh => "fresh",
+            Self::Stale => "stale",
+            Self::Expired => "expired",
+        }
+    }
+}
+
+/// A list with the moment up to which it is known to be the current one.
+#[derive(Debug, Clone)]
+pub struct InForce {
+    /// The list.
+    pub list: Arc<TrustList>,
+    /// When its source last said that it is current.
+    pub confirmed_at: OffsetDateTime,
+}
 
 /// The list in force. Cheap to clone; all clones see the same list.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct TrustSpace {
-    how: DnMatch,
-    current: Arc<ArcSwapOption<TrustList>>,
+    rules: TrustRules,
+    revocation: Arc<Revocation>,
+    clock: Arc<dyn Clock>,
+    current: Arc<ArcSwapOption<InForce>>,
 }
 
 impl TrustSpace {
     /// A trust space without a list: everything that needs one is refused temporarily.
-    pub fn new(how: DnMatch) -> Self {
-        Self { how, current: Arc::default() }
+    pub fn new(rules: TrustRules, revocation: Arc<Revocation>, clock: Arc<dyn Clock>) -> Self {
+        Self { rules, revocation, clock, current: Arc::default() }
     }
 
-    /// Puts a list in force.
-    pub fn install(&self, list: TrustList) {
-        self.current.store(Some(Arc::new(list)));
+    /// Puts a list in force that was current at `confirmed_at`.
+    pub fn install(&self, list: TrustList, confirmed_at: OffsetDateTime) {
+        self.current.store(Some(Arc::new(InForce { list: Arc::new(list), confirmed_at })));
+    }
+
+    /// The list in force was still current at this moment.
+    pub fn confirm(&self, confirmed_at: OffsetDateTime) {
+        self.current.rcu(|current| {
+            current.as_deref().map(|current| Arc::new(InForce { list: Arc::clone(&current.list), confirmed_at }))
+        });
+    }
+
+    /// The list in force with its confirmation.
+    pub fn in_force(&self) -> Option<Arc<InForce>> {
+        self.current.load_full()
     }
 
     /// The list in force.
     pub fn list(&self) -> Option<Arc<TrustList>> {
-        self.current.load_full()
+        self.in_force().map(|current| Arc::clone(&current.list))
     }
 
-    /// Whether the domain is listed; temporary refusal without a list.
-    pub fn lists(&self, domain: &Domain) -> Result<bool, Refusal> {
-        Ok(self.needed()?.lists(domain))
+    /// How names are compared, and from when on the list is doubted.
+    pub fn rules(&self) -> &TrustRules {
+        &self.rules
     }
 
-    /// Whether this peer may hand over mail from this sender: the sender's domain is listed
-    /// with the peer's name, or there is no sender and any domain is. `[MSS1 HOP.IN]`
-    pub fn judge_sender(&self, sender: &ReversePath, peer: &VerifiedPeer) -> Result<(), Refusal> {
-        let list = self.needed()?;
-        match sender.address() {
-            Some(address) => self.judge(&list, address.domain(), peer, Refusal::SenderDomainNotListed),
-            None if list.knows(peer.name(), self.how) => Ok(()),
-            None => Err(Refusal::CertificateNotListed),
+    /// What is known about revocation.
+    pub fn revocation(&self) -> &Arc<Revocation> {
+        &self.revocation
+    }
+
+    /// Where the list in force is in its life. A confirmation that lies ahead of the clock counts as of now.
+    pub fn standing(&self) -> ListStanding {
+        match &*self.current.load() {
+            None => ListStanding::Missing,
+            Some(current) => self.standing_of(current),
         }
     }
 
-    /// Whether this peer may be given mail for this domain: the domain is listed with the
-    /// peer's name. `[MSS1 HOP.OUT]`
-    pub fn judge_recipient(&self, domain: &Domain, peer: &VerifiedPeer) -> Result<(), Refusal> {
-        let list = self.needed()?;
+    fn standing_of(&self, current: &InForce) -> ListStanding {
+        let age = Duration::try_from(self.clock.now() - current.confirmed_at).unwrap_or_default();
+        match age {
+            _ if age >= self.rules.ages.expired_after => ListStanding::Expired,
+            _ if age >= self.rules.ages.stale_after => ListStanding::Stale,
+            _ => ListStanding::Fresh,
+        }
+    }
+
+    /// Whether the domain is listed; temporary refusal without a list. Of an expired list only a
+    /// yes is believed: mail for a domain that it has may wait in the queue, what it lacks may
+    /// have come since.
+    pub fn lists(&self, domain: &Domain) -> Result<bool, Refusal> {
+        let current = self.in_force().ok_or(Refusal::TrustListUnavailable)?;
+        match (current.list.lists(domain), self.standing_of(&current)) {
+            (false, ListStanding::Expired) => Err(Refusal::TrustListExpired),
+            (listed, _) => Ok(listed),
+        }
+    }
+
+    /// Whether this peer may hand over mail from this sender: its certificate is still good, and the
+    /// sender's domain is listed with the peer's name, or there is no sender and any domain is.
+    /// Tells which way of comparing matched. `[MSS1 HOP.IN]`
+    pub fn judge_sender(&self, sender: &ReversePath, peer: &VerifiedPeer) -> Result<DnMatch, Refusal> {
+        let list = self.believed()?;
+        self.judge_certificate(peer)?;
+        match sender.address() {
+            Some(address) => self.judge(&list, address.domain(), peer, Refusal::SenderDomainNotListed),
+            None => self.how(|how| list.knows(peer.name(), how)),
+        }
+    }
+
+    /// Whether this peer may be given mail for this domain: its certificate is still good, and the
+    /// domain is listed with the peer's name. Tells which way of comparing matched. `[MSS1 HOP.OUT]`
+    pub fn judge_recipient(&self, domain: &Domain, peer: &VerifiedPeer) -> Result<DnMatch, Refusal> {
+        let list = self.believed()?;
+        self.judge_certificate(peer)?;
         self.judge(&list, domain, peer, Refusal::DomainNotListed)
     }
 
-    fn judge(&self, list: &TrustList, domain: &Domain, peer: &VerifiedPeer, unlisted: Refusal) -> Result<(), Refusal> {
+    /// A connection may outlive its certificate: time and revocation are looked at again for each message.
+    fn judge_certificate(&self, peer: &VerifiedPeer) -> Result<(), Refusal> {
+        if self.clock.now() > peer.not_after() {
+            return Err(CertificateFault::Expired.refusal());
+        }
+        let standing = self.revocation.standing(peer.certificate());
+        self.revocation.verdict(&standing).map_err(CertificateFault::refusal)
+    }
+
+    fn judge(
+        &self,
+        list: &TrustList,
+        domain: &Domain,
+        peer: &VerifiedPeer,
+        unlisted: Refusal,
+    ) -> Result<DnMatch, Refusal> {
         if !list.lists(domain) {
             return Err(unlisted);
         }
-        if !list.binds(domain, peer.name(), self.how) {
-            tracing::debug!(%domain, shown = %peer.name(), "certificate not listed for this domain");
-            return Err(Refusal::CertificateNotListed);
-        }
-        if self.how == DnMatch::Normalised && !list.binds(domain, peer.name(), DnMatch::Strict) {
-            tracing::debug!(%domain, shown = %peer.name(), "the certificate's name is listed in another spelling");
-        }
-        Ok(())
+        self.how(|how| list.binds(domain, peer.name(), how))
     }
 
-    fn needed(&self) -> Result<Arc<TrustList>, Refusal> {
-        self.list().ok_or(Refusal::TrustListUnavailable)
+    /// The strictest way of comparing by which `matches` holds, if the rules allow it. `[MSS1 DN.MATCH]`
+    fn how(&self, matches: impl Fn(DnMatch) -> bool) -> Result<DnMatch, Refusal> {
+        let normalised_will_do = self.rules.how == DnMatch::Normalised;
+        match () {
+            () if matches(DnMatch::Strict) => Ok(DnMatch::Strict),
+            () if normalised_will_do && matches(DnMatch::Normalised) => Ok(DnMatch::Normalised),
+            () => Err(Refusal::CertificateNotListed),
+        }
+    }
+
+    fn believed(&self) -> Result<Arc<TrustList>, Refusal> {
+        let current = self.in_force().ok_or(Refusal::TrustListUnavailable)?;
+        match self.standing_of(&current) {
+            ListStanding::Expired => Err(Refusal::TrustListExpired),
+            _ => Ok(Arc::clone(&current.list)),
+        }
+    }
+}
+
+impl std::fmt::Debug for TrustSpace {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TrustSpace").field("rules", &self.rules).finish_non_exhaustive()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use mssante::Address;
-    use time::OffsetDateTime;
+    use testkit::clock::FixedClock;
 
     use super::*;
-    use crate::{CertificateFacts, DistinguishedName};
+    use crate::{DistinguishedName, VerifiedCertificate};
 
     fn peer(dn: &str) -> VerifiedPeer {
-        VerifiedPeer::new(CertificateFacts {
-            name: DistinguishedName::parse(dn).unwrap(),
-            sha256: [0; 32],
-            not_before: OffsetDateTime::UNIX_EPOCH,
-            not_after: OffsetDateTime::UNIX_EPOCH,
-        })
+        VerifiedPeer::new(VerifiedCertificate::named(dn, OffsetDateTime::UNIX_EPOCH + Duration::from_hours(1)))
     }
 
     fn domain(text: &str) -> Domain {
@@ -98,25 +232,33 @@ mod tests {
     }
 
     fn space(how: DnMatch) -> TrustSpace {
-        let space = TrustSpace::new(how);
+        let space = empty(how);
         let entry = |name: &str, dn: &str| (domain(name), DistinguishedName::parse(dn).unwrap());
-        space.install(TrustList::of_entries(
+        space.install(
+            TrustList::of_entries(
+                OffsetDateTime::UNIX_EPOCH,
+                [
+                    entry("a.mssante.fr", "CN=host1,OU=11,O=A,ST=Gard (30),C=FR"),
+                    entry("a.mssante.fr", "CN=host2,OU=11,O=A,ST=Gard (30),C=FR"),
+                    entry("b.mssante.fr", "CN=host3,OU=22,O=B,ST=Nord (59),C=FR"),
+                ],
+            ),
             OffsetDateTime::UNIX_EPOCH,
-            [
-                entry("a.mssante.fr", "CN=host1,OU=11,O=A,ST=Gard (30),C=FR"),
-                entry("a.mssante.fr", "CN=host2,OU=11,O=A,ST=Gard (30),C=FR"),
-                entry("b.mssante.fr", "CN=host3,OU=22,O=B,ST=Nord (59),C=FR"),
-            ],
-        ));
+        );
         space
+    }
+
+    fn empty(how: DnMatch) -> TrustSpace {
+        let clock = Arc::new(FixedClock::at(OffsetDateTime::UNIX_EPOCH));
+        TrustSpace::new(TrustRules { how, ages: ListAges::default() }, Revocation::unchecked(clock.clone()), clock)
     }
 
     #[test]
     fn each_name_of_a_domain_may_send_for_it_and_receive_for_it() {
         let space = space(DnMatch::Normalised);
         for dn in ["CN=host1,OU=11,O=A,C=FR", "CN=HOST2,OU=11,O=a,L=ailleurs,C=FR"] {
-            assert_eq!(space.judge_sender(&from("x@a.mssante.fr"), &peer(dn)), Ok(()));
-            assert_eq!(space.judge_recipient(&domain("A.mssante.fr"), &peer(dn)), Ok(()));
+            assert_eq!(space.judge_sender(&from("x@a.mssante.fr"), &peer(dn)), Ok(DnMatch::Normalised));
+            assert_eq!(space.judge_recipient(&domain("A.mssante.fr"), &peer(dn)), Ok(DnMatch::Normalised));
         }
     }
 
@@ -139,7 +281,7 @@ mod tests {
     #[test]
     fn reports_come_from_any_listed_name() {
         let space = space(DnMatch::Normalised);
-        assert_eq!(space.judge_sender(&ReversePath::Null, &peer("CN=host3,OU=22,O=B,C=FR")), Ok(()));
+        assert_eq!(space.judge_sender(&ReversePath::Null, &peer("CN=host3,OU=22,O=B,C=FR")), Ok(DnMatch::Normalised));
         let stranger = peer("CN=host3,OU=23,O=B,C=FR");
         assert_eq!(space.judge_sender(&ReversePath::Null, &stranger), Err(Refusal::CertificateNotListed));
     }
@@ -149,15 +291,15 @@ mod tests {
         let space = space(DnMatch::Strict);
         let exact = peer("CN=host1,OU=11,O=A,ST=Gard (30),C=FR");
         let nearly = peer("CN=host1,OU=11,O=A,ST=Gard(30),C=FR");
-        assert_eq!(space.judge_sender(&from("x@a.mssante.fr"), &exact), Ok(()));
-        assert_eq!(space.judge_sender(&ReversePath::Null, &exact), Ok(()));
+        assert_eq!(space.judge_sender(&from("x@a.mssante.fr"), &exact), Ok(DnMatch::Strict));
+        assert_eq!(space.judge_sender(&ReversePath::Null, &exact), Ok(DnMatch::Strict));
         assert_eq!(space.judge_sender(&from("x@a.mssante.fr"), &nearly), Err(Refusal::CertificateNotListed));
         assert_eq!(space.judge_sender(&ReversePath::Null, &nearly), Err(Refusal::CertificateNotListed));
     }
 
     #[test]
     fn without_a_list_every_refusal_is_temporary() {
-        let space = TrustSpace::new(DnMatch::Normalised);
+        let space = empty(DnMatch::Normalised);
         let anyone = peer("CN=host1,OU=11,O=A,C=FR");
         assert_eq!(space.lists(&domain("a.mssante.fr")), Err(Refusal::TrustListUnavailable));
         assert_eq!(space.judge_sender(&ReversePath::Null, &anyone), Err(Refusal::TrustListUnavailable));
@@ -166,12 +308,15 @@ mod tests {
 
     #[test]
     fn clones_see_the_list_that_was_installed_later() {
-        let space = TrustSpace::new(DnMatch::Normalised);
+        let space = empty(DnMatch::Normalised);
         let clone = space.clone();
-        space.install(TrustList::of_entries(
+        space.install(
+            TrustList::of_entries(
+                OffsetDateTime::UNIX_EPOCH,
+                [(domain("a.mssante.fr"), DistinguishedName::parse("CN=x").unwrap())],
+            ),
             OffsetDateTime::UNIX_EPOCH,
-            [(domain("a.mssante.fr"), DistinguishedName::parse("CN=x").unwrap())],
-        ));
+        );
         assert_eq!(clone.lists(&domain("a.mssante.fr")), Ok(true));
     }
 }

@@ -3,7 +3,8 @@
 //! Handshakes have no time limit of their own: the caller sets one.
 
 mod client;
-mod files;
+pub(crate) mod files;
+mod judge;
 mod server;
 mod transport;
 mod verifier;
@@ -35,7 +36,7 @@ pub enum TlsError {
     /// The handshake failed; the text is rustls' and names the alert.
     #[error("TLS handshake failed: {0}")]
     Handshake(String),
-    /// The peer shows no certificate where one is obligatory.
+    /// A client shows no certificate where one is obligatory.
     #[error("the peer presented no certificate")]
     NoCertificate,
     /// The connection broke.
@@ -63,6 +64,8 @@ pub struct TlsFiles {
     pub key: PathBuf,
     /// Anchors that peers and clients must chain to.
     pub anchors: PathBuf,
+    /// The authorities below them whose certificates are accepted.
+    pub issuers: PathBuf,
 }
 
 /// What a listener of submission or IMAP asks of its clients; that of hops always requires a certificate.

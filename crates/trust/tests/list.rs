@@ -9,7 +9,7 @@ use testkit::list::{ListSigner, SignatureShape, WhiteList};
 use testkit::pki::{Issued, LIST_SIGNER_CN, LIST_SIGNER_OU, Pki};
 use time::macros::datetime;
 use time::{Duration, OffsetDateTime};
-use trust::{DistinguishedName, DnMatch, SignaturePolicy, TrustList, TrustListError};
+use trust::{Authorities, DistinguishedName, DnMatch, SignaturePolicy, TrustList, TrustListError};
 
 const NOW: OffsetDateTime = datetime!(2026-11-03 08:00 UTC);
 const DN: &str = "CN=smtp.exemple.fr,OU=10B0078671,O=CRLCC \"PAUL STRAUSS\",ST=Paris (75),C=FR";
@@ -19,9 +19,15 @@ fn pki() -> &'static Pki {
     PKI.get_or_init(|| Pki::new(NOW).unwrap())
 }
 
+/// The authorities of a PKI.
+fn authorities(pki: &Pki) -> Authorities {
+    let (roots, issuers) = (vec![pki.anchor_der().to_vec()], vec![pki.issuing_der().to_vec()]);
+    Authorities::of_certificates(roots, issuers, NOW).unwrap()
+}
+
 fn policy() -> SignaturePolicy {
     SignaturePolicy::Required {
-        anchors: vec![pki().anchor_der().to_vec()],
+        authorities: authorities(pki()),
         signer_cn: LIST_SIGNER_CN.to_owned(),
         signer_ou: Some(LIST_SIGNER_OU.to_owned()),
     }
@@ -91,8 +97,8 @@ fn the_names_of_a_repeated_domain_add_up_and_duplicates_collapse() {
 fn what_xmlsec1_signed_by_id_with_exclusive_c14n_and_ecdsa_is_read() {
     let ca = include_str!("data/signed-by-xmlsec1-ca.pem");
     let der = x509_parser::pem::parse_x509_pem(ca.as_bytes()).unwrap().1.contents;
-    let policy =
-        SignaturePolicy::Required { anchors: vec![der], signer_cn: LIST_SIGNER_CN.to_owned(), signer_ou: None };
+    let authorities = Authorities::of_certificates(vec![der.clone()], vec![der], NOW).unwrap();
+    let policy = SignaturePolicy::Required { authorities, signer_cn: LIST_SIGNER_CN.to_owned(), signer_ou: None };
     let xml = include_str!("data/signed-by-xmlsec1.xml");
     let list = TrustList::read(xml.as_bytes(), &policy, datetime!(2030-01-01 00:00 UTC)).unwrap();
     assert!(list.binds(&domain("ch-exemple.mssante.fr"), &dn(DN), DnMatch::Normalised));
@@ -130,8 +136,9 @@ fn a_good_certificate_of_another_name_does_not_sign_lists() {
     let later = NOW + Duration::days(300);
     let why = refusal(&signed_by(&pki().signer("Liste Blanche DRIM-M", later).unwrap(), SignatureShape::XmlDsig));
     assert!(why.contains("CN=Liste Blanche MSSante") && why.contains("DRIM-M"), "{why}");
-    let SignaturePolicy::Required { anchors, signer_cn, .. } = policy() else { unreachable!() };
-    let other_unit = SignaturePolicy::Required { anchors, signer_cn, signer_ou: Some("300000000099622".to_owned()) };
+    let SignaturePolicy::Required { authorities, signer_cn, .. } = policy() else { unreachable!() };
+    let other_unit =
+        SignaturePolicy::Required { authorities, signer_cn, signer_ou: Some("300000000099622".to_owned()) };
     assert!(TrustList::read(signed().as_bytes(), &other_unit, NOW).is_err());
 }
 

@@ -17,7 +17,7 @@ use testkit::postgres::TestDatabase;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
-use trust::{ClientCertificate, ClientTls, DistinguishedName, ServerTls, TlsFiles, Transport};
+use trust::{ClientCertificate, ClientTls, DistinguishedName, Revocation, ServerTls, TlsFiles, Transport};
 
 pub(crate) const BAL: &str = "dr.durand@ch.mssante.fr";
 pub(crate) const PASSWORD: &str = "correct-horse-9";
@@ -227,8 +227,9 @@ fn tls(folder: &std::path::Path) -> (ServerTls, ClientTls, ClientTls) {
     let (certificate, key) = pki.server(&holder).unwrap().write(folder, "server").unwrap();
     pki.write(folder).unwrap();
     let anchors = folder.join("ca.pem");
-    let files = TlsFiles { certificate, key, anchors: anchors.clone() };
-    let server = ServerTls::load(files, ClientCertificate::Requested, "imap", clock.clone()).unwrap();
+    let files = TlsFiles { certificate, key, anchors: anchors.clone(), issuers: folder.join("issuing-ca.pem") };
+    let unchecked = Revocation::unchecked(clock.clone());
+    let server = ServerTls::load(files, ClientCertificate::Requested, "imap", unchecked, clock.clone()).unwrap();
     let client = ClientTls::load(&anchors, None, Some("imap"), clock.clone()).unwrap();
     let (chain, key) = pki.software(&software()).unwrap().write(folder, "software").unwrap();
     let software = ClientTls::load(&anchors, Some((&chain, &key)), Some("imap"), clock).unwrap();

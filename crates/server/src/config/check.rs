@@ -102,6 +102,7 @@ impl Settings {
             ("tls.certificate_file", Some(&self.tls.certificate_file)),
             ("tls.key_file", Some(&self.tls.key_file)),
             ("tls.anchors_file", Some(&self.tls.anchors_file)),
+            ("tls.issuers_file", Some(&self.tls.issuers_file)),
             ("trust_list.file", Some(&self.trust_list.file)),
             ("trust_list.anchors_file", self.trust_list.anchors_file.as_ref()),
             ("database.url_file", self.database.url_file.as_ref()),
@@ -160,6 +161,7 @@ impl Settings {
             certificate: self.tls.certificate_file.clone(),
             key: self.tls.key_file.clone(),
             anchors: self.tls.anchors_file.clone(),
+            issuers: self.tls.issuers_file.clone(),
         }
     }
 

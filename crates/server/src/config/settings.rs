@@ -83,6 +83,7 @@ pub(crate) struct Tls {
     pub(crate) certificate_file: PathBuf,
     pub(crate) key_file: PathBuf,
     pub(crate) anchors_file: PathBuf,
+    pub(crate) issuers_file: PathBuf,
 }
 
 /// The white list.

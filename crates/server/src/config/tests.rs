@@ -14,6 +14,7 @@ const SMALLEST: &str = r#"
     certificate_file = "/dev/null"
     key_file = "/dev/null"
     anchors_file = "/dev/null"
+    issuers_file = "/dev/null"
     [trust_list]
     file = "/dev/null"
 "#;

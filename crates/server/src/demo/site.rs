@@ -87,6 +87,7 @@ impl Site {
                     ("certificate_file", quoted(&files.server.certificate)),
                     ("key_file", quoted(&files.server.key)),
                     ("anchors_file", quoted(&self.anchors())),
+                    ("issuers_file", quoted(&self.pki.join("issuing-ca.pem"))),
                 ],
             ),
             ("trust_list", vec![("file", quoted(&self.list))]),

@@ -40,10 +40,11 @@ pub(crate) async fn serve(settings: Settings, with_parent: bool) -> Result<(), F
         end_with_parent()?;
     }
     observe::warn(&settings);
-    let tls = Tls::load(&settings)?;
+    let revocation = trust_list::revocation();
+    let tls = Tls::load(&settings, &revocation)?;
     expiry::describe();
     expiry::tell(&tls);
-    let trust = trust_list::install(&settings);
+    let trust = trust_list::install(&settings, revocation);
     let (sockets, http_socket) = Sockets::bind(&settings).await?;
     let health = Arc::new(Health::new(trust.clone(), tls.clone()));
     let last = CancellationToken::new();

@@ -10,7 +10,7 @@ use mssante::{Clock, Random};
 use relay::{Host, HostFinder, Relay, Schedule};
 use store::Store;
 use time::OffsetDateTime;
-use trust::{HopTls, ServerTls, TrustSpace};
+use trust::{HopTls, Revocation, ServerTls, TrustSpace};
 
 use super::directory::Directory;
 use super::health::Health;
@@ -31,15 +31,17 @@ pub(super) struct Tls {
 
 impl Tls {
     /// Reads certificate, key and anchors.
-    pub(super) fn load(settings: &Settings) -> Result<Self, Failure> {
+    pub(super) fn load(settings: &Settings, revocation: &Arc<Revocation>) -> Result<Self, Failure> {
         let server = |client: ClientCertificate, protocol| {
-            ServerTls::load(settings.tls_files(), client.into(), protocol, clock()).map(Arc::new)
+            let revocation = Arc::clone(revocation);
+            ServerTls::load(settings.tls_files(), client.into(), protocol, revocation, clock()).map(Arc::new)
         };
+        let (for_in, for_out) = (Arc::clone(revocation), Arc::clone(revocation));
         Ok(Self {
-            hop_in: Arc::new(ServerTls::load_for_operators(settings.tls_files(), clock())?),
+            hop_in: Arc::new(ServerTls::load_for_operators(settings.tls_files(), for_in, clock())?),
             submission: server(settings.submission.client_certificate, "smtp")?,
             imap: server(settings.imap.client_certificate, "imap")?,
-            hop_out: Arc::new(HopTls::load(settings.tls_files(), clock())?),
+            hop_out: Arc::new(HopTls::load(settings.tls_files(), for_out, clock())?),
         })
     }
 

@@ -1,12 +1,12 @@
 //! The trust list from its file into force.
 
-use std::path::Path;
+use std::sync::Arc;
 
 use mssante::{Clock, Domain};
 use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::pem::PemObject as _;
 use time::OffsetDateTime;
-use trust::{DistinguishedName, SignaturePolicy, TrustList, TrustSpace};
+use trust::{Authorities, DistinguishedName, ListAges, Revocation, SignaturePolicy, TrustList, TrustRules, TrustSpace};
 
 use super::expiry;
 use super::node::Tls;
@@ -28,7 +28,7 @@ pub(crate) struct Inspection {
 
 /// Everything that `serve` would read from files, for `check-config`.
 pub(crate) fn inspect(settings: &Settings) -> Result<Inspection, Failure> {
-    let tls = Tls::load(settings)?;
+    let tls = Tls::load(settings, &revocation())?;
     let list = read(settings).map_err(Failure::Configuration)?;
     let expiry = expiry::warning(&tls, SystemClock.now());
     let unbound = unbound(settings, &list)?;
@@ -45,10 +45,16 @@ fn unbound(settings: &Settings, list: &TrustList) -> Result<Vec<Domain>, Failure
     Ok(domains.filter(|domain| list.lists(domain) && !list.binds(domain, &name, how)).cloned().collect())
 }
 
+/// What is known about revocation: nothing is checked yet.
+pub(super) fn revocation() -> Arc<Revocation> {
+    Revocation::unchecked(Arc::new(SystemClock))
+}
+
 /// The trust space with the list of the configuration. Without a usable list the server still
 /// serves those who read; what needs the list is refused temporarily.
-pub(super) fn install(settings: &Settings) -> TrustSpace {
-    let space = TrustSpace::new(settings.trust_list.dn_match.into());
+pub(super) fn install(settings: &Settings, revocation: Arc<Revocation>) -> TrustSpace {
+    let rules = TrustRules { how: settings.trust_list.dn_match.into(), ages: ListAges::default() };
+    let space = TrustSpace::new(rules, revocation, Arc::new(SystemClock));
     replace(settings, &space);
     space
 }
@@ -61,7 +67,7 @@ pub(super) fn replace(settings: &Settings, space: &TrustSpace) {
             metrics::gauge!("pli_trust_list_domains").set(list.domain_count() as f64);
             metrics::gauge!("pli_trust_list_generated_timestamp").set(list.generated_at().unix_timestamp() as f64);
             tracing::info!(domains = list.domain_count(), generated_at = %list.generated_at(), "trust list in force");
-            space.install(list);
+            space.install(list, SystemClock.now());
         }
         Err(why) => {
             metrics::counter!("pli_trust_list_failures_total").increment(1);
@@ -83,16 +89,13 @@ fn policy(settings: &Settings) -> Result<SignaturePolicy, String> {
     }
     let list = &settings.trust_list;
     Ok(SignaturePolicy::Required {
-        anchors: anchors(list.anchors_file.as_ref().unwrap_or(&settings.tls.anchors_file))?,
+        authorities: Authorities::load(
+            list.anchors_file.as_ref().unwrap_or(&settings.tls.anchors_file),
+            &settings.tls.issuers_file,
+            SystemClock.now(),
+        )
+        .map_err(|error| error.to_string())?,
         signer_cn: list.signer_cn.clone(),
         signer_ou: settings.signer_unit(),
     })
-}
-
-fn anchors(file: &Path) -> Result<Vec<Vec<u8>>, String> {
-    let why = |error: &dyn std::fmt::Display| format!("{}: {error} (trust_list.anchors_file)", file.display());
-    let certificates = CertificateDer::pem_file_iter(file).map_err(|error| why(&error))?;
-    let anchors = certificates.map(|certificate| certificate.map(|certificate| certificate.to_vec()));
-    let anchors: Vec<_> = anchors.collect::<Result<_, _>>().map_err(|error| why(&error))?;
-    if anchors.is_empty() { Err(why(&"holds no PEM certificate")) } else { Ok(anchors) }
 }

@@ -1,6 +1,6 @@
 //! How a hand-over can fail, and whether trying again can help.
 
-use mssante::Permanence;
+use mssante::{Permanence, Refusal};
 use thiserror::Error;
 use trust::TlsError;
 
@@ -79,6 +79,9 @@ pub enum ClientError {
     /// The handshake failed, or the peer refused our certificate.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// The peer's certificate is not good, or doubtful.
+    #[error("{}: {}", .0.word(), .0.row().english)]
+    Distrusted(Refusal),
     /// The peer lacks an extension that this message needs.
     #[error("the peer does not offer {0}, which this message needs")]
     PeerLacks(&'static str),
@@ -117,7 +120,7 @@ impl ClientError {
             Self::Refused(_, reply) => reply.status(),
             Self::PeerLacks(_) => "5.6.3".to_owned(),
             Self::PeerLimit(_) => "5.3.4".to_owned(),
-            Self::NoStartTls | Self::Tls(_) => "4.7.0".to_owned(),
+            Self::NoStartTls | Self::Tls(_) | Self::Distrusted(_) => "4.7.0".to_owned(),
             _ => "4.4.2".to_owned(),
         }
     }

@@ -11,14 +11,13 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use bergshamra_dsig::{DsigContext, VerifyResult, verify};
 use bergshamra_keys::KeysManager;
 use bergshamra_keys::loader::load_x509_cert_der;
-use rustls::RootCertStore;
 use rustls_pki_types::CertificateDer;
 use time::OffsetDateTime;
 use uppsala::{Document, NodeId};
 
 use super::{SignaturePolicy, TrustListError};
-use crate::DistinguishedName;
 use crate::chain::{self, Usage};
+use crate::{Authorities, DistinguishedName, VerifiedCertificate};
 
 /// Whether the document is signed as the policy wants it.
 pub(super) fn check(
@@ -26,7 +25,7 @@ pub(super) fn check(
     policy: &SignaturePolicy,
     now: OffsetDateTime,
 ) -> Result<(), TrustListError> {
-    let SignaturePolicy::Required { anchors, signer_cn, signer_ou } = policy else {
+    let SignaturePolicy::Required { authorities, signer_cn, signer_ou } = policy else {
         tracing::warn!("THE SIGNATURE OF THE WHITE LIST IS NOT CHECKED: never do this in production");
         return Ok(());
     };
@@ -34,7 +33,7 @@ pub(super) fn check(
     let parts = form::signed_parts(document, signature)?;
     let certificates = certificates(document, signature)?;
     let signer = signer(&certificates, signer_cn, signer_ou.as_deref())?;
-    check_chain(signer, &certificates, anchors, now)?;
+    check_chain(signer, &certificates, authorities, now)?;
     check_key_usage(signer)?;
     check_value(document, signer, &parts)
 }
@@ -82,17 +81,12 @@ fn signer<'a>(
 fn check_chain(
     signer: &CertificateDer<'_>,
     certificates: &[CertificateDer<'_>],
-    anchors: &[Vec<u8>],
+    authorities: &Authorities,
     now: OffsetDateTime,
-) -> Result<(), TrustListError> {
-    let mut store = RootCertStore::empty();
-    for anchor in anchors {
-        store
-            .add(CertificateDer::from(anchor.as_slice()))
-            .map_err(|error| refused(format!("a trust anchor of ours cannot be used: {error}")))?;
-    }
-    chain::verify(signer, certificates, &store, chain::unix_time(now), Usage::Signer)
-        .map_err(|error| refused(format!("the signer's certificate is not trusted: {error:?}")))
+) -> Result<VerifiedCertificate, TrustListError> {
+    authorities
+        .verify(signer, certificates, Usage::Signer, chain::unix_time(now))
+        .map_err(|fault| refused(format!("the signer's certificate is not trusted: {fault}")))
 }
 
 /// A certificate that says what it is for must be for signatures. `[RFC5280 4.2.1.3]`

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use mssante::Clock;
+use mssante::{Clock, Refusal};
 use rustls::client::Resumption;
 use rustls::sign::SingleCertAndKey;
 use rustls::{ClientConfig, ConfigBuilder, WantsVerifier};
@@ -14,32 +14,36 @@ use tokio::net::TcpStream;
 use tokio_rustls::{TlsConnector, TlsStream};
 
 use super::files::{Identity, anchors};
-use super::verifier::PeerVerifier;
+use super::judge::Judge;
+use super::verifier::{Demand, PeerVerifier};
 use super::{ClockTime, TlsError, TlsFiles, Transport};
 use crate::chain::{Usage, provider};
+use crate::{Authorities, Revocation};
 
 /// The client side of operator hops; always presents our certificate, never resumes a session.
 pub struct HopTls {
     files: TlsFiles,
+    revocation: Arc<Revocation>,
     clock: Arc<dyn Clock>,
     current: ArcSwap<Loaded>,
 }
 
 struct Loaded {
     config: Arc<ClientConfig>,
+    judge: Judge,
     not_after: OffsetDateTime,
 }
 
 impl HopTls {
     /// Reads the files.
-    pub fn load(files: TlsFiles, clock: Arc<dyn Clock>) -> Result<Self, TlsError> {
-        let loaded = load_hop(&files, &clock)?;
-        Ok(Self { files, clock, current: ArcSwap::from_pointee(loaded) })
+    pub fn load(files: TlsFiles, revocation: Arc<Revocation>, clock: Arc<dyn Clock>) -> Result<Self, TlsError> {
+        let loaded = load_hop(&files, &revocation, &clock)?;
+        Ok(Self { files, revocation, clock, current: ArcSwap::from_pointee(loaded) })
     }
 
     /// Reads the files again, for the next connections; on error the old configuration stays in force.
     pub fn reload(&self) -> Result<(), TlsError> {
-        let loaded = load_hop(&self.files, &self.clock)?;
+        let loaded = load_hop(&self.files, &self.revocation, &self.clock)?;
         self.current.store(Arc::new(loaded));
         Ok(())
     }
@@ -50,13 +54,17 @@ impl HopTls {
     }
 
     /// The client side of a handshake with `host` (for SNI only: the DN decides, see
-    /// [`crate::TrustSpace::judge_recipient`]). `[MSS1 HOP.OUT]`
+    /// [`crate::TrustSpace::judge_recipient`]), and the judgement on the server: [`Transport::judged`].
+    /// Whoever sends anything without asking for it talks to a stranger. `[MSS1 HOP.OUT]`
     ///
     /// In TLS 1.3 the client is done before the server has seen its certificate: a server that
     /// refuses ours says so by an alert, which is an error of the first read (of kind
     /// `InvalidData`). Treat an error there as a failed handshake.
     pub async fn connect(&self, stream: TcpStream, host: &str) -> Result<Transport, TlsError> {
-        connect(self.current.load().config.clone(), stream, host).await
+        let current = self.current.load_full();
+        let stream = connect(Arc::clone(&current.config), stream, host).await?;
+        let peer = current.judge.judge(stream.get_ref().1.peer_certificates(), None).await;
+        Ok(Transport::from_tls(stream, peer))
     }
 }
 
@@ -95,20 +103,25 @@ impl ClientTls {
     /// The client side of a handshake with `host`, a DNS name or an IP address that the
     /// certificate must carry. See [`HopTls::connect`] for errors of the first read.
     pub async fn connect(&self, stream: TcpStream, host: &str) -> Result<Transport, TlsError> {
-        connect(self.config.clone(), stream, host).await
+        // The TLS library has verified the server; nobody asks who it is.
+        let stream = connect(self.config.clone(), stream, host).await?;
+        Ok(Transport::from_tls(stream, Err(Refusal::CertificateMissing)))
     }
 }
 
-fn load_hop(files: &TlsFiles, clock: &Arc<dyn Clock>) -> Result<Loaded, TlsError> {
+fn load_hop(files: &TlsFiles, revocation: &Arc<Revocation>, clock: &Arc<dyn Clock>) -> Result<Loaded, TlsError> {
     let identity = Identity::load(&files.certificate, &files.key, clock.as_ref())?;
-    let verifier = PeerVerifier::new(anchors(&files.anchors)?, Usage::Server, true);
+    let authorities = Arc::new(Authorities::load(&files.anchors, &files.issuers, clock.now())?);
+    let verifier = PeerVerifier::new(Arc::clone(&authorities), Demand::JudgedLater);
     let mut config = builder(clock.clone())?
         .dangerous()
         .with_custom_certificate_verifier(verifier)
         .with_client_cert_resolver(Arc::new(SingleCertAndKey::from(identity.key)));
     // A resumed session skips the verifier.
     config.resumption = Resumption::disabled();
-    Ok(Loaded { config: Arc::new(config), not_after: identity.facts.not_after })
+    let (revocation, clock) = (Arc::clone(revocation), Arc::clone(clock));
+    let judge = Judge { authorities, revocation, usage: Usage::Server, clock };
+    Ok(Loaded { config: Arc::new(config), judge, not_after: identity.facts.not_after })
 }
 
 fn builder(clock: Arc<dyn Clock>) -> Result<ConfigBuilder<ClientConfig, WantsVerifier>, TlsError> {
@@ -117,10 +130,10 @@ fn builder(clock: Arc<dyn Clock>) -> Result<ConfigBuilder<ClientConfig, WantsVer
         .map_err(|error| TlsError::Handshake(error.to_string()))
 }
 
-async fn connect(config: Arc<ClientConfig>, stream: TcpStream, host: &str) -> Result<Transport, TlsError> {
+async fn connect(config: Arc<ClientConfig>, stream: TcpStream, host: &str) -> Result<TlsStream<TcpStream>, TlsError> {
     stream.set_nodelay(true)?;
     let name = ServerName::try_from(host.trim_end_matches('.').to_owned())
         .map_err(|_| TlsError::Handshake(format!("'{host}' is neither a host name nor an IP address")))?;
     let stream = TlsConnector::from(config).connect(name, stream).await.map_err(TlsError::of_handshake)?;
-    Transport::from_tls(TlsStream::from(stream))
+    Ok(TlsStream::from(stream))
 }

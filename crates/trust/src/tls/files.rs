@@ -52,7 +52,7 @@ fn warn_about_validity(file: &Path, facts: &CertificateFacts, clock: &dyn Clock)
 }
 
 /// The trust anchors of a file; at least one.
-pub(super) fn anchors(file: &Path) -> Result<Arc<RootCertStore>, TlsError> {
+pub(crate) fn anchors(file: &Path) -> Result<Arc<RootCertStore>, TlsError> {
     let mut store = RootCertStore::empty();
     for certificate in certificates(file)? {
         store.add(certificate).map_err(|error| {
@@ -66,7 +66,7 @@ pub(super) fn anchors(file: &Path) -> Result<Arc<RootCertStore>, TlsError> {
 }
 
 /// The certificates of a file; at least one.
-fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+pub(crate) fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let pem = read(file)?;
     let certificates: Vec<_> = CertificateDer::pem_slice_iter(&pem)
         .collect::<Result<_, _>>()

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use mssante::Clock;
+use mssante::{Clock, Refusal};
 use rustls::ServerConfig;
 use rustls::server::NoServerSessionStorage;
 use rustls::sign::SingleCertAndKey;
@@ -11,16 +11,19 @@ use time::OffsetDateTime;
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsAcceptor, TlsStream};
 
-use super::files::{Identity, anchors};
-use super::verifier::PeerVerifier;
+use super::files::Identity;
+use super::judge::Judge;
+use super::verifier::{Demand, PeerVerifier};
 use super::{ClientCertificate, ClockTime, TlsError, TlsFiles, Transport};
 use crate::chain::{Usage, provider};
+use crate::{Authorities, Revocation};
 
 /// The TLS side of a listener; its files can be read again while it serves.
 pub struct ServerTls {
     files: TlsFiles,
     clients: Clients,
     protocol: &'static str,
+    revocation: Arc<Revocation>,
     clock: Arc<dyn Clock>,
     current: ArcSwap<Loaded>,
 }
@@ -36,12 +39,12 @@ enum Clients {
 }
 
 impl Clients {
-    /// What their certificates must be made for, and whether they must show one; none if nobody is asked.
-    fn asked_for(self) -> Option<(Usage, bool)> {
+    /// What the handshake asks of them, and what their certificates must be made for; nothing if nobody is asked.
+    fn asked_for(self) -> Option<(Demand, Usage)> {
         match self {
-            Self::Operators => Some((Usage::HopClient, true)),
-            Self::Software(ClientCertificate::Required) => Some((Usage::Client, true)),
-            Self::Software(ClientCertificate::Requested) => Some((Usage::Client, false)),
+            Self::Operators => Some((Demand::JudgedLater, Usage::HopClient)),
+            Self::Software(ClientCertificate::Required) => Some((Demand::GoodClient, Usage::Client)),
+            Self::Software(ClientCertificate::Requested) => Some((Demand::GoodClientOrNone, Usage::Client)),
             Self::Software(ClientCertificate::Off) => None,
         }
     }
@@ -49,6 +52,8 @@ impl Clients {
 
 struct Loaded {
     config: Arc<ServerConfig>,
+    /// Nothing where no certificate is asked for.
+    judge: Option<Judge>,
     not_after: OffsetDateTime,
 }
 
@@ -59,25 +64,37 @@ impl ServerTls {
         files: TlsFiles,
         client: ClientCertificate,
         protocol: &'static str,
+        revocation: Arc<Revocation>,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, TlsError> {
-        Self::of(files, Clients::Software(client), protocol, clock)
+        Self::of(files, Clients::Software(client), protocol, revocation, clock)
     }
 
-    /// Reads the files for a listener of operator hops: SMTP, no handshake without a
-    /// certificate, and one that is made for servers only will do. `[MSS1 HOP.MTLS]`
-    pub fn load_for_operators(files: TlsFiles, clock: Arc<dyn Clock>) -> Result<Self, TlsError> {
-        Self::of(files, Clients::Operators, "smtp", clock)
+    /// Reads the files for a listener of operator hops: SMTP. The handshake takes any certificate,
+    /// and none; what is wrong with it is told by [`Transport::judged`]. One that is made for
+    /// servers only will do. `[MSS1 HOP.MTLS]`
+    pub fn load_for_operators(
+        files: TlsFiles,
+        revocation: Arc<Revocation>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, TlsError> {
+        Self::of(files, Clients::Operators, "smtp", revocation, clock)
     }
 
-    fn of(files: TlsFiles, clients: Clients, protocol: &'static str, clock: Arc<dyn Clock>) -> Result<Self, TlsError> {
-        let loaded = load(&files, clients, protocol, &clock)?;
-        Ok(Self { files, clients, protocol, clock, current: ArcSwap::from_pointee(loaded) })
+    fn of(
+        files: TlsFiles,
+        clients: Clients,
+        protocol: &'static str,
+        revocation: Arc<Revocation>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, TlsError> {
+        let loaded = load(&files, clients, protocol, &revocation, &clock)?;
+        Ok(Self { files, clients, protocol, revocation, clock, current: ArcSwap::from_pointee(loaded) })
     }
 
     /// Reads the files again, for the next connections; on error the old configuration stays in force.
     pub fn reload(&self) -> Result<(), TlsError> {
-        let loaded = load(&self.files, self.clients, self.protocol, &self.clock)?;
+        let loaded = load(&self.files, self.clients, self.protocol, &self.revocation, &self.clock)?;
         self.current.store(Arc::new(loaded));
         Ok(())
     }
@@ -87,13 +104,17 @@ impl ServerTls {
         self.current.load().not_after
     }
 
-    /// The server side of a handshake. On success the client's certificate, if it showed one,
-    /// has been verified.
+    /// The server side of a handshake, and the judgement on the client: [`Transport::judged`].
     pub async fn accept(&self, stream: TcpStream) -> Result<Transport, TlsError> {
         stream.set_nodelay(true)?;
-        let acceptor = TlsAcceptor::from(self.current.load().config.clone());
+        let current = self.current.load_full();
+        let acceptor = TlsAcceptor::from(Arc::clone(&current.config));
         let stream = acceptor.accept(stream).await.map_err(TlsError::of_handshake)?;
-        Transport::from_tls(TlsStream::from(stream))
+        let peer = match &current.judge {
+            Some(judge) => judge.judge(stream.get_ref().1.peer_certificates(), None).await,
+            None => Err(Refusal::CertificateMissing),
+        };
+        Ok(Transport::from_tls(TlsStream::from(stream), peer))
     }
 }
 
@@ -103,24 +124,30 @@ impl std::fmt::Debug for ServerTls {
     }
 }
 
-fn load(files: &TlsFiles, clients: Clients, protocol: &str, clock: &Arc<dyn Clock>) -> Result<Loaded, TlsError> {
+fn load(
+    files: &TlsFiles,
+    clients: Clients,
+    protocol: &str,
+    revocation: &Arc<Revocation>,
+    clock: &Arc<dyn Clock>,
+) -> Result<Loaded, TlsError> {
     let identity = Identity::load(&files.certificate, &files.key, clock.as_ref())?;
+    let authorities = Arc::new(Authorities::load(&files.anchors, &files.issuers, clock.now())?);
     let builder = ServerConfig::builder_with_details(provider(), Arc::new(ClockTime(clock.clone())))
         .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
         .map_err(|error| TlsError::Handshake(error.to_string()))?;
     let asked_for = clients.asked_for();
     let builder = match asked_for {
-        Some((usage, obligatory)) => {
-            builder.with_client_cert_verifier(PeerVerifier::new(anchors(&files.anchors)?, usage, obligatory))
-        }
+        Some((demand, _)) => builder.with_client_cert_verifier(PeerVerifier::new(Arc::clone(&authorities), demand)),
         None => builder.with_no_client_auth(),
     };
     let mut config = builder.with_cert_resolver(Arc::new(SingleCertAndKey::from(identity.key)));
     config.alpn_protocols = vec![protocol.as_bytes().to_vec()];
-    if asked_for.is_some() {
+    let judge = asked_for.map(|(_, usage)| {
         forbid_resumption(&mut config);
-    }
-    Ok(Loaded { config: Arc::new(config), not_after: identity.facts.not_after })
+        Judge { authorities, revocation: Arc::clone(revocation), usage, clock: Arc::clone(clock) }
+    });
+    Ok(Loaded { config: Arc::new(config), judge, not_after: identity.facts.not_after })
 }
 
 /// A resumed session skips the verifier: a certificate that has expired or was revoked in the

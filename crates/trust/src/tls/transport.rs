@@ -4,12 +4,12 @@ use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use mssante::Refusal;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsStream;
 
-use super::TlsError;
-use crate::{CertificateFacts, VerifiedPeer};
+use crate::VerifiedPeer;
 
 /// The octets of a session: in clear before STARTTLS, inside TLS after it.
 ///
@@ -27,7 +27,7 @@ pub enum Transport {
 #[derive(Debug)]
 pub struct TlsTransport {
     stream: TlsStream<TcpStream>,
-    peer: Option<VerifiedPeer>,
+    peer: Result<VerifiedPeer, Refusal>,
 }
 
 impl Transport {
@@ -38,22 +38,28 @@ impl Transport {
         Self::Plain(stream)
     }
 
-    /// A connection whose handshake is done, and with it the verification of the peer.
-    pub(super) fn from_tls(stream: TlsStream<TcpStream>) -> Result<Self, TlsError> {
-        let shown = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
-        let peer = shown
-            .map(|leaf| CertificateFacts::of_certificate(leaf).map(VerifiedPeer::new))
-            .transpose()
-            .map_err(|error| TlsError::Handshake(error.to_string()))?;
-        Ok(Self::Tls(Box::new(TlsTransport { stream, peer })))
+    /// A connection whose handshake is done, with the judgement on the other side.
+    pub(super) fn from_tls(stream: TlsStream<TcpStream>, peer: Result<VerifiedPeer, Refusal>) -> Self {
+        Self::Tls(Box::new(TlsTransport { stream, peer }))
     }
 
-    /// The peer, if it showed a certificate that was verified.
+    /// The peer, if it showed a certificate that is good.
     pub fn peer(&self) -> Option<&VerifiedPeer> {
+        self.judged().ok()
+    }
+
+    /// The peer, or why it is none: in clear, no certificate, a bad one, or doubt.
+    pub fn judged(&self) -> Result<&VerifiedPeer, Refusal> {
         match self {
-            Self::Plain(_) => None,
-            Self::Tls(tls) => tls.peer.as_ref(),
+            Self::Plain(_) => Err(Refusal::TlsRequired),
+            Self::Tls(tls) => tls.peer.as_ref().map_err(|refusal| *refusal),
         }
+    }
+
+    /// The certificate that the other side showed, DER, good or bad.
+    pub fn shown(&self) -> Option<&[u8]> {
+        let Self::Tls(tls) = self else { return None };
+        tls.stream.get_ref().1.peer_certificates()?.first().map(AsRef::as_ref)
     }
 
     /// Version and suite for traces, e.g. `TLSv1.3 TLS13_AES_256_GCM_SHA384`; none in clear.

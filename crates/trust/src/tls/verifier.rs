@@ -1,44 +1,59 @@
-//! The judgement on the other side's certificate: chain, validity and usage. Names are not
-//! looked at here, the white list decides on them.
+//! What happens to the other side's certificate inside the handshake. Names are not looked at
+//! here, the white list decides on them.
+//!
+//! On operator hops every certificate passes whose key the peer holds: it is judged right after the
+//! handshake (see [`super::judge`]), so that a session can say what is wrong with it. Mail clients
+//! with a bad certificate are turned away here.
 
 use std::sync::Arc;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
-use rustls::{
-    CertificateError, DigitallySignedStruct, DistinguishedName, Error, OtherError, RootCertStore, SignatureScheme,
-};
+use rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, Error, SignatureScheme};
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
-use crate::chain::{self, Usage, provider};
+use crate::chain::{Usage, provider};
+use crate::{Authorities, CertificateFault};
 
 /// Verifies clients of our listeners and servers of our hops.
 #[derive(Debug)]
 pub(super) struct PeerVerifier {
-    anchors: Arc<RootCertStore>,
+    authorities: Arc<Authorities>,
     hints: Vec<DistinguishedName>,
-    usage: Usage,
-    mandatory: bool,
+    demand: Demand,
     algorithms: WebPkiSupportedAlgorithms,
 }
 
+/// What a handshake asks of the other side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Demand {
+    /// Anything; judged after the handshake.
+    JudgedLater,
+    /// A good certificate of a client.
+    GoodClient,
+    /// A good certificate of a client, or none.
+    GoodClientOrNone,
+}
+
 impl PeerVerifier {
-    /// `mandatory` is whether a client must show a certificate; servers always do.
-    pub(super) fn new(anchors: Arc<RootCertStore>, usage: Usage, mandatory: bool) -> Arc<Self> {
-        let hints = anchors.subjects();
+    pub(super) fn new(authorities: Arc<Authorities>, demand: Demand) -> Arc<Self> {
+        let hints = authorities.anchors().subjects();
         let algorithms = provider().signature_verification_algorithms;
-        Arc::new(Self { anchors, hints, usage, mandatory, algorithms })
+        Arc::new(Self { authorities, hints, demand, algorithms })
     }
 
     fn verify(&self, leaf: &CertificateDer<'_>, others: &[CertificateDer<'_>], now: UnixTime) -> Result<(), Error> {
-        chain::verify(leaf, others, &self.anchors, now, self.usage).map_err(as_tls_error)
+        if self.demand == Demand::JudgedLater {
+            return Ok(());
+        }
+        self.authorities.verify(leaf, others, Usage::Client, now).map(drop).map_err(as_tls_error)
     }
 }
 
 impl ClientCertVerifier for PeerVerifier {
     fn client_auth_mandatory(&self) -> bool {
-        self.mandatory
+        self.demand == Demand::GoodClient
     }
 
     fn root_hint_subjects(&self) -> &[DistinguishedName] {
@@ -115,18 +130,14 @@ impl ServerCertVerifier for PeerVerifier {
 }
 
 /// The error that makes the TLS library send the fitting alert.
-fn as_tls_error(error: webpki::Error) -> Error {
-    Error::InvalidCertificate(match error {
-        webpki::Error::CertExpired { time, not_after } => CertificateError::ExpiredContext { time, not_after },
-        webpki::Error::CertNotValidYet { time, not_before } => {
-            CertificateError::NotValidYetContext { time, not_before }
-        }
-        webpki::Error::UnknownIssuer => CertificateError::UnknownIssuer,
-        webpki::Error::RequiredEkuNotFoundContext(_) => CertificateError::InvalidPurpose,
-        webpki::Error::InvalidSignatureForPublicKey => CertificateError::BadSignature,
-        webpki::Error::BadDer | webpki::Error::BadDerTime | webpki::Error::TrailingData(_) => {
-            CertificateError::BadEncoding
-        }
-        other => CertificateError::Other(OtherError(Arc::new(other))),
+fn as_tls_error(fault: CertificateFault) -> Error {
+    Error::InvalidCertificate(match fault {
+        CertificateFault::Expired => CertificateError::Expired,
+        CertificateFault::NotYetValid => CertificateError::NotValidYet,
+        CertificateFault::Untrusted | CertificateFault::IssuerNotAccepted => CertificateError::UnknownIssuer,
+        CertificateFault::WrongUsage => CertificateError::InvalidPurpose,
+        CertificateFault::Malformed => CertificateError::BadEncoding,
+        CertificateFault::Revoked => CertificateError::Revoked,
+        CertificateFault::RevocationUnknown => CertificateError::UnknownRevocationStatus,
     })
 }

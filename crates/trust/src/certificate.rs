@@ -1,0 +1,126 @@
+//! A certificate that was judged: accepted with what later checks need, or refused for one reason.
+
+use std::sync::Arc;
+
+use mssante::Refusal;
+use rustls_pki_types::CertificateDer;
+use thiserror::Error;
+
+use crate::{Authority, CertificateFacts};
+
+/// Why a certificate is not accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum CertificateFault {
+    /// It cannot be read.
+    #[error("the certificate cannot be read")]
+    Malformed,
+    /// It does not chain to an anchor of ours.
+    #[error("the certificate does not chain to an anchor of ours")]
+    Untrusted,
+    /// It chains to an anchor, but another authority than the accepted ones issued it.
+    #[error("the certificate was issued by an authority that is not among the accepted ones")]
+    IssuerNotAccepted,
+    /// Its time is over.
+    #[error("the certificate has expired")]
+    Expired,
+    /// Its time has not come.
+    #[error("the certificate is not valid yet")]
+    NotYetValid,
+    /// Key usage or extended key usage is for something else.
+    #[error("the certificate is not made for this use")]
+    WrongUsage,
+    /// It is on its issuer's revocation list, or its responder says so.
+    #[error("the certificate is revoked")]
+    Revoked,
+    /// Nobody can say whether it is revoked. Doubt: a temporary refusal.
+    #[error("whether the certificate is revoked cannot be established")]
+    RevocationUnknown,
+}
+
+impl CertificateFault {
+    /// What a session answers.
+    pub fn refusal(self) -> Refusal {
+        match self {
+            Self::Malformed | Self::Untrusted | Self::IssuerNotAccepted => Refusal::CertificateUntrusted,
+            Self::Expired | Self::NotYetValid => Refusal::CertificateExpired,
+            Self::WrongUsage => Refusal::CertificateUnusable,
+            Self::Revoked => Refusal::CertificateRevoked,
+            Self::RevocationUnknown => Refusal::RevocationUnknown,
+        }
+    }
+}
+
+/// A certificate whose chain, issuer, validity and usage were verified; revocation was not
+/// looked at. Only [`crate::Authorities`] makes one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VerifiedCertificate {
+    pub(crate) facts: CertificateFacts,
+    /// The certificate, DER.
+    pub(crate) der: Arc<[u8]>,
+    /// Content octets of the serial number, as DER has them.
+    pub(crate) serial: Arc<[u8]>,
+    /// Who issued it.
+    pub(crate) issuer: Arc<Authority>,
+    /// Where its issuer's revocation lists are (CRL distribution points, http only).
+    pub(crate) crl_urls: Vec<String>,
+    /// Where its issuer's OCSP responders are (authority information access, http only).
+    pub(crate) ocsp_urls: Vec<String>,
+}
+
+#[cfg(test)]
+impl VerifiedCertificate {
+    /// One that nobody issued, for tests of what looks at names only.
+    pub(crate) fn named(dn: &str, not_after: time::OffsetDateTime) -> Self {
+        let name = crate::DistinguishedName::parse(dn).unwrap();
+        let not_before = time::OffsetDateTime::UNIX_EPOCH;
+        let issuer = Arc::new(Authority::nobody());
+        let facts = CertificateFacts { name, sha256: [0; 32], not_before, not_after };
+        Self { facts, der: [].into(), serial: [1].into(), issuer, crl_urls: Vec::new(), ocsp_urls: Vec::new() }
+    }
+}
+
+impl VerifiedCertificate {
+    /// Takes what later checks need from a certificate that was verified.
+    pub(crate) fn read(leaf: &CertificateDer<'_>, issuer: Arc<Authority>) -> Result<Self, CertificateFault> {
+        let facts = CertificateFacts::of_certificate(leaf).map_err(|_| CertificateFault::Malformed)?;
+        let (_, certificate) = x509_parser::parse_x509_certificate(leaf).map_err(|_| CertificateFault::Malformed)?;
+        Ok(Self {
+            facts,
+            der: leaf.as_ref().into(),
+            serial: certificate.raw_serial().into(),
+            issuer,
+            crl_urls: Vec::new(),
+            ocsp_urls: Vec::new(),
+        })
+    }
+
+    /// What it says of itself.
+    pub fn facts(&self) -> &CertificateFacts {
+        &self.facts
+    }
+
+    /// Who issued it.
+    pub fn issuer(&self) -> &Authority {
+        &self.issuer
+    }
+
+    /// Content octets of its serial number, as DER has them.
+    pub fn serial(&self) -> &[u8] {
+        &self.serial
+    }
+
+    /// The certificate, DER.
+    pub fn der(&self) -> &[u8] {
+        &self.der
+    }
+
+    /// CRL distribution points (http and https only).
+    pub fn crl_urls(&self) -> &[String] {
+        &self.crl_urls
+    }
+
+    /// OCSP responders (http and https only).
+    pub fn ocsp_urls(&self) -> &[String] {
+        &self.ocsp_urls
+    }
+}
