@@ -4,7 +4,8 @@
 #   docker compose up        (docker-compose.yml shows the files that it needs)
 
 FROM rust:1.95-slim-bookworm AS build
-RUN apt-get update && apt-get install -y --no-install-recommends gcc libc6-dev make && rm -rf /var/lib/apt/lists/*
+RUN apt-get update && apt-get install -y --no-install-recommends gcc libc6-dev libssl-dev make pkg-config \
+    && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 COPY . .
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
@@ -12,8 +13,10 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry \
     cargo build --release --locked --package server --bin pli && cp target/release/pli /usr/local/bin/pli
 
 FROM debian:bookworm-slim
-# curl asks /readyz; libpq and PostgreSQL are not needed, the database is another container.
-RUN apt-get update && apt-get install -y --no-install-recommends ca-certificates curl && rm -rf /var/lib/apt/lists/* \
+# libssl3 is for certificate chores (`pli cert`) and carries the module that reads old PKCS#12 files; curl asks
+# /readyz; libpq and PostgreSQL are not needed, the database is another container.
+RUN apt-get update && apt-get install -y --no-install-recommends ca-certificates curl libssl3 \
+    && rm -rf /var/lib/apt/lists/* \
     && useradd --system --uid 10001 --home-dir /var/lib/pli --create-home --shell /usr/sbin/nologin pli
 COPY --from=build /usr/local/bin/pli /usr/local/bin/pli
 COPY config/pli.toml /etc/pli/pli.toml

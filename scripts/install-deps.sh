@@ -25,7 +25,15 @@ has_postgres() { # server programs are on PATH or where the distributions put th
     compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || compgen -G '/usr/pgsql-*/bin/initdb' >/dev/null
 }
 
+need_library() { # need_library PKG_CONFIG_NAME PACKAGE...: what building against it takes, pkg-config included
+    local library="$1"
+    shift
+    command -v pkg-config >/dev/null 2>&1 || missing+=(pkg-config)
+    pkg-config --exists "$library" 2>/dev/null || missing+=("$@")
+}
+
 need cc gcc libc6-dev
+need_library openssl libssl-dev
 has_postgres || missing+=(postgresql)
 if [ "$purpose" = test ]; then
     need python3 python3
@@ -33,14 +41,18 @@ if [ "$purpose" = test ]; then
     need swaks swaks libnet-ssleay-perl
     need mbsync isync
     need curl curl
+    # The other side of the tests of certificates and of signed lists.
+    need openssl openssl
+    need xmlsec1 xmlsec1
 fi
 
 [ "${#missing[@]}" -eq 0 ] && exit 0
 
 echo "missing for 'make $purpose': ${missing[*]}"
 if ! command -v apt-get >/dev/null 2>&1; then
-    echo "This is not Debian or Ubuntu. Please install: a C compiler, the PostgreSQL server programs (14 or newer;" >&2
-    echo "initdb and postgres), and for 'make test' python3, swaks with TLS support, mbsync (isync) and curl." >&2
+    echo "This is not Debian or Ubuntu. Please install: a C compiler, pkg-config, OpenSSL 3 with its headers" >&2
+    echo "(openssl-devel), the PostgreSQL server programs (14 or newer; initdb and postgres), and for 'make test'" >&2
+    echo "python3, swaks with TLS support, mbsync (isync), curl, and the programs openssl and xmlsec1." >&2
     exit 1
 fi
 
