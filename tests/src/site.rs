@@ -299,6 +299,7 @@ fn configuration(folder: &Path, operator: &Operator) -> String {
          [data]\ndir = \"{here}/data\"\n\
          [tls]\ncertificate_file = \"{here}/server.pem\"\nkey_file = \"{here}/server.key\"\nanchors_file = \"{here}/ca.pem\"\nissuers_file = \"{here}/issuing-ca.pem\"\n\
          [trust_list]\nfile = \"{here}/list.xml\"\n\
+         [revocation]\ncheck = \"off\"\n\
          [hop]\nlisten = [\"127.0.0.1:{smtp_port}\"]\n\
          [submission]\nlisten_starttls = [\"127.0.0.1:{submission_port}\"]\nlisten_tls = [\"127.0.0.1:{submissions_port}\"]\n\
          [imap]\nlisten_starttls = [\"127.0.0.1:{imap_port}\"]\nlisten_tls = [\"127.0.0.1:{imaps_port}\"]\n\

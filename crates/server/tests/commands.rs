@@ -57,12 +57,14 @@ impl Site {
         let text = format!(
             "[operator]\nhostname = \"mail.ch.mssante.fr\"\ndomains = [\"ch.mssante.fr\"]\n\
              [data]\ndir = \"{}\"\n\
-             [tls]\ncertificate_file = \"{}\"\nkey_file = \"{}\"\nanchors_file = \"{}\"\n\
+             [revocation]\ncheck = \"off\"\n\
+             [tls]\ncertificate_file = \"{}\"\nkey_file = \"{}\"\nanchors_file = \"{}\"\nissuers_file = \"{}\"\n\
              [trust_list]\nfile = \"{}\"\n{more}\n",
             path("data"),
             path("server.pem"),
             path("server.key"),
             path("ca.pem"),
+            path("issuing-ca.pem"),
             path("list.xml"),
         );
         std::fs::write(self.path("pli.toml"), text).unwrap();

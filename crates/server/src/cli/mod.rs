@@ -5,6 +5,7 @@ mod password;
 mod print;
 mod rules;
 mod status;
+mod trust;
 
 use std::path::PathBuf;
 
@@ -47,6 +48,9 @@ enum Command {
     /// Create and change BALs.
     #[command(subcommand)]
     Bal(bal::Command),
+    /// The white list, its life, and what it says.
+    #[command(subcommand)]
+    Trust(trust::Command),
     /// Print the rules that are enforced, and every refusal.
     Rules,
     /// Ask the running server how it is.
@@ -82,6 +86,7 @@ impl Cli {
             Command::Serve { with_parent } => serve::serve(settings()?, with_parent).await,
             Command::CheckConfig => check_config(&settings()?, self.json),
             Command::Bal(command) => command.run(&settings()?, self.json).await,
+            Command::Trust(command) => command.run(&settings()?, self.json).await,
             Command::Rules => rules::print(self.json),
             Command::Status => status::print(&settings()?, self.json).await,
             Command::Demo(args) => {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 
-use super::settings::{ClientCertificate, Settings, Signature};
+use super::settings::{ClientCertificate, Settings};
 use crate::failure::Failure;
 
 impl Settings {
@@ -17,6 +17,9 @@ impl Settings {
         self.check_files()?;
         self.check_numbers()?;
         self.check_hop()?;
+        self.trust_list.check()?;
+        self.revocation.check()?;
+        self.fetch.check()?;
         if !self.http.listen.ip().is_loopback() {
             return Err(format!(
                 "http.listen = \"{}\" is reachable from outside; health and metrics are for this machine only, use 127.0.0.1",
@@ -103,8 +106,11 @@ impl Settings {
             ("tls.key_file", Some(&self.tls.key_file)),
             ("tls.anchors_file", Some(&self.tls.anchors_file)),
             ("tls.issuers_file", Some(&self.tls.issuers_file)),
-            ("trust_list.file", Some(&self.trust_list.file)),
+            ("trust_list.file", self.trust_list.file.as_ref()),
+            ("trust_list.checksum_file", self.trust_list.checksum_file.as_ref()),
             ("trust_list.anchors_file", self.trust_list.anchors_file.as_ref()),
+            ("trust_list.issuers_file", self.trust_list.issuers_file.as_ref()),
+            ("trust_list.url_anchors_file", self.trust_list.url_anchors_file.as_ref()),
             ("database.url_file", self.database.url_file.as_ref()),
         ];
         for (setting, file) in obligatory {
@@ -164,22 +170,13 @@ impl Settings {
             issuers: self.tls.issuers_file.clone(),
         }
     }
-
-    /// The structure that the signer of the list must belong to; none if the check is turned off.
-    pub(crate) fn signer_unit(&self) -> Option<String> {
-        Some(self.trust_list.signer_ou.trim()).filter(|unit| !unit.is_empty()).map(str::to_owned)
-    }
-
-    /// Whether the list is taken unsigned.
-    pub(crate) fn list_is_unsigned(&self) -> bool {
-        self.trust_list.signature == Signature::Off
-    }
 }
 
 impl Settings {
     /// What works but is less safe than it should be; `check-config` prints it, `serve` logs it.
     pub(crate) fn warnings(&self) -> Vec<String> {
-        [self.doubt_about_signature(), self.open_key()].into_iter().flatten().collect()
+        let trust = self.trust_list.warnings().into_iter().chain(self.revocation.warnings());
+        trust.chain(self.open_key()).collect()
     }
 
     /// A group may read the key (mode 0640 and a group of the service's own are usual), everybody may not.
@@ -192,19 +189,6 @@ impl Settings {
                 file.display(),
                 file.display()
             )
-        })
-    }
-
-    fn doubt_about_signature(&self) -> Option<String> {
-        if self.list_is_unsigned() {
-            return Some(
-                "trust_list.signature = \"off\": the trust list is taken without looking at its signature".to_owned(),
-            );
-        }
-        self.signer_unit().is_none().then(|| {
-            "trust_list.signer_ou is empty: any certificate of the anchors with the right common name may sign \
-             the trust list; leave the setting out for the ANS"
-                .to_owned()
         })
     }
 }

@@ -5,6 +5,7 @@ mod check;
 mod settings;
 #[cfg(test)]
 mod tests;
+mod trust;
 
 use std::path::{Path, PathBuf};
 
@@ -14,6 +15,7 @@ pub(crate) use check::exposed;
 pub(crate) use settings::{ClientCertificate, Log, LogFormat, Settings};
 #[cfg(test)]
 pub(crate) use tests::for_tests;
+pub(crate) use trust::{ListSource, Signature};
 
 use crate::failure::Failure;
 

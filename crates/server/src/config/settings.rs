@@ -11,6 +11,8 @@ use mssante::Domain;
 use secrecy::SecretString;
 use serde::{Deserialize, Deserializer, de};
 
+use super::trust::{Fetch, Revocation, TrustList};
+
 /// The whole configuration.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -23,6 +25,10 @@ pub(crate) struct Settings {
     pub(crate) store: Store,
     pub(crate) tls: Tls,
     pub(crate) trust_list: TrustList,
+    #[serde(default)]
+    pub(crate) revocation: Revocation,
+    #[serde(default)]
+    pub(crate) fetch: Fetch,
     #[serde(default)]
     pub(crate) hop: Hop,
     #[serde(default)]
@@ -84,59 +90,6 @@ pub(crate) struct Tls {
     pub(crate) key_file: PathBuf,
     pub(crate) anchors_file: PathBuf,
     pub(crate) issuers_file: PathBuf,
-}
-
-/// The white list.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct TrustList {
-    pub(crate) file: PathBuf,
-    #[serde(default)]
-    pub(crate) signature: Signature,
-    #[serde(default = "default_signer")]
-    pub(crate) signer_cn: String,
-    #[serde(default = "default_signer_unit")]
-    pub(crate) signer_ou: String,
-    #[serde(default)]
-    pub(crate) anchors_file: Option<PathBuf>,
-    #[serde(default)]
-    pub(crate) dn_match: DnMatch,
-}
-
-fn default_signer() -> String {
-    "Liste Blanche MSSante".to_owned()
-}
-
-/// The ANS. Its common name alone is free text, which any holder of an ORG certificate may ask for.
-fn default_signer_unit() -> String {
-    "318751275100020".to_owned()
-}
-
-/// Whether the list must be signed.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Signature {
-    #[default]
-    Required,
-    Off,
-}
-
-/// How names are compared.
-#[derive(Debug, Clone, Copy, Default, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum DnMatch {
-    #[default]
-    Normalised,
-    Strict,
-}
-
-impl From<DnMatch> for trust::DnMatch {
-    fn from(setting: DnMatch) -> Self {
-        match setting {
-            DnMatch::Normalised => Self::Normalised,
-            DnMatch::Strict => Self::Strict,
-        }
-    }
 }
 
 /// What a listener asks of its clients.
@@ -335,7 +288,7 @@ fn any_address(port: u16) -> SocketAddr {
 }
 
 /// A list in the file; words between commas in the environment.
-fn list<'de, D: Deserializer<'de>, T>(deserializer: D) -> Result<Vec<T>, D::Error>
+pub(super) fn list<'de, D: Deserializer<'de>, T>(deserializer: D) -> Result<Vec<T>, D::Error>
 where
     T: std::str::FromStr,
     T::Err: std::fmt::Display,

@@ -45,7 +45,8 @@ fn the_annotated_example_states_exactly_the_defaults() {
     smallest.operator = example.operator.clone();
     smallest.data = example.data.clone();
     smallest.tls = example.tls.clone();
-    smallest.trust_list.file.clone_from(&example.trust_list.file);
+    smallest.trust_list.file = None;
+    smallest.trust_list.url.clone_from(&example.trust_list.url);
     assert_eq!(format!("{example:#?}"), format!("{smallest:#?}"));
 }
 
@@ -135,10 +136,10 @@ fn what_cannot_work_is_refused_with_the_setting_that_is_wrong() {
 #[test]
 fn only_the_ans_signs_the_list_unless_the_setting_is_emptied() {
     let plain = parsed(SMALLEST, &[]).unwrap();
-    assert_eq!(plain.signer_unit().as_deref(), Some("318751275100020"));
+    assert_eq!(plain.trust_list.signer_unit().as_deref(), Some("318751275100020"));
     assert!(!plain.warnings().iter().any(|warning| warning.contains("trust_list")));
     let open = parsed(&format!("{SMALLEST}\nsigner_ou = \"\"\n"), &[]).unwrap();
-    assert_eq!(open.signer_unit(), None);
+    assert_eq!(open.trust_list.signer_unit(), None);
     assert!(open.warnings().iter().any(|warning| warning.contains("trust_list.signer_ou")));
     let unsigned = parsed(&format!("{SMALLEST}\nsignature = \"off\"\n"), &[]).unwrap();
     assert!(unsigned.warnings().iter().any(|warning| warning.contains("trust_list.signature")));
@@ -176,4 +177,48 @@ fn a_missing_file_is_a_configuration_error_that_says_how_to_name_one() {
 fn an_environment_without_settings_changes_nothing() {
     let plain = parse(SMALLEST, Some(HashMap::new())).unwrap();
     assert_eq!(plain.relay.port, 25);
+}
+
+#[test]
+fn the_list_has_one_source_and_what_vouches_for_it_fits() {
+    for (more, expected) in [
+        ("url = \"https://list.example.fr/l.xml\"", "trust_list.url and trust_list.file are both set"),
+        ("url_anchors_file = \"/dev/null\"", "trust_list.url_anchors_file is for trust_list.url"),
+        ("signature = \"sha256\"", "needs the SHA-256"),
+        ("signature = \"sha256\"\nchecksum_url = \"http://x/\"", "trust_list.checksum_url = \"http://x/\""),
+        ("signature = \"sha256\"\nchecksum_url = \"https://x/\"\nchecksum_file = \"/dev/null\"", "are both set"),
+        ("checksum_file = \"/dev/null\"", "for trust_list.signature = \"sha256\" only"),
+        ("max_shrink = 101", "trust_list.max_shrink"),
+        ("refresh = \"1ms\"", "trust_list.refresh"),
+        ("refresh = \"24h\"", "trust_list.stale_after"),
+        ("expired_after = \"23h\"", "trust_list.expired_after"),
+        ("[revocation]\ncrl_urls = [\"ldap://x\"]", "revocation.crl_urls: 'ldap://x'"),
+        ("[revocation]\ncrl_refresh = \"0s\"", "revocation.crl_refresh"),
+        ("[revocation]\npatience = \"2m\"", "revocation.patience"),
+        ("[fetch]\nproxy = \"socks5://x\"", "fetch.proxy"),
+        ("[fetch]\ntimeout = \"0s\"", "fetch.timeout"),
+    ] {
+        let error = checked(&format!("{SMALLEST}\n{more}\n")).unwrap_err();
+        assert!(error.contains(expected), "{more}: {error}");
+    }
+    let error = checked(&SMALLEST.replace("[trust_list]\n    file = \"/dev/null\"", "[trust_list]")).unwrap_err();
+    assert!(error.contains("trust_list.url"), "{error}");
+    let url = |url: &str| {
+        SMALLEST.replace("[trust_list]\n    file = \"/dev/null\"", &format!("[trust_list]\nurl = \"{url}\""))
+    };
+    assert_eq!(checked(&url("https://list.example.fr/l.xml")), Ok(()));
+    assert!(checked(&url("http://list.example.fr/l.xml")).unwrap_err().contains("https://"));
+    assert_eq!(checked(&format!("{SMALLEST}\nsignature = \"sha256\"\nchecksum_file = \"/dev/null\"")), Ok(()));
+}
+
+#[test]
+fn what_looks_at_revocation_less_closely_says_so() {
+    let warned = |section: &str, word: &str| {
+        let settings = parsed(&format!("{SMALLEST}\n{section}\n"), &[]).unwrap();
+        settings.warnings().iter().any(|warning| warning.contains(word))
+    };
+    assert!(!warned("", "revocation"), "required unless somebody says otherwise");
+    assert!(warned("[revocation]\ncheck = \"off\"", "revocation.check"));
+    assert!(warned("[revocation]\nwhen_unknown = \"accept\"", "revocation.when_unknown"));
+    assert!(warned("signature = \"sha256\"\nchecksum_file = \"/dev/null\"", "trust_list.signature"));
 }

@@ -91,6 +91,7 @@ impl Site {
                 ],
             ),
             ("trust_list", vec![("file", quoted(&self.list))]),
+            ("revocation", vec![("check", "\"off\"".to_owned())]),
             ("hop", vec![("listen", listen(plan.ports.hop))]),
             (
                 "submission",

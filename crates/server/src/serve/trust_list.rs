@@ -11,7 +11,7 @@ use trust::{Authorities, DistinguishedName, ListAges, Revocation, SignaturePolic
 use super::expiry;
 use super::node::Tls;
 use crate::ambient::SystemClock;
-use crate::config::Settings;
+use crate::config::{ListSource, Settings, Signature};
 use crate::failure::Failure;
 
 /// What `serve` would find in its files.
@@ -53,7 +53,9 @@ pub(super) fn revocation() -> Arc<Revocation> {
 /// The trust space with the list of the configuration. Without a usable list the server still
 /// serves those who read; what needs the list is refused temporarily.
 pub(super) fn install(settings: &Settings, revocation: Arc<Revocation>) -> TrustSpace {
-    let rules = TrustRules { how: settings.trust_list.dn_match.into(), ages: ListAges::default() };
+    let list = &settings.trust_list;
+    let ages = ListAges { stale_after: list.stale_after, expired_after: list.expired_after };
+    let rules = TrustRules { how: list.dn_match.into(), ages };
     let space = TrustSpace::new(rules, revocation, Arc::new(SystemClock));
     replace(settings, &space);
     space
@@ -77,25 +79,27 @@ pub(super) fn replace(settings: &Settings, space: &TrustSpace) {
 }
 
 fn read(settings: &Settings) -> Result<TrustList, String> {
-    let file = &settings.trust_list.file;
+    let Some(ListSource::File(file)) = settings.trust_list.source() else {
+        return Err("fetching the trust list from trust_list.url does not work yet".to_owned());
+    };
     let why = |error: &dyn std::fmt::Display| format!("trust_list.file = \"{}\": {error}", file.display());
     let xml = std::fs::read(file).map_err(|error| why(&error))?;
     TrustList::read(&xml, &policy(settings)?, SystemClock.now()).map_err(|error| why(&error))
 }
 
 fn policy(settings: &Settings) -> Result<SignaturePolicy, String> {
-    if settings.list_is_unsigned() {
+    let list = &settings.trust_list;
+    if list.signature == Signature::Off {
         return Ok(SignaturePolicy::Off);
     }
-    let list = &settings.trust_list;
     Ok(SignaturePolicy::Required {
         authorities: Authorities::load(
             list.anchors_file.as_ref().unwrap_or(&settings.tls.anchors_file),
-            &settings.tls.issuers_file,
+            list.issuers_file.as_ref().unwrap_or(&settings.tls.issuers_file),
             SystemClock.now(),
         )
         .map_err(|error| error.to_string())?,
         signer_cn: list.signer_cn.clone(),
-        signer_ou: settings.signer_unit(),
+        signer_ou: list.signer_unit(),
     })
 }
