@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mssante::{Address, Clock, Permanence, ReversePath};
+use mssante::{Address, Clock, Permanence, Refusal, ReversePath};
 use smtp::client::{Client, ClientError, Content, Envelope, Phase, RecipientResult, Timeouts};
 use store::{DsnNotify, DsnParameters};
 use testkit::clock::RealClock;
@@ -314,7 +314,7 @@ async fn a_peer_of_another_authority_is_a_failure_of_trust_and_temporary() {
     issue(&other, folder.path(), "ours");
     let tls = HopTls::load(files(folder.path(), "ours", "ca.pem"), unchecked(), clock()).unwrap();
     let error = open(stream, &tls).await.err().unwrap();
-    assert!(matches!(error, ClientError::Tls(_)), "{error}");
+    assert!(matches!(error, ClientError::Distrusted(Refusal::CertificateUntrusted)), "{error}");
     assert_eq!((error.permanence(), error.status().as_str()), (Permanence::Temporary, "4.7.0"));
     assert!(peer.await.is_err());
 }

@@ -11,8 +11,9 @@ use std::path::{Path, PathBuf};
 
 use rcgen::string::{Ia5String, PrintableString};
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, DnValue, ExtendedKeyUsagePurpose, IsCa, Issuer,
-    KeyPair, KeyUsagePurpose, PKCS_RSA_SHA256, RsaKeySize, SanType,
+    BasicConstraints, CertificateParams, CrlDistributionPoint, CustomExtension, DistinguishedName, DnType, DnValue,
+    ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, PKCS_RSA_SHA256, RsaKeySize, SanType,
+    SerialNumber,
 };
 use thiserror::Error;
 use time::{Duration, OffsetDateTime};
@@ -132,10 +133,44 @@ impl Issued {
     }
 }
 
-struct Authority {
-    issuer: Issuer<'static, KeyPair>,
-    der: Vec<u8>,
+/// A certificate authority with its key.
+pub(crate) struct Authority {
+    pub(crate) issuer: Issuer<'static, KeyPair>,
+    pub(crate) der: Vec<u8>,
     pem: String,
+}
+
+/// What a certificate has beyond the usual.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Particulars {
+    /// Octets of its serial number, most significant first; by chance if there are none.
+    pub serial: Vec<u8>,
+    /// Where it says that its issuer's revocation lists are.
+    pub crl_urls: Vec<String>,
+    /// Where it says that its issuer's OCSP responders are.
+    pub ocsp_urls: Vec<String>,
+}
+
+impl Particulars {
+    fn apply(&self, params: &mut CertificateParams) {
+        if !self.serial.is_empty() {
+            params.serial_number = Some(SerialNumber::from_slice(&self.serial));
+        }
+        params.crl_distribution_points =
+            self.crl_urls.iter().map(|url| CrlDistributionPoint { uris: vec![url.clone()] }).collect();
+        if !self.ocsp_urls.is_empty() {
+            params.custom_extensions.push(responders(&self.ocsp_urls));
+        }
+    }
+}
+
+impl Authority {
+    /// The same with a copy of its key.
+    fn again(&self, cn: &str, now: OffsetDateTime) -> Result<Self, PkiError> {
+        let key = KeyPair::from_pem(&self.issuer.key().serialize_pem())?;
+        let issuer = Issuer::new(authority_params(cn, now)?, key);
+        Ok(Self { issuer, der: self.der.clone(), pem: self.pem.clone() })
+    }
 }
 
 /// A root, an intermediate, and what they issue.
@@ -157,12 +192,23 @@ impl Pki {
             pem: root_certificate.pem(),
             issuer: Issuer::new(root_params, root_key),
         };
-        let params = authority_params(ISSUING_CN, now)?;
-        let key = new_key()?;
-        let certificate = params.signed_by(&key, &root.issuer)?;
-        let issuing =
-            Authority { der: certificate.der().to_vec(), pem: certificate.pem(), issuer: Issuer::new(params, key) };
+        let issuing = intermediate(&root, ISSUING_CN, now)?;
         Ok(Self { now, root, issuing })
+    }
+
+    /// Another intermediate of this name under the same root: what it issues chains to the same anchor.
+    pub fn sibling(&self, cn: &str) -> Result<Self, PkiError> {
+        let issuing = intermediate(&self.root, cn, self.now)?;
+        Ok(Self { now: self.now, root: self.root.again(ROOT_CN, self.now)?, issuing })
+    }
+
+    /// The same root without an intermediate: it issues leaves itself.
+    pub fn rooted(&self) -> Result<Self, PkiError> {
+        Ok(Self {
+            now: self.now,
+            root: self.root.again(ROOT_CN, self.now)?,
+            issuing: self.root.again(ROOT_CN, self.now)?,
+        })
     }
 
     /// Reads what [`Pki::write`] wrote, to issue more certificates under the same authorities.
@@ -175,7 +221,7 @@ impl Pki {
     /// Writes `ca.pem` (the root, which is the anchor), `ca.key`, `issuing-ca.pem` and
     /// `issuing-ca.key` into `folder`.
     pub fn write(&self, folder: &Path) -> Result<(), PkiError> {
-        for (authority, name) in [(&self.root, "ca"), (&self.issuing, "issuing-ca")] {
+        for (authority, name) in [(self.root(), "ca"), (self.issuing(), "issuing-ca")] {
             write_file(folder.join(format!("{name}.pem")), &authority.pem)?;
             write_secret(folder.join(format!("{name}.key")), &authority.issuer.key().serialize_pem())?;
         }
@@ -197,6 +243,28 @@ impl Pki {
         &self.issuing.der
     }
 
+    /// The root.
+    pub(crate) fn root(&self) -> &Authority {
+        &self.root
+    }
+
+    /// Who issues the leaves.
+    pub(crate) fn issuing(&self) -> &Authority {
+        &self.issuing
+    }
+
+    /// The moment around which certificates are valid.
+    pub(crate) fn now(&self) -> OffsetDateTime {
+        self.now
+    }
+
+    /// A server certificate with particulars.
+    pub fn server_with(&self, holder: &ServerHolder, particulars: &Particulars) -> Result<Issued, PkiError> {
+        let mut params = self.server_params(holder)?;
+        particulars.apply(&mut params);
+        self.issue(&params)
+    }
+
     /// A server certificate (SERV SSL), which serves as client certificate on hops too.
     pub fn server(&self, holder: &ServerHolder) -> Result<Issued, PkiError> {
         self.issue(&self.server_params(holder)?)
@@ -216,7 +284,13 @@ impl Pki {
 
     /// A client certificate of a piece of software (ORG `AUTH_CLI`).
     pub fn software(&self, holder: &SoftwareHolder) -> Result<Issued, PkiError> {
+        self.software_with(holder, &Particulars::default())
+    }
+
+    /// A client certificate of a piece of software with particulars.
+    pub fn software_with(&self, holder: &SoftwareHolder, particulars: &Particulars) -> Result<Issued, PkiError> {
         let mut params = self.leaf_params();
+        particulars.apply(&mut params);
         params.distinguished_name =
             subject(&holder.cn, &holder.structure, &holder.organisation, Some(&holder.department))?;
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
@@ -257,7 +331,7 @@ impl Pki {
     /// What all leaves have in common: three years, no more than an end entity.
     fn leaf_params(&self) -> CertificateParams {
         let mut params = CertificateParams::default();
-        params.not_before = self.now - Duration::days(30);
+        params.not_before = self.now() - Duration::days(30);
         params.not_after = self.now + Duration::days(3 * 365);
         params.is_ca = IsCa::ExplicitNoCa;
         params.use_authority_key_identifier_extension = true;
@@ -274,6 +348,34 @@ impl Pki {
             key_pem: key.serialize_pem(),
         })
     }
+}
+
+fn intermediate(root: &Authority, cn: &str, now: OffsetDateTime) -> Result<Authority, PkiError> {
+    let params = authority_params(cn, now)?;
+    let key = new_key()?;
+    let certificate = params.signed_by(&key, &root.issuer)?;
+    Ok(Authority { der: certificate.der().to_vec(), pem: certificate.pem(), issuer: Issuer::new(params, key) })
+}
+
+/// Authority information access with OCSP responders. `[RFC5280 4.2.2.1]`
+fn responders(urls: &[String]) -> CustomExtension {
+    const ACCESS_IS_OCSP: &[u8] = &[0x06, 0x08, 0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x30, 0x01];
+    let descriptions: Vec<u8> =
+        urls.iter().flat_map(|url| der(0x30, &[ACCESS_IS_OCSP, &der(0x86, url.as_bytes())].concat())).collect();
+    CustomExtension::from_oid_content(&[1, 3, 6, 1, 5, 5, 7, 1, 1], der(0x30, &descriptions))
+}
+
+/// Tag, length and content.
+pub(crate) fn der(tag: u8, content: &[u8]) -> Vec<u8> {
+    let length = content.len().to_be_bytes();
+    let significant = &length[length.iter().take_while(|octet| **octet == 0).count().min(length.len() - 1)..];
+    let mut element = vec![tag];
+    if content.len() >= 0x80 {
+        element.push(0x80 | u8::try_from(significant.len()).unwrap_or(8));
+    }
+    element.extend_from_slice(significant);
+    element.extend_from_slice(content);
+    element
 }
 
 fn new_key() -> Result<KeyPair, PkiError> {
@@ -408,6 +510,22 @@ mod tests {
         match openssl {
             Ok(output) => assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr)),
             Err(error) => println!("openssl was not run: {error}"),
+        }
+    }
+
+    #[test]
+    fn particulars_stand_in_the_certificate() {
+        let pki = Pki::new(datetime!(2026-11-03 08:00 UTC)).unwrap();
+        let particulars = Particulars {
+            serial: vec![0x0b, 0xad],
+            crl_urls: vec!["http://127.0.0.1:1/a.crl".into()],
+            ocsp_urls: vec!["http://127.0.0.1:2/ocsp".into()],
+        };
+        let issued = pki.server_with(&holder(), &particulars).unwrap();
+        let contains = |what: &[u8]| issued.der.windows(what.len()).any(|window| window == what);
+        for what in [&b"\x02\x02\x0b\xad"[..], b"\x86\x18http://127.0.0.1:1/a.crl", b"\x86\x17http://127.0.0.1:2/ocsp"]
+        {
+            assert!(contains(what), "{what:?}");
         }
     }
 

@@ -338,7 +338,7 @@ async fn a_session_is_not_resumed_past_the_end_of_the_certificate() {
 
     time.advance(time::Duration::days(4 * 365));
     let (server, _) = handshake_of_mail_client(&listener, &client, "localhost").await;
-    assert!(matches!(server, Err(TlsError::Handshake(text)) if text.contains("expired")));
+    assert!(matches!(server, Err(TlsError::Handshake(text)) if text.contains("Expired")));
 }
 
 /// A client that knows TLS 1.2 only, with the certificate `name` of the folder.
