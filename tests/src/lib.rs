@@ -3,9 +3,11 @@
 //! This library is the harness. It starts `pli demo`, reads its sheet, speaks raw SMTP and IMAP over TLS where a test wants to
 //! misbehave in ways that no proper client can, and runs clients as child processes.
 
+mod audit;
 mod demo;
 mod http;
 mod mailbox;
+mod peer;
 mod postgres;
 mod program;
 mod sheet;
@@ -13,11 +15,13 @@ mod site;
 mod steps;
 mod wire;
 
+pub use audit::AuditCase;
 pub use demo::{Demo, free_port_base};
 pub use http::http_get;
 pub use mailbox::{Mailbox, Response};
+pub use peer::{Conversation, Peer};
 pub use postgres::PlainPostgres;
-pub use program::{Exit, Program, pli};
+pub use program::{Exit, Program, pli, wait_until};
 pub use sheet::{Bal, Operator, Sheet};
 pub use site::{DOMAIN, Identity, PASSWORD, PEER, PEER2, Server, Site};
 pub use steps::Steps;

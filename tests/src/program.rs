@@ -124,7 +124,7 @@ impl Program {
 }
 
 /// Waits until `condition` holds, trying often; `false` if it never does.
-pub(crate) fn wait_until(limit: Duration, mut condition: impl FnMut() -> bool) -> bool {
+pub fn wait_until(limit: Duration, mut condition: impl FnMut() -> bool) -> bool {
     let pause = Duration::from_millis(20);
     let mut waited = Duration::ZERO;
     while !condition() {

@@ -1,5 +1,6 @@
 //! One operator of the tests' own: a PKI, a signed list, a configuration and `pli serve`, for what a demo cannot be put through.
 
+use std::fmt::Write as _;
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -18,7 +19,7 @@ use testkit::pki::{Pki, ServerHolder, SoftwareHolder};
 
 use crate::demo::{answers, pid};
 use crate::program::wait_until;
-use crate::{Bal, Mailbox, Operator, Program, client_config, free_port_base, http_get, pli};
+use crate::{AuditCase, Bal, Mailbox, Operator, Program, client_config, free_port_base, http_get, pli};
 
 const START_LIMIT: Duration = Duration::from_mins(1);
 const STOP_LIMIT: Duration = Duration::from_mins(1);
@@ -61,8 +62,13 @@ impl std::fmt::Debug for Site {
 }
 
 impl Site {
-    /// Makes everything that `pli serve` needs, and starts nothing.
+    /// Makes everything that `pli serve` needs, and starts nothing. The list also has the audit domains.
     pub fn new() -> Result<Self> {
+        Self::with_routes(&[])
+    }
+
+    /// The same, with ports of 127.0.0.1 where the servers of other domains are.
+    pub fn with_routes(routes: &[(&str, u16)]) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("pli-e2e-").tempdir()?;
         // Run as root, PostgreSQL belongs to another user, who must be able to reach its folder.
         fs::set_permissions(folder.path(), Permissions::from_mode(0o711))?;
@@ -78,15 +84,22 @@ impl Site {
         let software = Identity { certificate, key };
         let list =
             WhiteList::new(RealClock.now()).with(DOMAIN, &ours.dn()).with(PEER, &peer.dn()).with(PEER2, &peer2.dn());
+        let audited = |list: WhiteList, case: AuditCase| list.with(case.domain(), &case.listed_dn());
+        let list = AuditCase::ALL.into_iter().fold(list, audited);
         let signer = ListSigner::new(&pki.list_signer()?)?;
         fs::write(here.join("list.xml"), list.signed_xml(&signer, SignatureShape::XmlDsig)?)?;
-        fs::write(&operator.config_file, configuration(here, &operator))?;
+        fs::write(&operator.config_file, configuration(here, &operator) + &self::routes(routes))?;
         Ok(Self { folder, pki, operator, peer: peer_identity, software })
     }
 
     /// Its folder.
     pub fn folder(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// Its authorities, to issue more certificates.
+    pub fn pki(&self) -> &Pki {
+        &self.pki
     }
 
     /// A `pli` command with this site's configuration.
@@ -290,7 +303,6 @@ fn operator(folder: &Path, base: u16) -> Operator {
     }
 }
 
-/// Other operators are reached at a port where nobody listens.
 fn configuration(folder: &Path, operator: &Operator) -> String {
     let here = folder.display();
     let Operator { smtp_port, submission_port, submissions_port, imap_port, imaps_port, http_port, .. } = operator;
@@ -303,7 +315,18 @@ fn configuration(folder: &Path, operator: &Operator) -> String {
          [hop]\nlisten = [\"127.0.0.1:{smtp_port}\"]\n\
          [submission]\nlisten_starttls = [\"127.0.0.1:{submission_port}\"]\nlisten_tls = [\"127.0.0.1:{submissions_port}\"]\n\
          [imap]\nlisten_starttls = [\"127.0.0.1:{imap_port}\"]\nlisten_tls = [\"127.0.0.1:{imaps_port}\"]\n\
-         [relay.routes]\n\"{PEER}\" = \"127.0.0.1:9\"\n\"{PEER2}\" = \"127.0.0.1:9\"\n\
          [http]\nlisten = \"127.0.0.1:{http_port}\"\n"
     )
+}
+
+/// Peers without a port of their own are reached where nobody listens.
+fn routes(chosen: &[(&str, u16)]) -> String {
+    let mut table = "[relay.routes]\n".to_owned();
+    for domain in [PEER, PEER2].into_iter().filter(|domain| chosen.iter().all(|(other, _)| other != domain)) {
+        let _ = writeln!(table, "\"{domain}\" = \"127.0.0.1:9\"");
+    }
+    for (domain, port) in chosen {
+        let _ = writeln!(table, "\"{domain}\" = \"127.0.0.1:{port}\"");
+    }
+    table
 }
