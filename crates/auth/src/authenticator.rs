@@ -103,9 +103,9 @@ impl Authenticator {
 
     async fn by_certificate(&self, asked: Option<&str>, peer: Option<&VerifiedPeer>) -> Result<Identity, AuthError> {
         let key = peer.ok_or(AuthError::Refused { word: "no-certificate" })?.name().key();
-        let registered = self.store.bals_of_certificate(&key).await?;
+        let registered = self.store.bals_of_certificate(key).await?;
         let bals = opened_by_certificate(registered, asked).map_err(|word| AuthError::Refused { word })?;
-        Ok(Identity { principal: Principal::Software(key), bals })
+        Ok(Identity { principal: Principal::Software(key.to_owned()), bals })
     }
 }
 

@@ -2,9 +2,12 @@
 //! by attribute.
 
 mod certificate;
+mod key;
 mod text;
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
 
 use thiserror::Error;
 
@@ -14,6 +17,9 @@ pub enum DnError {
     /// Not `TYPE=value` pairs separated by commas.
     #[error("'{0}' is not a distinguished name such as CN=host,OU=1FINESS,O=name,C=FR")]
     Syntax(String),
+    /// NUL or another control character in a value, or hexadecimal digits that stand for no text.
+    #[error("'{0}' holds control characters or a value that is no text; names must be printable")]
+    NotText(String),
     /// The certificate cannot be read.
     #[error("the certificate cannot be read")]
     Certificate,
@@ -30,22 +36,30 @@ pub enum DnMatch {
     Normalised,
 }
 
-/// A subject name. Most specific attribute first, as the white list writes it.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct DistinguishedName {
+/// A subject name. Most specific attribute first, as the white list writes it. Cheap to clone.
+///
+/// What [`Self::parse`] returns is always text that can be shown; what stands in a certificate is
+/// taken as it is, and if it is no such text it equals nothing that was parsed.
+#[derive(Clone)]
+pub struct DistinguishedName(Arc<Attributes>);
+
+struct Attributes {
     /// Types in capitals (`CN`) or dotted digits, and values as they were written.
-    attributes: Vec<(String, String)>,
+    pairs: Vec<(String, String)>,
+    key: String,
 }
 
 impl DistinguishedName {
     /// Reads the textual form of the white list, with its irregularities. `[RFC4514 3]`
     ///
-    /// Beyond the RFC, a separator counts only before a `TYPE=`, and quotes inside a value
-    /// stand for themselves (`O=CRLCC "PAUL STRAUSS"`).
+    /// Beyond the RFC, a separator counts only before a `TYPE=`, and quotes inside a value or
+    /// without a counterpart stand for themselves (`O=CRLCC "PAUL STRAUSS"`).
     pub fn parse(text: &str) -> Result<Self, DnError> {
-        match text::attributes(text) {
-            Some(attributes) => Ok(Self { attributes }),
-            None => Err(DnError::Syntax(text.to_owned())),
+        let pairs = text::attributes(text).ok_or_else(|| DnError::Syntax(text.to_owned()))?;
+        if pairs.iter().all(|(_, value)| key::is_text(value)) {
+            Ok(Self::new(pairs))
+        } else {
+            Err(DnError::NotText(text.escape_default().to_string()))
         }
     }
 
@@ -56,29 +70,32 @@ impl DistinguishedName {
     }
 
     pub(crate) fn of_name(name: &x509_parser::x509::X509Name<'_>) -> Self {
-        Self { attributes: certificate::attributes(name) }
+        Self::new(certificate::attributes(name))
     }
 
-    /// Whether both name the same holder.
+    fn new(pairs: Vec<(String, String)>) -> Self {
+        let key = key::of(&pairs);
+        Self(Arc::new(Attributes { pairs, key }))
+    }
+
+    /// Whether both name the same holder. An empty name names nobody.
     pub fn matches(&self, other: &Self, how: DnMatch) -> bool {
-        match how {
+        let same = match how {
             DnMatch::Strict => self == other,
             DnMatch::Normalised => self.key() == other.key(),
-        }
+        };
+        same && !self.is_empty()
     }
 
     /// The form under which a name is stored and looked up: normalised, ST and L left out.
     /// Two names have the same key exactly when they match [`DnMatch::Normalised`].
-    pub fn key(&self) -> String {
-        let mut compared: Vec<_> = self
-            .attributes
-            .iter()
-            .filter(|(kind, _)| !matches!(kind.as_str(), "ST" | "L"))
-            .map(|(kind, value)| (rank(kind), kind.to_lowercase(), normalised(value)))
-            .collect();
-        compared.sort();
-        let parts: Vec<_> = compared.into_iter().map(|(_, kind, value)| format!("{kind}={value}")).collect();
-        parts.join(",")
+    pub fn key(&self) -> &str {
+        &self.0.key
+    }
+
+    /// Whether it has no attribute, or none but ST and L: such a name names nobody.
+    pub fn is_empty(&self) -> bool {
+        self.key().is_empty()
     }
 
     /// The common name; of several, the most specific.
@@ -88,25 +105,34 @@ impl DistinguishedName {
 
     /// All values of an attribute type, such as `OU`.
     pub fn values(&self, kind: &str) -> impl Iterator<Item = &str> {
-        self.attributes.iter().filter(move |(each, _)| each == kind).map(|(_, value)| value.as_str())
+        self.0.pairs.iter().filter(move |(each, _)| each == kind).map(|(_, value)| value.as_str())
     }
 }
 
-/// The place of a type in a key.
-fn rank(kind: &str) -> usize {
-    ["CN", "OU", "O", "C"].iter().position(|known| *known == kind).unwrap_or(usize::MAX)
+impl PartialEq for DistinguishedName {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0) || self.0.pairs == other.0.pairs
+    }
 }
 
-/// Lower case, each run of spaces (also no-break spaces) a single one. Backslashes and commas
-/// are escaped so that no two different names share a key.
-fn normalised(value: &str) -> String {
-    let words: Vec<_> = value.split_whitespace().collect();
-    words.join(" ").to_lowercase().replace('\\', "\\\\").replace(',', "\\,")
+impl Eq for DistinguishedName {}
+
+/// Equal names have equal keys.
+impl Hash for DistinguishedName {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.key().hash(state);
+    }
+}
+
+impl fmt::Debug for DistinguishedName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "DistinguishedName({self})")
+    }
 }
 
 impl fmt::Display for DistinguishedName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (place, (kind, value)) in self.attributes.iter().enumerate() {
+        for (place, (kind, value)) in self.0.pairs.iter().enumerate() {
             let comma = if place == 0 { "" } else { "," };
             write!(f, "{comma}{kind}={}", text::escaped(value))?;
         }
@@ -162,7 +188,7 @@ mod tests {
         fn what_is_printed_reads_back_the_same(
             pairs in prop::collection::vec(("(CN|OU|O|ST|C|L|1\\.2\\.3)", "\\PC{0,20}|[ \"\\\\,+;=#<>A-Fa\u{a0}\t]{0,12}"), 1..6)
         ) {
-            let name = DistinguishedName { attributes: pairs };
+            let name = DistinguishedName::new(pairs);
             prop_assert_eq!(DistinguishedName::parse(&name.to_string()), Ok(name));
         }
 
@@ -171,7 +197,7 @@ mod tests {
             a in prop::collection::vec(("(CN|OU|O)", "[ab,=\\\\]{0,3}"), 1..4),
             b in prop::collection::vec(("(CN|OU|O)", "[ab,=\\\\]{0,3}"), 1..4),
         ) {
-            let key = |attributes: &Vec<_>| DistinguishedName { attributes: attributes.clone() }.key();
+            let key = |attributes: &Vec<_>| DistinguishedName::new(attributes.clone()).key().to_owned();
             let sorted = |attributes: &Vec<_>| { let mut sorted = attributes.clone(); sorted.sort(); sorted };
             prop_assert_eq!(key(&a) == key(&b), sorted(&a) == sorted(&b));
         }

@@ -5,7 +5,7 @@ mod content;
 mod signature;
 mod weighing;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use mssante::Domain;
 use thiserror::Error;
@@ -68,48 +68,40 @@ pub enum SignaturePolicy {
 pub struct TrustList {
     generated_at: OffsetDateTime,
     domains: HashMap<Domain, Vec<DistinguishedName>>,
-    /// Every name of the list, for the two ways of comparing.
-    names: HashSet<DistinguishedName>,
-    keys: HashSet<String>,
+    /// Every name of the list by its key, in each spelling.
+    names: HashMap<String, Vec<DistinguishedName>>,
     skipped: usize,
     signer: Option<VerifiedCertificate>,
 }
 
 impl TrustList {
+    /// No list may have more octets. The one of France has 5 MB; who fetches or reads a list stops here.
+    pub const MAX_OCTETS: usize = 32 * 1024 * 1024;
+
     /// Verifies and reads a list. `now` decides on the validity of the signer's certificate.
     ///
     /// Entries whose domain or name cannot be read are left out and counted, see [`Self::skipped_count`].
     pub fn read(xml: &[u8], policy: &SignaturePolicy, now: OffsetDateTime) -> Result<Self, TrustListError> {
         let text = content::checked_text(xml)?;
         let document = content::parse(text)?;
-        signature::check(&document, policy, now)?;
-        content::read(&document)
+        let signer = signature::check(&document, policy, now)?;
+        let list = content::read(&document)?;
+        Ok(Self { signer, ..list })
     }
 
     pub(crate) fn of_entries(
         generated_at: OffsetDateTime,
         entries: impl IntoIterator<Item = (Domain, DistinguishedName)>,
     ) -> Self {
-        let mut list = Self {
-            generated_at,
-            domains: HashMap::new(),
-            names: HashSet::new(),
-            keys: HashSet::new(),
-            skipped: 0,
-            signer: None,
-        };
+        let (mut domains, mut names) = (HashMap::new(), HashMap::new());
         for (domain, name) in entries {
-            let names = list.domains.entry(domain).or_default();
-            if names.contains(&name) {
-                continue;
+            match names.get_mut(name.key()) {
+                Some(spellings) => add(spellings, &name),
+                None => drop(names.insert(name.key().to_owned(), vec![name.clone()])),
             }
-            if !list.names.contains(&name) {
-                list.keys.insert(name.key());
-                list.names.insert(name.clone());
-            }
-            names.push(name);
+            add(domains.entry(domain).or_default(), &name);
         }
-        list
+        Self { generated_at, domains, names, skipped: 0, signer: None }
     }
 
     /// `DateDeGeneration`.
@@ -149,9 +141,40 @@ impl TrustList {
 
     /// Whether any entry of the list carries this name.
     pub fn knows(&self, name: &DistinguishedName, how: DnMatch) -> bool {
-        match how {
-            DnMatch::Strict => self.names.contains(name),
-            DnMatch::Normalised => self.keys.contains(&name.key()),
-        }
+        let spellings = self.names.get(name.key());
+        spellings.is_some_and(|spellings| spellings.iter().any(|listed| listed.matches(name, how)))
+    }
+}
+
+fn add(names: &mut Vec<DistinguishedName>, name: &DistinguishedName) {
+    if !names.contains(name) {
+        names.push(name.clone());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    pub(super) fn domain(text: &str) -> Domain {
+        Domain::parse(text).unwrap()
+    }
+
+    pub(super) fn list_of(entries: &[(&str, &str)]) -> TrustList {
+        let entry = |(name, dn): &(&str, &str)| (domain(name), DistinguishedName::parse(dn).unwrap());
+        TrustList::of_entries(OffsetDateTime::UNIX_EPOCH, entries.iter().map(entry))
+    }
+
+    #[test]
+    fn a_domain_is_bound_to_its_own_names_only() {
+        let list = list_of(&[("a.fr", "CN=h1,OU=1"), ("a.fr", "CN=h2,OU=1"), ("b.fr", "CN=h3,OU=1,ST=x")]);
+        let dn = |text: &str| DistinguishedName::parse(text).unwrap();
+        assert!(list.binds(&domain("a.fr"), &dn("CN=H2,OU=1"), DnMatch::Normalised));
+        assert!(!list.binds(&domain("a.fr"), &dn("CN=H2,OU=1"), DnMatch::Strict));
+        assert!(!list.binds(&domain("a.fr"), &dn("CN=h3,OU=1"), DnMatch::Normalised));
+        assert!(!list.binds(&domain("c.fr"), &dn("CN=h1,OU=1"), DnMatch::Normalised));
+        assert!(list.knows(&dn("CN=h3,OU=1"), DnMatch::Normalised));
+        assert!(!list.knows(&dn("CN=h3,OU=1"), DnMatch::Strict));
+        assert!(!list.knows(&dn("CN=h3"), DnMatch::Normalised));
     }
 }

@@ -43,7 +43,7 @@ pub struct VerifiedPeer {
 
 impl VerifiedPeer {
     pub(crate) fn new(certificate: VerifiedCertificate) -> Self {
-        let key = certificate.facts().name.key();
+        let key = certificate.facts().name.key().to_owned();
         Self { certificate, key }
     }
 

@@ -191,7 +191,7 @@ async fn create_bal(store: &Store) -> BalId {
 }
 
 async fn create_applicative_bal(store: &Store) {
-    let dn = DistinguishedName::parse(&software().dn()).unwrap().key();
+    let dn = DistinguishedName::parse(&software().dn()).unwrap().key().to_owned();
     let new = NewBal {
         address: Address::parse("labo@ch.mssante.fr").unwrap(),
         kind: BalKind::Applicative,

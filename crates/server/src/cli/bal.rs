@@ -162,7 +162,7 @@ impl Create {
             }
             (None, None) => None,
         };
-        Ok(name.map(|name| name.key()))
+        Ok(name.map(|name| name.key().to_owned()))
     }
 }
 

@@ -54,13 +54,14 @@ fn value(any: &Any<'_>) -> String {
 fn string(any: &Any<'_>) -> Option<String> {
     let octets = any.as_bytes();
     match any.tag() {
-        Tag::Utf8String
-        | Tag::PrintableString
+        Tag::Utf8String => String::from_utf8(octets.to_vec()).ok(),
+        // All of them are kinds of ASCII; an issuer that puts more there means something else.
+        Tag::PrintableString
         | Tag::NumericString
         | Tag::Ia5String
         | Tag::VisibleString
         | Tag::GeneralString
-        | Tag::GraphicString => String::from_utf8(octets.to_vec()).ok(),
+        | Tag::GraphicString => octets.is_ascii().then(|| octets.iter().map(|octet| char::from(*octet)).collect()),
         // Issuers that use it write Latin-1, whatever T.61 says.
         Tag::T61String => Some(octets.iter().map(|octet| char::from(*octet)).collect()),
         Tag::BmpString => {

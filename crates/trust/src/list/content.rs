@@ -13,14 +13,11 @@ use crate::DistinguishedName;
 
 const NAMESPACE: &str = "https://listeblanche.mssante.fr/schema";
 
-/// The whole list of France has 5 MB.
-const MAX_OCTETS: usize = 32 * 1024 * 1024;
-
 /// The octets as text, if they are not too many and declare no document type: no list needs
 /// one, and every attack by entities does.
 pub(super) fn checked_text(xml: &[u8]) -> Result<&str, TrustListError> {
-    if xml.len() > MAX_OCTETS {
-        return Err(format_error(format!("more than {MAX_OCTETS} octets")));
+    if xml.len() > TrustList::MAX_OCTETS {
+        return Err(format_error(format!("more than {} octets", TrustList::MAX_OCTETS)));
     }
     let text = std::str::from_utf8(xml).map_err(|_| format_error("not UTF-8"))?;
     if text.contains("<!DOCTYPE") || text.contains("<!ENTITY") {

@@ -19,23 +19,24 @@ use super::{SignaturePolicy, TrustListError};
 use crate::chain::{self, Usage};
 use crate::{Authorities, DistinguishedName, VerifiedCertificate};
 
-/// Whether the document is signed as the policy wants it.
+/// The signer, if the document is signed as the policy wants it; nobody if it wants no signature.
 pub(super) fn check(
     document: &Document<'_>,
     policy: &SignaturePolicy,
     now: OffsetDateTime,
-) -> Result<(), TrustListError> {
+) -> Result<Option<VerifiedCertificate>, TrustListError> {
     let SignaturePolicy::Required { authorities, signer_cn, signer_ou } = policy else {
         tracing::warn!("THE SIGNATURE OF THE WHITE LIST IS NOT CHECKED: never do this in production");
-        return Ok(());
+        return Ok(None);
     };
     let signature = form::only_signature(document)?;
     let parts = form::signed_parts(document, signature)?;
     let certificates = certificates(document, signature)?;
     let signer = signer(&certificates, signer_cn, signer_ou.as_deref())?;
-    check_chain(signer, &certificates, authorities, now)?;
+    let verified = check_chain(signer, &certificates, authorities, now)?;
     check_key_usage(signer)?;
-    check_value(document, signer, &parts)
+    check_value(document, signer, &parts)?;
+    Ok(Some(verified))
 }
 
 /// The certificates that the signature brings along, in whatever order.
