@@ -4,6 +4,7 @@
 mod authorities;
 mod certificate;
 mod chain;
+pub mod chores;
 mod dn;
 mod fetch;
 mod list;
