@@ -1,6 +1,6 @@
 //! The store: PostgreSQL, the only crate that contains SQL. Seals what it keeps.
 //!
-//! It knows BALs, folders, messages, the queue and traces, and no protocol.
+//! It knows BALs, folders, messages, the queue, traces and the versions of the white list, and no protocol.
 
 mod acceptance;
 mod bal;
@@ -24,6 +24,7 @@ mod seal;
 mod sweeper;
 mod trace;
 mod transport;
+mod trust;
 
 pub use acceptance::{Acceptance, Appended, LocalDelivery, RelayRequest, Source};
 pub use bal::{BalFilter, BalRecord, NewBal};
@@ -40,3 +41,7 @@ pub use queue::{Claimed, DsnNotify, DsnParameters, Outcome, QueueStatus};
 pub use reading::BodyReader;
 pub use schema::{migrate, schema_fingerprint};
 pub use sweeper::Swept;
+pub use trust::{
+    DomainChange, DomainChangeKind, DomainEvent, Due, ListCounts, ListId, ListOrigin, ListRecord, ListState,
+    ListVersion, Placing, Recorded, Source as TrustSource, SourceAnswer, SourceClaim, SourceKind,
+};

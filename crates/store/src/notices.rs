@@ -3,7 +3,7 @@
 //!
 //! NOTIFY in a transaction makes all commits of the database queue up behind one lock, so it is never used in
 //! one that stores messages: a task of its own sends what has gathered, at most every [`PAUSE`]. Changes of BALs
-//! are rare, and made by short-lived processes too: their notice is part of their transaction.
+//! and of the trust space are rare, and made by short-lived processes too: their notice is part of their transaction.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
@@ -26,6 +26,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 const RETRY: Duration = Duration::from_secs(1);
 const FOLDER_CHANNEL: &str = "pli_folder";
 const BAL_CHANNEL: &str = "pli_bal";
+const TRUST_CHANNEL: &str = "pli_trust";
 /// PostgreSQL refuses payloads of 8,000 octets and more.
 const PAYLOAD_LIMIT: usize = 7_900;
 
@@ -33,6 +34,7 @@ const PAYLOAD_LIMIT: usize = 7_900;
 pub(crate) struct Notices {
     folders: Mutex<HashMap<FolderId, watch::Sender<Modseq>>>,
     bals: watch::Sender<u64>,
+    trust: watch::Sender<u64>,
     queue: watch::Sender<u64>,
     outgoing: mpsc::UnboundedSender<(FolderId, Modseq)>,
     /// Tells our own notices from those of other nodes.
@@ -48,6 +50,7 @@ impl Notices {
         let notices = Self {
             folders: Mutex::default(),
             bals: watch::Sender::new(0),
+            trust: watch::Sender::new(0),
             queue: watch::Sender::new(0),
             outgoing,
             node: format!("{:016x}", u64::from_be_bytes(node)),
@@ -63,6 +66,10 @@ impl Notices {
         self.bals.subscribe()
     }
 
+    pub(crate) fn watch_trust(&self) -> watch::Receiver<u64> {
+        self.trust.subscribe()
+    }
+
     pub(crate) fn watch_queue(&self) -> watch::Receiver<u64> {
         self.queue.subscribe()
     }
@@ -76,12 +83,26 @@ impl Notices {
 
     /// Tells other nodes, when the transaction is committed, that BALs were created or changed.
     pub(crate) async fn announce_bals(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+        self.announce(BAL_CHANNEL, connection).await
+    }
+
+    /// Tells other nodes, when the transaction is committed, that lists or their sources changed.
+    pub(crate) async fn announce_trust(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+        self.announce(TRUST_CHANNEL, connection).await
+    }
+
+    async fn announce(&self, channel: &str, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
         sqlx::query("SELECT pg_notify($1, $2)")
-            .bind(BAL_CHANNEL)
+            .bind(channel)
             .bind(format!("{} all", self.node))
             .execute(connection)
             .await?;
         Ok(())
+    }
+
+    /// Lists or their sources were changed by this process; the transaction is committed.
+    pub(crate) fn trust_changed(&self) {
+        bump(&self.trust);
     }
 
     /// BALs were created or changed by this process; the transaction is committed.
@@ -126,6 +147,7 @@ impl Notices {
             sender.send_modify(|_| ());
         }
         bump(&self.bals);
+        bump(&self.trust);
         bump(&self.queue);
     }
 
@@ -140,10 +162,14 @@ impl Notices {
         if node == self.node {
             return;
         }
-        if channel == BAL_CHANNEL {
-            bump(&self.bals);
-            return;
+        match channel {
+            BAL_CHANNEL => bump(&self.bals),
+            TRUST_CHANNEL => bump(&self.trust),
+            _ => self.hear_of_folders(folders),
         }
+    }
+
+    fn hear_of_folders(&self, folders: &str) {
         for notice in folders.split_ascii_whitespace() {
             let Some((folder, modseq)) = notice.split_once(':') else { continue };
             if let (Ok(folder), Ok(modseq)) = (folder.parse(), modseq.parse()) {
@@ -237,7 +263,7 @@ pub(crate) async fn listen(pool: PgPool, notices: Arc<Notices>, closed: Cancella
 
 async fn listen_once(pool: &PgPool, notices: &Notices) -> Result<(), sqlx::Error> {
     let mut listener = PgListener::connect_with(pool).await?;
-    listener.listen_all([FOLDER_CHANNEL, BAL_CHANNEL]).await?;
+    listener.listen_all([FOLDER_CHANNEL, BAL_CHANNEL, TRUST_CHANNEL]).await?;
     notices.wake_all();
     loop {
         match listener.try_recv().await? {

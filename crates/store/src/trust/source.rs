@@ -1,0 +1,293 @@
+//! The sources of lists: which node asks which one when, and what they answered.
+
+use std::time::Duration;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use sqlx::FromRow;
+use time::OffsetDateTime;
+
+use crate::{Store, StoreError};
+
+/// What a source gives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum SourceKind {
+    /// The white list; its octets are kept with its versions.
+    List,
+    /// A revocation list.
+    Crl,
+}
+
+impl SourceKind {
+    /// The word in the database and in JSON.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::List => "list",
+            Self::Crl => "crl",
+        }
+    }
+}
+
+/// When a source is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Due {
+    /// When its time has come.
+    InTime,
+    /// At once, whoever else is about to.
+    Now,
+}
+
+/// A source that this process is to ask, until its lease ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceClaim {
+    /// What it gives.
+    pub kind: SourceKind,
+    /// Where it is.
+    pub url: String,
+    /// Tells this claim from later ones.
+    pub fence: i64,
+    /// How often in a row it failed.
+    pub failures: u32,
+    /// `ETag` of what it gave last.
+    pub etag: Option<String>,
+    /// `Last-Modified` of what it gave last.
+    pub last_modified: Option<String>,
+    /// SHA-256 of what it gave last.
+    pub sha256: Option<Vec<u8>>,
+    /// When the revocation list in hand ends.
+    pub next_update: Option<OffsetDateTime>,
+}
+
+/// How asking ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SourceAnswer {
+    /// Octets that are used from now on. Those of a white list are kept elsewhere.
+    New {
+        /// The octets.
+        octets: Vec<u8>,
+        /// For the next request.
+        etag: Option<String>,
+        /// For the next request.
+        last_modified: Option<String>,
+        /// When a revocation list ends.
+        next_update: Option<OffsetDateTime>,
+    },
+    /// What we hold is current.
+    Same,
+    /// Nothing that can be used. What we hold stays.
+    Failed {
+        /// Why.
+        why: String,
+    },
+}
+
+/// A source as it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// Where it is.
+    pub url: String,
+    /// When a node last had a use for it.
+    pub wanted_at: OffsetDateTime,
+    /// When it is asked next.
+    pub next_attempt: OffsetDateTime,
+    /// When it was last asked.
+    pub checked_at: Option<OffsetDateTime>,
+    /// When it last gave something good, or said that nothing changed.
+    pub confirmed_at: Option<OffsetDateTime>,
+    /// How often in a row it failed.
+    pub failures: u32,
+    /// Why it last failed.
+    pub last_error: Option<String>,
+    /// When the revocation list in hand ends.
+    pub next_update: Option<OffsetDateTime>,
+    /// Grows with each new body; 0 if there is none.
+    pub version: i64,
+}
+
+#[derive(FromRow)]
+struct ClaimRow {
+    url: String,
+    fence: i64,
+    failures: i32,
+    etag: Option<String>,
+    last_modified: Option<String>,
+    sha256: Option<Vec<u8>>,
+    next_update: Option<OffsetDateTime>,
+}
+
+#[derive(FromRow)]
+struct SourceRow {
+    url: String,
+    wanted_at: OffsetDateTime,
+    next_attempt: OffsetDateTime,
+    checked_at: Option<OffsetDateTime>,
+    confirmed_at: Option<OffsetDateTime>,
+    failures: i32,
+    last_error: Option<String>,
+    next_update: Option<OffsetDateTime>,
+    version: i64,
+}
+
+impl From<SourceRow> for Source {
+    fn from(row: SourceRow) -> Self {
+        Self {
+            url: row.url,
+            wanted_at: row.wanted_at,
+            next_attempt: row.next_attempt,
+            checked_at: row.checked_at,
+            confirmed_at: row.confirmed_at,
+            failures: row.failures.unsigned_abs(),
+            last_error: row.last_error,
+            next_update: row.next_update,
+            version: row.version,
+        }
+    }
+}
+
+/// Sources that nobody wanted for so long are forgotten.
+const UNWANTED: time::Duration = time::Duration::days(30);
+/// How often it is written down that a source is still wanted.
+const STILL_WANTED: time::Duration = time::Duration::hours(6);
+/// A check that lies further ahead than clocks of nodes may differ was made by a clock that was wrong.
+const CLOCKS_DIFFER: time::Duration = time::Duration::minutes(5);
+
+impl Store {
+    /// Sources that this process has a use for. New ones are due at once.
+    pub async fn want_sources(&self, kind: SourceKind, urls: &[String]) -> Result<(), StoreError> {
+        let now = self.clock().now();
+        sqlx::query(
+            "INSERT INTO trust_source AS s (kind, url, wanted_at, next_attempt)
+             SELECT $1, url, $3, $3 FROM unnest($2::text[]) AS url
+             ON CONFLICT (kind, url) DO UPDATE SET wanted_at = $3 WHERE s.wanted_at < $4",
+        )
+        .bind(kind.word())
+        .bind(urls)
+        .bind(now)
+        .bind(now - STILL_WANTED)
+        .execute(self.pool())
+        .await?;
+        sqlx::query("DELETE FROM trust_source WHERE kind = $1 AND wanted_at < $2 AND url <> ALL ($3)")
+            .bind(kind.word())
+            .bind(now - UNWANTED)
+            .bind(urls)
+            .execute(self.pool())
+            .await?;
+        Ok(())
+    }
+
+    /// Claims those of `urls` that are due, at most `limit`. Nobody else asks them until `lease` is over.
+    ///
+    /// A source that was checked in the future is due: it was put off by a clock that was wrong.
+    pub async fn claim_sources(
+        &self,
+        kind: SourceKind,
+        urls: &[String],
+        due: Due,
+        limit: u32,
+        lease: Duration,
+    ) -> Result<Vec<SourceClaim>, StoreError> {
+        let now = self.clock().now();
+        let rows: Vec<ClaimRow> = sqlx::query_as(
+            "WITH due AS (
+                 SELECT kind, url FROM trust_source
+                 WHERE kind = $1 AND url = ANY ($2) AND ($3 OR next_attempt <= $4 OR checked_at > $5)
+                 ORDER BY next_attempt LIMIT $6 FOR UPDATE SKIP LOCKED)
+             UPDATE trust_source s SET fence = s.fence + 1, next_attempt = $7, checked_at = $4
+             FROM due WHERE s.kind = due.kind AND s.url = due.url
+             RETURNING s.url, s.fence, s.failures, s.etag, s.last_modified, s.sha256, s.next_update",
+        )
+        .bind(kind.word())
+        .bind(urls)
+        .bind(due == Due::Now)
+        .bind(now)
+        .bind(now + CLOCKS_DIFFER)
+        .bind(i64::from(limit))
+        .bind(now + lease)
+        .fetch_all(self.pool())
+        .await?;
+        let claim = |row: ClaimRow| SourceClaim {
+            kind,
+            url: row.url,
+            fence: row.fence,
+            failures: row.failures.unsigned_abs(),
+            etag: row.etag,
+            last_modified: row.last_modified,
+            sha256: row.sha256,
+            next_update: row.next_update,
+        };
+        Ok(rows.into_iter().map(claim).collect())
+    }
+
+    /// Writes down how asking ended. False if another process has claimed the source since.
+    pub async fn settle_source(
+        &self,
+        claim: &SourceClaim,
+        answer: &SourceAnswer,
+        next_attempt: OffsetDateTime,
+    ) -> Result<bool, StoreError> {
+        let now = self.clock().now();
+        let mut transaction = self.pool().begin().await?;
+        let query = match answer {
+            SourceAnswer::New { octets, etag, last_modified, next_update } => sqlx::query(
+                "UPDATE trust_source
+                 SET next_attempt = $4, confirmed_at = $5, failures = 0, last_error = NULL, version = version + 1,
+                     etag = $6, last_modified = $7, next_update = $8, sha256 = $9, body = $10
+                 WHERE kind = $1 AND url = $2 AND fence = $3",
+            )
+            .bind(claim.kind.word())
+            .bind(&claim.url)
+            .bind(claim.fence)
+            .bind(next_attempt)
+            .bind(now)
+            .bind(etag)
+            .bind(last_modified)
+            .bind(next_update)
+            .bind(digest(&SHA256, octets).as_ref().to_vec())
+            .bind((claim.kind == SourceKind::Crl).then_some(octets)),
+            SourceAnswer::Same => sqlx::query(
+                "UPDATE trust_source SET next_attempt = $4, confirmed_at = $5, failures = 0, last_error = NULL
+                 WHERE kind = $1 AND url = $2 AND fence = $3",
+            )
+            .bind(claim.kind.word())
+            .bind(&claim.url)
+            .bind(claim.fence)
+            .bind(next_attempt)
+            .bind(now),
+            SourceAnswer::Failed { why } => sqlx::query(
+                "UPDATE trust_source SET next_attempt = $4, failures = failures + 1, last_error = $5
+                 WHERE kind = $1 AND url = $2 AND fence = $3",
+            )
+            .bind(claim.kind.word())
+            .bind(&claim.url)
+            .bind(claim.fence)
+            .bind(next_attempt)
+            .bind(why),
+        };
+        let done = query.execute(&mut *transaction).await?;
+        self.notices().announce_trust(&mut transaction).await?;
+        transaction.commit().await?;
+        self.notices().trust_changed();
+        Ok(done.rows_affected() > 0)
+    }
+
+    /// All sources of a kind.
+    pub async fn sources(&self, kind: SourceKind) -> Result<Vec<Source>, StoreError> {
+        let rows: Vec<SourceRow> = sqlx::query_as(
+            "SELECT url, wanted_at, next_attempt, checked_at, confirmed_at, failures, last_error, next_update, version
+             FROM trust_source WHERE kind = $1 ORDER BY url",
+        )
+        .bind(kind.word())
+        .fetch_all(self.pool())
+        .await?;
+        Ok(rows.into_iter().map(Source::from).collect())
+    }
+
+    /// The revocation list of this source, and the version that it is.
+    pub async fn revocation_list(&self, url: &str) -> Result<Option<(i64, Vec<u8>)>, StoreError> {
+        let row: Option<(i64, Option<Vec<u8>>)> =
+            sqlx::query_as("SELECT version, body FROM trust_source WHERE kind = 'crl' AND url = $1")
+                .bind(url)
+                .fetch_optional(self.pool())
+                .await?;
+        Ok(row.and_then(|(version, body)| body.map(|body| (version, body))))
+    }
+}
