@@ -90,6 +90,10 @@ refusals! {
     CertificateUnusable => "certificate-unusable", 550, "5.7.1",
         "the certificate presented is not made for this use",
         "Le certificat présenté n'est pas prévu pour cet usage.";
+    /// A key or a signature of the certificate's chain can be forged.
+    CertificateWeak => "certificate-weak", 550, "5.7.1",
+        "the certificate presented has a key or a signature that is too weak",
+        "La clé ou la signature du certificat présenté est trop faible.";
     /// Nobody can say at the moment whether the certificate is revoked.
     RevocationUnknown => "revocation-unknown", 451, "4.7.0",
         "the status of the certificate presented cannot be established; try again later",

@@ -4,6 +4,8 @@
 //! `TEST AC IGC-SANTE ELEMENTAIRE ORGANISATIONS`; the anchor is the root, and every chain that
 //! is handed out holds the leaf and the intermediate, as peers send them.
 
+mod flaws;
+
 use std::fs;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
@@ -12,14 +14,16 @@ use std::path::{Path, PathBuf};
 use rcgen::string::{Ia5String, PrintableString};
 use rcgen::{
     BasicConstraints, CertificateParams, CrlDistributionPoint, CustomExtension, DistinguishedName, DnType, DnValue,
-    ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, PKCS_RSA_SHA256, RsaKeySize, SanType,
-    SerialNumber,
+    ExtendedKeyUsagePurpose, GeneralSubtree, IsCa, Issuer, KeyPair, KeyUsagePurpose, NameConstraints, PKCS_RSA_SHA256,
+    RsaKeySize, SanType, SerialNumber,
 };
 use thiserror::Error;
 use time::{Duration, OffsetDateTime};
 
 const ROOT_CN: &str = "TEST AC RACINE IGC-SANTE ELEMENTAIRE";
 const ISSUING_CN: &str = "TEST AC IGC-SANTE ELEMENTAIRE ORGANISATIONS";
+
+pub use flaws::Flaw;
 
 /// CN of the certificate that signs lists.
 pub const LIST_SIGNER_CN: &str = "Liste Blanche MSSante";
@@ -32,6 +36,9 @@ pub enum PkiError {
     /// The certificate library refuses.
     #[error("cannot make the certificate or read the key: {0}")]
     Certificate(#[from] rcgen::Error),
+    /// OpenSSL, which makes what the certificate library refuses to make, does not either.
+    #[error("cannot make the flawed certificate: {0}")]
+    Flaw(#[from] openssl::error::ErrorStack),
     /// A file cannot be read or written.
     #[error("{file}: {error}")]
     File {
@@ -98,19 +105,6 @@ impl SoftwareHolder {
         let Self { cn, organisation, structure, department } = self;
         format!("CN={cn},OU={structure},O={organisation},ST={department},C=FR")
     }
-}
-
-/// What is wrong with a certificate that is made to be refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Flaw {
-    /// Ended a day ago.
-    Expired,
-    /// Begins in a day.
-    NotYetValid,
-    /// Usage serverAuth only. Real peers have such certificates, so hops accept them.
-    ServerAuthOnly,
-    /// Usage emailProtection only.
-    MailOnly,
 }
 
 /// A certificate with its key.
@@ -202,6 +196,17 @@ impl Pki {
         Ok(Self { now: self.now, root: self.root.again(ROOT_CN, self.now)?, issuing })
     }
 
+    /// Another intermediate under the same root, which may name hosts of one domain only that nobody has.
+    pub fn constrained(&self, cn: &str) -> Result<Self, PkiError> {
+        let mut params = authority_params(cn, self.now)?;
+        params.name_constraints = Some(NameConstraints {
+            permitted_subtrees: vec![GeneralSubtree::DnsName("ailleurs.example".to_owned())],
+            excluded_subtrees: Vec::new(),
+        });
+        let issuing = intermediate_of(&self.root, params)?;
+        Ok(Self { now: self.now, root: self.root.again(ROOT_CN, self.now)?, issuing })
+    }
+
     /// The same root without an intermediate: it issues leaves itself.
     pub fn rooted(&self) -> Result<Self, PkiError> {
         Ok(Self {
@@ -270,18 +275,6 @@ impl Pki {
         self.issue(&self.server_params(holder)?)
     }
 
-    /// A server certificate with something wrong.
-    pub fn flawed_server(&self, holder: &ServerHolder, flaw: Flaw) -> Result<Issued, PkiError> {
-        let mut params = self.server_params(holder)?;
-        match flaw {
-            Flaw::Expired => params.not_after = self.now - Duration::days(1),
-            Flaw::NotYetValid => params.not_before = self.now + Duration::days(1),
-            Flaw::ServerAuthOnly => params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth],
-            Flaw::MailOnly => params.extended_key_usages = vec![ExtendedKeyUsagePurpose::EmailProtection],
-        }
-        self.issue(&params)
-    }
-
     /// A client certificate of a piece of software (ORG `AUTH_CLI`).
     pub fn software(&self, holder: &SoftwareHolder) -> Result<Issued, PkiError> {
         self.software_with(holder, &Particulars::default())
@@ -342,16 +335,19 @@ impl Pki {
     fn issue(&self, params: &CertificateParams) -> Result<Issued, PkiError> {
         let key = new_key()?;
         let certificate = params.signed_by(&key, &self.issuing.issuer)?;
-        Ok(Issued {
-            der: certificate.der().to_vec(),
-            chain_pem: certificate.pem() + &self.issuing.pem,
-            key_pem: key.serialize_pem(),
-        })
+        Ok(self.issued(certificate.der(), key.serialize_pem()))
+    }
+
+    fn issued(&self, der: &[u8], key_pem: String) -> Issued {
+        Issued { der: der.to_vec(), chain_pem: certificate_pem(der) + &self.issuing.pem, key_pem }
     }
 }
 
 fn intermediate(root: &Authority, cn: &str, now: OffsetDateTime) -> Result<Authority, PkiError> {
-    let params = authority_params(cn, now)?;
+    intermediate_of(root, authority_params(cn, now)?)
+}
+
+fn intermediate_of(root: &Authority, params: CertificateParams) -> Result<Authority, PkiError> {
     let key = new_key()?;
     let certificate = params.signed_by(&key, &root.issuer)?;
     Ok(Authority { der: certificate.der().to_vec(), pem: certificate.pem(), issuer: Issuer::new(params, key) })
@@ -438,6 +434,13 @@ pub(crate) fn certificate_der(pem: &str) -> Option<Vec<u8>> {
     let (body, _) = rest.split_once("-----END CERTIFICATE-----")?;
     let body: String = body.split_whitespace().collect();
     base64::engine::general_purpose::STANDARD.decode(body).ok()
+}
+
+fn certificate_pem(der: &[u8]) -> String {
+    use base64::Engine as _;
+    let text = base64::engine::general_purpose::STANDARD.encode(der);
+    let lines: Vec<_> = text.as_bytes().chunks(64).map(String::from_utf8_lossy).collect();
+    format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", lines.join("\n"))
 }
 
 fn read_file(file: &Path) -> Result<String, PkiError> {

@@ -1,10 +1,15 @@
 //! The authorities that we accept: anchors, and the issuing authorities below them.
 
+mod check;
+#[cfg(test)]
+mod tests;
+
 use std::path::Path;
 use std::sync::Arc;
 
 use rustls::RootCertStore;
-use rustls_pki_types::{CertificateDer, UnixTime};
+use rustls_pki_types::{CertificateDer, TrustAnchor, UnixTime};
+use thiserror::Error;
 use time::OffsetDateTime;
 
 use crate::certificate::{CertificateFault, VerifiedCertificate};
@@ -37,16 +42,26 @@ impl Authority {
         &self.der
     }
 
-    /// Whether this is its public key (SubjectPublicKeyInfo without its outer tag and length).
-    fn has_key(&self, spki: &[u8]) -> bool {
-        let Ok((_, certificate)) = x509_parser::parse_x509_certificate(&self.der) else { return false };
-        certificate.public_key().raw.ends_with(spki)
+    /// Whether this anchor is it: the same name, key and constraints.
+    fn is_anchor(&self, anchor: &TrustAnchor<'_>) -> bool {
+        webpki::anchor_from_trusted_cert(&self.der).is_ok_and(|own| own == *anchor)
     }
 
     /// Its subject.
     pub fn name(&self) -> &DistinguishedName {
         &self.name
     }
+}
+
+/// What is wrong with a set of authorities, and what to do.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum AuthoritiesError {
+    /// With the roots.
+    #[error("{0}")]
+    Roots(String),
+    /// With the issuers.
+    #[error("{0}")]
+    Issuers(String),
 }
 
 /// Anchors, and which authorities may issue the certificates of those we deal with.
@@ -61,23 +76,10 @@ impl Authorities {
     /// Reads PEM files: `anchors` holds the roots, `issuers` the authorities below them (or
     /// among them) whose certificates are accepted. Every issuer must chain to a root at `now`. `[MSS2 ECO.1.1.10]`
     pub fn load(anchors: &Path, issuers: &Path, now: OffsetDateTime) -> Result<Self, TlsError> {
-        let roots = authorities(anchors)?;
-        let mut store = RootCertStore::empty();
-        for root in &roots {
-            store.add(root.der.clone()).map_err(|error| {
-                let why = format!("{} cannot be a trust anchor ({error}); keep only CA certificates", root.name);
-                TlsError::File { file: anchors.to_owned(), why }
-            })?;
-        }
-        let issuers_file = issuers;
-        let issuers = authorities(issuers)?;
-        for issuer in issuers.iter().filter(|issuer| !roots.contains(issuer)) {
-            below(&issuer.der, &issuers, &store, now).map_err(|fault| TlsError::File {
-                file: issuers_file.to_owned(),
-                why: format!("{}: {fault} ({})", issuer.name, anchors.display()),
-            })?;
-        }
-        Ok(Self { anchors: Arc::new(store), roots, issuers })
+        Self::assemble(files::certificates(anchors)?, files::certificates(issuers)?, now).map_err(|error| match error {
+            AuthoritiesError::Roots(why) => TlsError::File { file: anchors.to_owned(), why },
+            AuthoritiesError::Issuers(why) => TlsError::File { file: issuers.to_owned(), why },
+        })
     }
 
     /// The same from certificates in DER.
@@ -85,15 +87,26 @@ impl Authorities {
         roots: Vec<Vec<u8>>,
         issuers: Vec<Vec<u8>>,
         now: OffsetDateTime,
-    ) -> Result<Self, CertificateFault> {
-        let read = |der: Vec<u8>| Authority::of_der(CertificateDer::from(der)).map(Arc::new);
-        let roots = roots.into_iter().map(read).collect::<Result<Vec<_>, _>>()?;
-        let issuers = issuers.into_iter().map(read).collect::<Result<Vec<_>, _>>()?;
+    ) -> Result<Self, AuthoritiesError> {
+        let certificates = |ders: Vec<Vec<u8>>| ders.into_iter().map(CertificateDer::from).collect();
+        Self::assemble(certificates(roots), certificates(issuers), now)
+    }
+
+    fn assemble(
+        roots: Vec<CertificateDer<'static>>,
+        issuers: Vec<CertificateDer<'static>>,
+        now: OffsetDateTime,
+    ) -> Result<Self, AuthoritiesError> {
+        let roots = read(roots).map_err(AuthoritiesError::Roots)?;
+        let issuers = read(issuers).map_err(AuthoritiesError::Issuers)?;
+        check::roots(&roots, now).map_err(AuthoritiesError::Roots)?;
+        check::issuers(&issuers, &roots, now).map_err(AuthoritiesError::Issuers)?;
         let mut anchors = RootCertStore::empty();
         for root in &roots {
-            anchors.add(root.der.clone()).map_err(|_| CertificateFault::Malformed)?;
+            anchors.add(root.der.clone()).map_err(|error| {
+                AuthoritiesError::Roots(format!("{} cannot be a trust anchor ({error})", root.name))
+            })?;
         }
-        let _ = now;
         Ok(Self { anchors: Arc::new(anchors), roots, issuers })
     }
 
@@ -108,16 +121,16 @@ impl Authorities {
     ) -> Result<VerifiedCertificate, CertificateFault> {
         let mut helpful: Vec<CertificateDer<'_>> = self.issuers.iter().map(|issuer| issuer.der.clone()).collect();
         helpful.extend_from_slice(intermediates);
-        let issuer_der = chain::verify(leaf, &helpful, &self.anchors, now, usage)?;
-        let issuer = self.issuer(issuer_der).ok_or(CertificateFault::IssuerNotAccepted)?;
-        VerifiedCertificate::read(leaf, issuer)
+        let issuer = chain::verify(leaf, &helpful, &self.anchors, now, usage).map_err(|error| chain::fault(&error))?;
+        let issuer = self.issuer(&issuer).ok_or(CertificateFault::IssuerNotAccepted)?;
+        VerifiedCertificate::read(leaf, issuer, usage)
     }
 
-    /// The accepted authority of these octets, or with the name and key of this anchor.
-    fn issuer(&self, issuer: chain::Issuer) -> Option<Arc<Authority>> {
-        let same = |authority: &&Arc<Authority>| match &issuer {
+    /// The accepted authority that this is.
+    fn issuer(&self, issuer: &chain::Issuer) -> Option<Arc<Authority>> {
+        let same = |authority: &&Arc<Authority>| match issuer {
             chain::Issuer::Certificate(der) => authority.der() == der.as_slice(),
-            chain::Issuer::Anchor(spki) => authority.has_key(spki),
+            chain::Issuer::Anchor(anchor) => authority.is_anchor(anchor),
         };
         self.issuers.iter().find(same).cloned()
     }
@@ -137,23 +150,10 @@ impl Authorities {
     }
 }
 
-fn authorities(file: &Path) -> Result<Vec<Arc<Authority>>, TlsError> {
-    files::certificates(file)?
-        .into_iter()
-        .map(|der| match Authority::of_der(der) {
-            Ok(authority) => Ok(Arc::new(authority)),
-            Err(fault) => Err(TlsError::File { file: file.to_owned(), why: fault.to_string() }),
-        })
-        .collect()
-}
-
-/// Whether an issuing authority chains to the anchors.
-fn below(
-    issuer: &CertificateDer<'_>,
-    others: &[Arc<Authority>],
-    anchors: &RootCertStore,
-    now: OffsetDateTime,
-) -> Result<(), CertificateFault> {
-    let _ = (issuer, others, anchors, now);
-    Ok(())
+fn read(certificates: Vec<CertificateDer<'static>>) -> Result<Vec<Arc<Authority>>, String> {
+    let one = |(place, der)| match Authority::of_der(der) {
+        Ok(authority) => Ok(Arc::new(authority)),
+        Err(fault) => Err(format!("certificate number {}: {fault}; export it again", place + 1)),
+    };
+    certificates.into_iter().enumerate().map(one).collect()
 }

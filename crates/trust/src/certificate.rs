@@ -1,18 +1,21 @@
 //! A certificate that was judged: accepted with what later checks need, or refused for one reason.
 
+mod form;
+
 use std::sync::Arc;
 
 use mssante::Refusal;
-use rustls_pki_types::CertificateDer;
+use rustls_pki_types::{CertificateDer, ServerName};
 use thiserror::Error;
 
+use crate::chain::Usage;
 use crate::{Authority, CertificateFacts};
 
 /// Why a certificate is not accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum CertificateFault {
-    /// It cannot be read.
-    #[error("the certificate cannot be read")]
+    /// It cannot be read, or breaks the rules of its form.
+    #[error("the certificate cannot be read, or breaks the rules of its form")]
     Malformed,
     /// It does not chain to an anchor of ours.
     #[error("the certificate does not chain to an anchor of ours")]
@@ -26,6 +29,9 @@ pub enum CertificateFault {
     /// Its time has not come.
     #[error("the certificate is not valid yet")]
     NotYetValid,
+    /// A key or a signature of the chain can be forged, or is of a kind that nobody can check.
+    #[error("a key or a signature of the chain is too weak (RSA from 2048 bits, P-256, P-384, SHA-2)")]
+    Weak,
     /// Key usage or extended key usage is for something else.
     #[error("the certificate is not made for this use")]
     WrongUsage,
@@ -43,6 +49,7 @@ impl CertificateFault {
         match self {
             Self::Malformed | Self::Untrusted | Self::IssuerNotAccepted => Refusal::CertificateUntrusted,
             Self::Expired | Self::NotYetValid => Refusal::CertificateExpired,
+            Self::Weak => Refusal::CertificateWeak,
             Self::WrongUsage => Refusal::CertificateUnusable,
             Self::Revoked => Refusal::CertificateRevoked,
             Self::RevocationUnknown => Refusal::RevocationUnknown,
@@ -80,18 +87,34 @@ impl VerifiedCertificate {
 }
 
 impl VerifiedCertificate {
-    /// Takes what later checks need from a certificate that was verified.
-    pub(crate) fn read(leaf: &CertificateDer<'_>, issuer: Arc<Authority>) -> Result<Self, CertificateFault> {
-        let facts = CertificateFacts::of_certificate(leaf).map_err(|_| CertificateFault::Malformed)?;
+    /// Takes what later checks need from a certificate whose chain was verified, and looks at what
+    /// the chain does not tell: form, strength of its key, key usage.
+    pub(crate) fn read(
+        leaf: &CertificateDer<'_>,
+        issuer: Arc<Authority>,
+        usage: Usage,
+    ) -> Result<Self, CertificateFault> {
         let (_, certificate) = x509_parser::parse_x509_certificate(leaf).map_err(|_| CertificateFault::Malformed)?;
+        form::check(&certificate)?;
+        form::check_strength(&certificate)?;
+        form::check_key_usage(&certificate, usage)?;
         Ok(Self {
-            facts,
+            facts: CertificateFacts::of_certificate(leaf).map_err(|_| CertificateFault::Malformed)?,
             der: leaf.as_ref().into(),
             serial: certificate.raw_serial().into(),
             issuer,
-            crl_urls: Vec::new(),
-            ocsp_urls: Vec::new(),
+            crl_urls: form::crl_urls(&certificate),
+            ocsp_urls: form::ocsp_urls(&certificate),
         })
+    }
+
+    /// Whether the server of this certificate may call itself `host` (a DNS name or an IP address),
+    /// by its alternative names; the CN is not looked at. `[RFC6125 6.4]`
+    pub fn names_host(&self, host: &str) -> bool {
+        let der = CertificateDer::from(self.der.as_ref());
+        let name = ServerName::try_from(host.trim_end_matches('.'));
+        let (Ok(certificate), Ok(name)) = (webpki::EndEntityCert::try_from(&der), name) else { return false };
+        certificate.verify_is_valid_for_subject_name(&name).is_ok()
     }
 
     /// What it says of itself.

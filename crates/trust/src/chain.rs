@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::CertificateFault;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
-use rustls_pki_types::{CertificateDer, UnixTime};
+use rustls_pki_types::{CertificateDer, TrustAnchor, UnixTime};
 use webpki::{EndEntityCert, ExtendedKeyUsageValidator, KeyPurposeId, KeyPurposeIdIter, KeyUsage};
 
 const SERVER_AUTH: KeyPurposeId<'static> = KeyPurposeId::new(&[0x2b, 6, 1, 5, 5, 7, 3, 1]);
@@ -51,8 +51,8 @@ pub(crate) fn provider() -> Arc<CryptoProvider> {
 pub(crate) enum Issuer {
     /// An intermediate: its certificate, DER.
     Certificate(Vec<u8>),
-    /// An anchor: its public key (SubjectPublicKeyInfo without its outer tag and length).
-    Anchor(Vec<u8>),
+    /// An anchor.
+    Anchor(TrustAnchor<'static>),
 }
 
 /// Whether `leaf` chains to one of `anchors` through `intermediates` (in any order) and the
@@ -63,26 +63,43 @@ pub(crate) fn verify(
     anchors: &rustls::RootCertStore,
     now: UnixTime,
     usage: Usage,
-) -> Result<Issuer, CertificateFault> {
+) -> Result<Issuer, webpki::Error> {
     let algorithms = aws_lc_rs::default_provider().signature_verification_algorithms.all;
-    let leaf = EndEntityCert::try_from(leaf).map_err(|error| fault(&error))?;
-    let path = leaf
-        .verify_for_usage(algorithms, &anchors.roots, intermediates, now, usage, None, None)
-        .map_err(|error| fault(&error))?;
+    let leaf = EndEntityCert::try_from(leaf)?;
+    let path = leaf.verify_for_usage(algorithms, &anchors.roots, intermediates, now, usage, None, None)?;
     Ok(match path.intermediate_certificates().next() {
         Some(issuer) => Issuer::Certificate(issuer.der().to_vec()),
-        None => Issuer::Anchor(path.anchor().subject_public_key_info.to_vec()),
+        None => Issuer::Anchor(path.anchor().to_owned()),
     })
 }
 
-fn fault(error: &webpki::Error) -> CertificateFault {
+/// The fault that an error of the verifier stands for. What is not named here is about the chain:
+/// no issuer, a wrong signature, constraints on names or length, too many ways to try.
+pub(crate) fn fault(error: &webpki::Error) -> CertificateFault {
+    use webpki::Error;
     match error {
-        webpki::Error::CertExpired { .. } => CertificateFault::Expired,
-        webpki::Error::CertNotValidYet { .. } => CertificateFault::NotYetValid,
-        webpki::Error::RequiredEkuNotFoundContext(_) => CertificateFault::WrongUsage,
-        webpki::Error::BadDer | webpki::Error::BadDerTime | webpki::Error::TrailingData(_) => {
-            CertificateFault::Malformed
+        Error::CertExpired { .. } => CertificateFault::Expired,
+        Error::CertNotValidYet { .. } => CertificateFault::NotYetValid,
+        Error::RequiredEkuNotFoundContext(_) | Error::EmptyEkuExtension | Error::CaUsedAsEndEntity => {
+            CertificateFault::WrongUsage
         }
+        Error::UnsupportedSignatureAlgorithmContext(_) | Error::UnsupportedSignatureAlgorithmForPublicKeyContext(_) => {
+            CertificateFault::Weak
+        }
+        Error::BadDer
+        | Error::BadDerTime
+        | Error::TrailingData(_)
+        | Error::ExtensionValueInvalid
+        | Error::InvalidCertValidity
+        | Error::InvalidNetworkMaskConstraint
+        | Error::InvalidSerialNumber
+        | Error::MalformedDnsIdentifier
+        | Error::MalformedExtensions
+        | Error::MalformedNameConstraint
+        | Error::SignatureAlgorithmMismatch
+        | Error::UnsupportedCertVersion
+        | Error::UnsupportedCriticalExtension
+        | Error::UnsupportedNameType => CertificateFault::Malformed,
         _ => CertificateFault::Untrusted,
     }
 }

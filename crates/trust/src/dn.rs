@@ -103,6 +103,16 @@ impl DistinguishedName {
         self.values("CN").next()
     }
 
+    /// Its attributes, most specific first: type (`CN`, or dotted digits) and value.
+    pub fn attributes(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.pairs.iter().map(|(kind, value)| (kind.as_str(), value.as_str()))
+    }
+
+    /// Whether every value is text that can be shown. What was parsed always is.
+    pub(crate) fn is_text(&self) -> bool {
+        self.attributes().all(|(_, value)| key::is_text(value))
+    }
+
     /// All values of an attribute type, such as `OU`.
     pub fn values(&self, kind: &str) -> impl Iterator<Item = &str> {
         self.0.pairs.iter().filter(move |(each, _)| each == kind).map(|(_, value)| value.as_str())

@@ -13,7 +13,7 @@ mod revocation;
 mod space;
 mod tls;
 
-pub use authorities::{Authorities, Authority};
+pub use authorities::{Authorities, AuthoritiesError, Authority};
 pub use certificate::{CertificateFault, VerifiedCertificate};
 pub use dn::{DistinguishedName, DnError, DnMatch};
 pub use fetch::{FetchError, FetchRules, Fetched, Fetcher, Validators};

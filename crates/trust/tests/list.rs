@@ -97,7 +97,8 @@ fn the_names_of_a_repeated_domain_add_up_and_duplicates_collapse() {
 fn what_xmlsec1_signed_by_id_with_exclusive_c14n_and_ecdsa_is_read() {
     let ca = include_str!("data/signed-by-xmlsec1-ca.pem");
     let der = x509_parser::pem::parse_x509_pem(ca.as_bytes()).unwrap().1.contents;
-    let authorities = Authorities::of_certificates(vec![der.clone()], vec![der], NOW).unwrap();
+    let authorities =
+        Authorities::of_certificates(vec![der.clone()], vec![der], datetime!(2030-01-01 00:00 UTC)).unwrap();
     let policy = SignaturePolicy::Required { authorities, signer_cn: LIST_SIGNER_CN.to_owned(), signer_ou: None };
     let xml = include_str!("data/signed-by-xmlsec1.xml");
     let list = TrustList::read(xml.as_bytes(), &policy, datetime!(2030-01-01 00:00 UTC)).unwrap();

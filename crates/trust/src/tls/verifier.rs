@@ -135,6 +135,7 @@ fn as_tls_error(fault: CertificateFault) -> Error {
         CertificateFault::Expired => CertificateError::Expired,
         CertificateFault::NotYetValid => CertificateError::NotValidYet,
         CertificateFault::Untrusted | CertificateFault::IssuerNotAccepted => CertificateError::UnknownIssuer,
+        CertificateFault::Weak => CertificateError::BadSignature,
         CertificateFault::WrongUsage => CertificateError::InvalidPurpose,
         CertificateFault::Malformed => CertificateError::BadEncoding,
         CertificateFault::Revoked => CertificateError::Revoked,
