@@ -3,6 +3,7 @@
 
 pub mod client;
 pub mod clock;
+pub mod http;
 pub mod letter;
 pub mod list;
 pub mod pki;

@@ -16,7 +16,7 @@ mod tls;
 pub use authorities::{Authorities, AuthoritiesError, Authority};
 pub use certificate::{CertificateFault, VerifiedCertificate};
 pub use dn::{DistinguishedName, DnError, DnMatch};
-pub use fetch::{FetchError, FetchRules, Fetched, Fetcher, Validators};
+pub use fetch::{FetchError, FetchRules, Fetched, Fetcher, Validators, schedule};
 pub use list::{ListChange, Renamed, Sanity, SignaturePolicy, TrustList, TrustListError, Weighed, weigh};
 pub use peer::{CertificateFacts, VerifiedPeer};
 pub use revocation::{CrlError, CrlFacts, Ocsp, Revocation, RevocationRules, Standing, WhenUnknown};

@@ -80,7 +80,7 @@ pub enum ClientCertificate {
 }
 
 /// The clock of pli as the TLS library wants it.
-struct ClockTime(Arc<dyn Clock>);
+pub(crate) struct ClockTime(pub(crate) Arc<dyn Clock>);
 
 impl TimeProvider for ClockTime {
     fn current_time(&self) -> Option<UnixTime> {
