@@ -9,3 +9,4 @@ pub mod list;
 pub mod pki;
 #[cfg(feature = "database")]
 pub mod postgres;
+pub mod revocation;

@@ -322,7 +322,7 @@ impl Pki {
     }
 
     /// What all leaves have in common: three years, no more than an end entity.
-    fn leaf_params(&self) -> CertificateParams {
+    pub(crate) fn leaf_params(&self) -> CertificateParams {
         let mut params = CertificateParams::default();
         params.not_before = self.now() - Duration::days(30);
         params.not_after = self.now + Duration::days(3 * 365);
@@ -332,7 +332,7 @@ impl Pki {
         params
     }
 
-    fn issue(&self, params: &CertificateParams) -> Result<Issued, PkiError> {
+    pub(crate) fn issue(&self, params: &CertificateParams) -> Result<Issued, PkiError> {
         let key = new_key()?;
         let certificate = params.signed_by(&key, &self.issuing.issuer)?;
         Ok(self.issued(certificate.der(), key.serialize_pem()))
