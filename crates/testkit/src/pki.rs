@@ -5,6 +5,7 @@
 //! is handed out holds the leaf and the intermediate, as peers send them.
 
 mod flaws;
+mod signer;
 
 use std::fs;
 use std::io;
@@ -19,6 +20,8 @@ use rcgen::{
 };
 use thiserror::Error;
 use time::{Duration, OffsetDateTime};
+
+pub use self::signer::SignerKey;
 
 const ROOT_CN: &str = "TEST AC RACINE IGC-SANTE ELEMENTAIRE";
 const ISSUING_CN: &str = "TEST AC IGC-SANTE ELEMENTAIRE ORGANISATIONS";
@@ -37,7 +40,7 @@ pub enum PkiError {
     #[error("cannot make the certificate or read the key: {0}")]
     Certificate(#[from] rcgen::Error),
     /// OpenSSL, which makes what the certificate library refuses to make, does not either.
-    #[error("cannot make the flawed certificate: {0}")]
+    #[error("cannot make the flawed certificate or sign the list: {0}")]
     Flaw(#[from] openssl::error::ErrorStack),
     /// A file cannot be read or written.
     #[error("{file}: {error}")]
@@ -290,28 +293,6 @@ impl Pki {
         self.issue(&params)
     }
 
-    /// The certificate that signs white lists (ORG SIGN), valid for three years.
-    pub fn list_signer(&self) -> Result<Issued, PkiError> {
-        self.signer(LIST_SIGNER_CN, self.now + Duration::days(3 * 365))
-    }
-
-    /// A signing certificate (ORG SIGN) of the ANS with another name or end.
-    pub fn signer(&self, cn: &str, not_after: OffsetDateTime) -> Result<Issued, PkiError> {
-        let mut params = self.leaf_params();
-        params.distinguished_name = ans(cn)?;
-        params.not_after = not_after;
-        params.key_usages = vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::ContentCommitment];
-        self.issue(&params)
-    }
-
-    /// A certificate of the ANS for encryption only (ORG CONF).
-    pub fn confidentiality(&self, cn: &str) -> Result<Issued, PkiError> {
-        let mut params = self.leaf_params();
-        params.distinguished_name = ans(cn)?;
-        params.key_usages = vec![KeyUsagePurpose::KeyEncipherment, KeyUsagePurpose::DataEncipherment];
-        self.issue(&params)
-    }
-
     fn server_params(&self, holder: &ServerHolder) -> Result<CertificateParams, PkiError> {
         let mut params = self.leaf_params();
         params.distinguished_name =
@@ -333,7 +314,10 @@ impl Pki {
     }
 
     pub(crate) fn issue(&self, params: &CertificateParams) -> Result<Issued, PkiError> {
-        let key = new_key()?;
+        self.issue_for(new_key()?, params)
+    }
+
+    fn issue_for(&self, key: KeyPair, params: &CertificateParams) -> Result<Issued, PkiError> {
         let certificate = params.signed_by(&key, &self.issuing.issuer)?;
         Ok(self.issued(certificate.der(), key.serialize_pem()))
     }
@@ -389,11 +373,6 @@ fn subject(cn: &str, ou: &str, o: &str, st: Option<&str>) -> Result<Distinguishe
     name.push(DnType::OrganizationalUnitName, ou);
     name.push(DnType::CommonName, cn);
     Ok(name)
-}
-
-/// A subject of the ANS.
-fn ans(cn: &str) -> Result<DistinguishedName, PkiError> {
-    subject(cn, LIST_SIGNER_OU, "AGENCE DU NUMERIQUE EN SANTE", None)
 }
 
 /// The names of the authorities are fixed, so that [`Pki::read`] can rebuild an issuer from its key alone.

@@ -2,6 +2,7 @@
 
 mod change;
 mod content;
+mod limits;
 mod signature;
 mod weighing;
 
@@ -80,10 +81,14 @@ impl TrustList {
 
     /// Verifies and reads a list. `now` decides on the validity of the signer's certificate.
     ///
-    /// Entries whose domain or name cannot be read are left out and counted, see [`Self::skipped_count`].
+    /// Entries whose domain or name cannot be read, or that have a field twice, are left out and
+    /// counted, see [`Self::skipped_count`]; with more than ten of them that are more than 2 % of all,
+    /// the list is refused. The order of the fields does not matter.
     pub fn read(xml: &[u8], policy: &SignaturePolicy, now: OffsetDateTime) -> Result<Self, TrustListError> {
-        let text = content::checked_text(xml)?;
-        let document = content::parse(text)?;
+        let text = limits::checked_text(xml)?;
+        signature::check_octets(xml, policy)?;
+        let text = limits::completed(text, policy);
+        let document = content::parse(&text)?;
         let signer = signature::check(&document, policy, now)?;
         let list = content::read(&document)?;
         Ok(Self { signer, ..list })

@@ -3,32 +3,30 @@
 //! The document is parsed once. The signature is verified on that tree and the content read
 //! from it, so nothing can be read that was not signed. `[RFC3275 8.1.3]`
 
+use std::collections::HashMap;
+
 use mssante::Domain;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
-use uppsala::{Document, NodeId};
+use uppsala::{Document, NodeId, NodeKind};
 
 use super::{TrustList, TrustListError};
-use crate::DistinguishedName;
+use crate::{DistinguishedName, DnError};
 
 const NAMESPACE: &str = "https://listeblanche.mssante.fr/schema";
 
-/// The octets as text, if they are not too many and declare no document type: no list needs
-/// one, and every attack by entities does.
-pub(super) fn checked_text(xml: &[u8]) -> Result<&str, TrustListError> {
-    if xml.len() > TrustList::MAX_OCTETS {
-        return Err(format_error(format!("more than {} octets", TrustList::MAX_OCTETS)));
-    }
-    let text = std::str::from_utf8(xml).map_err(|_| format_error("not UTF-8"))?;
-    if text.contains("<!DOCTYPE") || text.contains("<!ENTITY") {
-        return Err(format_error("it declares a document type (DOCTYPE), which is not allowed"));
-    }
-    Ok(text)
-}
+/// So many unreadable entries are always put up with, and beyond them this share: one in fifty.
+/// A list with more is not of the format that we know, and what is left of it would cut peers off.
+const MAX_SKIPPED: usize = 10;
+const MAX_SKIPPED_SHARE: usize = 50;
 
 /// The tree, at most 128 levels deep (the parser's own limit), with the list as its root.
 pub(super) fn parse(text: &str) -> Result<Document<'_>, TrustListError> {
     let document = uppsala::parse(text).map_err(|error| format_error(error.to_string()))?;
+    let encoding = document.xml_declaration.as_ref().and_then(|declaration| declaration.encoding.as_deref());
+    if let Some(other) = encoding.filter(|encoding| !encoding.eq_ignore_ascii_case("UTF-8")) {
+        return Err(format_error(format!("it says that it is {other}; only UTF-8 is read")));
+    }
     let root = root(&document)?;
     match document.element(root) {
         Some(element) if element.matches_name_ns(NAMESPACE, "ListeBlancheMSSante") => Ok(document),
@@ -45,45 +43,109 @@ pub(super) fn read(document: &Document<'_>) -> Result<TrustList, TrustListError>
     let generated_at = generated_at(document, root)?;
     let domains = only_child(document, root, "ListeDomaines")
         .ok_or_else(|| format_error("it does not hold exactly one ListeDomaines"))?;
-    let mut skipped = 0;
-    let mut entries = Vec::new();
-    for domaine in document.child_elements_by_name_ns(domains, NAMESPACE, "Domaine") {
-        match entry(document, domaine) {
-            Ok(entry) => entries.push(entry),
-            Err(why) => {
-                skipped += 1;
-                tracing::warn!(line = document.node_line(domaine), %why, "entry of the white list left out");
-            }
-        }
+    let elements = document.child_elements_by_name_ns(domains, NAMESPACE, "Domaine");
+    let mut entries = Entries::new(document);
+    for domaine in &elements {
+        entries.take(*domaine);
     }
-    if entries.is_empty() {
-        return Err(TrustListError::Empty);
-    }
-    let mut list = TrustList::of_entries(generated_at, entries);
-    list.skipped = skipped;
+    entries.check(elements.len())?;
+    let mut list = TrustList::of_entries(generated_at, entries.read);
+    list.skipped = entries.skipped;
     Ok(list)
 }
 
 fn generated_at(document: &Document<'_>, root: NodeId) -> Result<OffsetDateTime, TrustListError> {
-    let text = text_of(document, root, "DateDeGeneration")
+    let text = only_child(document, root, "DateDeGeneration")
+        .and_then(|child| text_of(document, child))
         .ok_or_else(|| format_error("it does not hold exactly one DateDeGeneration"))?;
-    OffsetDateTime::parse(&text, &Rfc3339)
+    OffsetDateTime::parse(text.trim(), &Rfc3339)
         .map_err(|_| format_error(format!("DateDeGeneration '{text}' is not a moment such as 2025-03-13T14:54:10Z")))
 }
 
-fn entry(document: &Document<'_>, domaine: NodeId) -> Result<(Domain, DistinguishedName), String> {
-    let field = |name| text_of(document, domaine, name).ok_or_else(|| format!("not exactly one {name}"));
-    let domain = field("Nom")?;
-    let domain = Domain::parse(&domain).map_err(|error| format!("'{domain}': {error}"))?;
-    let name = DistinguishedName::parse(&field("DNCertificatOperateur")?).map_err(|error| error.to_string())?;
-    Ok((domain, name))
+/// The entries that could be read, and how many could not.
+struct Entries<'a> {
+    document: &'a Document<'a>,
+    read: Vec<(Domain, DistinguishedName)>,
+    skipped: usize,
+    /// Most names stand in many entries.
+    names: HashMap<String, Result<DistinguishedName, DnError>>,
 }
 
-/// The text of the only child of this name. Comments inside it are passed over, as the
+impl<'a> Entries<'a> {
+    fn new(document: &'a Document<'a>) -> Self {
+        Self { document, read: Vec::new(), skipped: 0, names: HashMap::new() }
+    }
+
+    fn take(&mut self, domaine: NodeId) {
+        match self.entry(domaine) {
+            Ok(entry) => self.read.push(entry),
+            Err(why) => {
+                self.skipped += 1;
+                if self.skipped <= MAX_SKIPPED {
+                    let line = self.document.node_line(domaine);
+                    tracing::warn!(line, %why, "entry of the white list left out");
+                }
+            }
+        }
+    }
+
+    /// An entry has its fields in any order, and none of them twice. Fields that we do not know
+    /// are passed over.
+    fn entry(&mut self, domaine: NodeId) -> Result<(Domain, DistinguishedName), String> {
+        let fields = fields(self.document, domaine)?;
+        let field = |name| fields.get(name).ok_or_else(|| format!("no {name}"));
+        let text = |name| text_of(self.document, *field(name)?).ok_or_else(|| format!("{name} holds more than text"));
+        let (domain, name) = (text("Nom")?, text("DNCertificatOperateur")?);
+        let domain = Domain::parse(domain.trim()).map_err(|error| format!("'{domain}': {error}"))?;
+        Ok((domain, self.name(name)?))
+    }
+
+    /// A name without a CN is no operator's.
+    fn name(&mut self, text: String) -> Result<DistinguishedName, String> {
+        let name = self.names.entry(text).or_insert_with_key(|text| DistinguishedName::parse(text));
+        let name = name.as_ref().map_err(ToString::to_string)?;
+        match name.common_name() {
+            Some(cn) if !cn.trim().is_empty() => Ok(name.clone()),
+            _ => Err(format!("'{name}' has no CN")),
+        }
+    }
+
+    fn check(&self, all: usize) -> Result<(), TrustListError> {
+        let skipped = self.skipped;
+        if skipped > MAX_SKIPPED && skipped * MAX_SKIPPED_SHARE > all {
+            return Err(format_error(format!(
+                "{skipped} of its {all} entries cannot be read: has its format changed?"
+            )));
+        }
+        if self.read.is_empty() { Err(TrustListError::Empty) } else { Ok(()) }
+    }
+}
+
+/// The child elements of an entry by their name.
+fn fields<'a>(document: &'a Document<'_>, domaine: NodeId) -> Result<HashMap<&'a str, NodeId>, String> {
+    let mut fields = HashMap::with_capacity(6);
+    for child in document.children_iter(domaine) {
+        let Some(element) = document.element(child) else { continue };
+        let name = &*element.name.local_name;
+        if element.matches_name_ns(NAMESPACE, name) && fields.insert(name, child).is_some() {
+            return Err(format!("more than one {name}"));
+        }
+    }
+    Ok(fields)
+}
+
+/// The text of an element that holds nothing else. Comments inside it are passed over, as the
 /// signature passes over them.
-fn text_of(document: &Document<'_>, parent: NodeId, name: &str) -> Option<String> {
-    let child = only_child(document, parent, name)?;
-    Some(document.text_content_deep(child).trim().to_owned())
+fn text_of(document: &Document<'_>, element: NodeId) -> Option<String> {
+    let mut text = String::new();
+    for child in document.children_iter(element) {
+        match document.node_kind(child)? {
+            NodeKind::Text(part) | NodeKind::CData(part) => text.push_str(part),
+            NodeKind::Comment(_) => {}
+            _ => return None,
+        }
+    }
+    Some(text)
 }
 
 fn only_child(document: &Document<'_>, parent: NodeId, name: &str) -> Option<NodeId> {

@@ -7,7 +7,7 @@ use crate::TrustListError;
 use crate::list::content::root;
 
 pub(super) const DS: &str = "http://www.w3.org/2000/09/xmldsig#";
-const XADES: &str = "http://uri.etsi.org/01903/v1.3.2#";
+pub(super) const XADES: &str = "http://uri.etsi.org/01903/v1.3.2#";
 const SIGNED_PROPERTIES: &str = "http://uri.etsi.org/01903#SignedProperties";
 const ENVELOPED: &str = "http://www.w3.org/2000/09/xmldsig#enveloped-signature";
 
@@ -32,8 +32,25 @@ const DIGESTS: [&str; 3] = [
 /// What a signature of good form says it signs.
 pub(super) struct SignedParts {
     pub(super) signature: NodeId,
+    targets: Vec<Target>,
+}
+
+impl SignedParts {
     /// Where each reference must lead, in order; nothing stands for the whole document.
-    pub(super) targets: Vec<Option<NodeId>>,
+    pub(super) fn targets(&self) -> impl Iterator<Item = Option<NodeId>> {
+        self.targets.iter().map(|target| match target {
+            Target::Document(node) => *node,
+            Target::Properties(node) => Some(*node),
+        })
+    }
+
+    /// The XAdES properties, if it is such a signature.
+    pub(super) fn properties(&self) -> Option<NodeId> {
+        self.targets.iter().find_map(|target| match target {
+            Target::Document(_) => None,
+            Target::Properties(node) => Some(*node),
+        })
+    }
 }
 
 /// The one signature of the document, a child of its root. Any other, wherever it stands, is
@@ -63,22 +80,13 @@ pub(super) fn signed_parts(document: &Document<'_>, signature: NodeId) -> Result
     if of_document != 1 || targets.len() > 2 {
         return Err(refused("it must have one reference to the whole list and at most one to its own properties"));
     }
-    Ok(SignedParts { signature, targets: targets.into_iter().map(Target::node).collect() })
+    Ok(SignedParts { signature, targets })
 }
 
 /// What one reference covers.
 enum Target {
     Document(Option<NodeId>),
     Properties(NodeId),
-}
-
-impl Target {
-    fn node(self) -> Option<NodeId> {
-        match self {
-            Self::Document(node) => node,
-            Self::Properties(node) => Some(node),
-        }
-    }
 }
 
 fn target(document: &Document<'_>, signature: NodeId, reference: NodeId) -> Result<Target, TrustListError> {

@@ -1,0 +1,162 @@
+//! What a XAdES signature says of itself: when it was made, and with which certificate.
+//!
+//! Both are required at level B, and signed. The certificate that is named there must be the one
+//! whose key signed: a signature cannot be passed off as somebody else's who has the same key or
+//! name. (ETSI EN 319 132-1, 6.3: the requirements of level B.)
+
+use aws_lc_rs::digest::{Algorithm, SHA256, SHA384, SHA512, digest};
+use time::format_description::well_known::Rfc3339;
+use time::{Duration, OffsetDateTime};
+use uppsala::{Document, NodeId};
+use x509_parser::certificate::X509Certificate;
+
+use super::form::{DS, XADES};
+use super::{refused, signer};
+use crate::{DistinguishedName, TrustListError, VerifiedCertificate};
+
+/// How far the signer's clock may be ahead of ours.
+const CLOCK_TOLERANCE: Duration = Duration::minutes(10);
+
+/// Whether the signed properties are those of a signature by this signer, made before now.
+pub(super) fn check(
+    document: &Document<'_>,
+    signature: NodeId,
+    properties: NodeId,
+    signer: &VerifiedCertificate,
+    now: OffsetDateTime,
+) -> Result<(), TrustListError> {
+    check_place(document, signature, properties)?;
+    let of_signature = only(document, properties, "SignedSignatureProperties")?;
+    check_time(document, only(document, of_signature, "SigningTime")?, now)?;
+    let first = children(document, of_signature, "SigningCertificate");
+    let second = children(document, of_signature, "SigningCertificateV2");
+    match (&first[..], &second[..]) {
+        ([], []) => Err(refused("its properties do not name the signer's certificate (SigningCertificateV2)")),
+        ([] | [_], [] | [_]) => {
+            first.iter().chain(&second).try_for_each(|certificates| check_certificate(document, *certificates, signer))
+        }
+        _ => Err(refused("its properties name the signer's certificate more than once")),
+    }
+}
+
+/// The properties stand in `ds:Object/xades:QualifyingProperties` of this signature and say so.
+fn check_place(document: &Document<'_>, signature: NodeId, properties: NodeId) -> Result<(), TrustListError> {
+    let qualifying = document.parent(properties).filter(|node| is(document, *node, XADES, "QualifyingProperties"));
+    let object = qualifying.and_then(|node| document.parent(node)).filter(|node| is(document, *node, DS, "Object"));
+    if object.and_then(|node| document.parent(node)) != Some(signature) {
+        return Err(refused("its properties do not stand in its Object/QualifyingProperties"));
+    }
+    let target = qualifying.and_then(|node| document.get_attribute(node, "Target"));
+    let id = document.get_attribute(signature, "Id");
+    let is_ours = target.and_then(|target| target.strip_prefix('#')).is_some_and(|target| Some(target) == id);
+    is_ours.then_some(()).ok_or_else(|| refused("its QualifyingProperties are those of another signature (Target)"))
+}
+
+fn check_time(document: &Document<'_>, signing_time: NodeId, now: OffsetDateTime) -> Result<(), TrustListError> {
+    let text = document.text_content_deep(signing_time);
+    let moment = OffsetDateTime::parse(text.trim(), &Rfc3339)
+        .map_err(|_| refused(format!("its SigningTime '{text}' is not a moment such as 2025-03-13T14:54:10Z")))?;
+    if moment - now > CLOCK_TOLERANCE {
+        return Err(refused(format!("its SigningTime {moment} lies in the future; check this machine's clock")));
+    }
+    Ok(())
+}
+
+/// Whether the first certificate named is the signer's; those after it are of its chain.
+fn check_certificate(
+    document: &Document<'_>,
+    certificates: NodeId,
+    signer: &VerifiedCertificate,
+) -> Result<(), TrustListError> {
+    let Some(named) = children(document, certificates, "Cert").into_iter().next() else {
+        return Err(refused("its SigningCertificate names none"));
+    };
+    check_digest(document, only(document, named, "CertDigest")?, signer)?;
+    let (_, certificate) =
+        x509_parser::parse_x509_certificate(signer.der()).map_err(|error| refused(error.to_string()))?;
+    for issuer in children(document, named, "IssuerSerial") {
+        check_issuer_and_serial(document, issuer, &certificate)?;
+    }
+    for issuer in children(document, named, "IssuerSerialV2") {
+        let der = signer::base64_of(document, issuer, "IssuerSerialV2")?;
+        same(der == issuer_and_serial(&certificate))?;
+    }
+    Ok(())
+}
+
+fn check_digest(
+    document: &Document<'_>,
+    cert_digest: NodeId,
+    signer: &VerifiedCertificate,
+) -> Result<(), TrustListError> {
+    let method = only_of(document, cert_digest, DS, "DigestMethod")?;
+    let algorithm = algorithm(document.get_attribute(method, "Algorithm").unwrap_or_default())?;
+    let value = only_of(document, cert_digest, DS, "DigestValue")?;
+    let value = signer::base64_of(document, value, "the digest of the signer's certificate")?;
+    same(digest(algorithm, signer.der()).as_ref() == value)
+}
+
+fn algorithm(uri: &str) -> Result<&'static Algorithm, TrustListError> {
+    match uri {
+        "http://www.w3.org/2001/04/xmlenc#sha256" => Ok(&SHA256),
+        "http://www.w3.org/2001/04/xmldsig-more#sha384" => Ok(&SHA384),
+        "http://www.w3.org/2001/04/xmlenc#sha512" => Ok(&SHA512),
+        _ => Err(refused(format!("algorithm '{uri}' is not allowed"))),
+    }
+}
+
+/// The first edition writes the issuer as text and the serial number in decimal digits.
+fn check_issuer_and_serial(
+    document: &Document<'_>,
+    issuer: NodeId,
+    certificate: &X509Certificate<'_>,
+) -> Result<(), TrustListError> {
+    let text = |name| only_of(document, issuer, DS, name).map(|node| document.text_content_deep(node));
+    let name = DistinguishedName::parse(text("X509IssuerName")?.trim()).map_err(|error| refused(error.to_string()))?;
+    let issuer = DistinguishedName::of_name(certificate.issuer());
+    let serial = certificate.tbs_certificate.serial.to_string();
+    same(name.key() == issuer.key() && text("X509SerialNumber")?.trim() == serial)
+}
+
+/// The second edition writes them as the DER of `IssuerSerial`. (RFC 5035, 4)
+fn issuer_and_serial(certificate: &X509Certificate<'_>) -> Vec<u8> {
+    let directory_name = der(0xa4, certificate.issuer().as_raw());
+    let serial = der(0x02, certificate.raw_serial());
+    der(0x30, &[der(0x30, &directory_name), serial].concat())
+}
+
+/// One element of DER.
+fn der(tag: u8, content: &[u8]) -> Vec<u8> {
+    let length = content.len().to_be_bytes();
+    let significant = length.iter().take_while(|octet| **octet == 0).count().min(length.len() - 1);
+    let mut out = vec![tag];
+    if content.len() >= 128 {
+        out.push(length[significant..].iter().fold(0x80, |count, _| count + 1));
+    }
+    out.extend_from_slice(&length[significant..]);
+    out.extend_from_slice(content);
+    out
+}
+
+fn same(is_same: bool) -> Result<(), TrustListError> {
+    is_same.then_some(()).ok_or_else(|| refused("its properties name another certificate than the signer's"))
+}
+
+fn is(document: &Document<'_>, node: NodeId, namespace: &str, name: &str) -> bool {
+    document.element(node).is_some_and(|element| element.matches_name_ns(namespace, name))
+}
+
+fn children(document: &Document<'_>, parent: NodeId, name: &str) -> Vec<NodeId> {
+    document.child_elements_by_name_ns(parent, XADES, name)
+}
+
+fn only(document: &Document<'_>, parent: NodeId, name: &str) -> Result<NodeId, TrustListError> {
+    only_of(document, parent, XADES, name)
+}
+
+fn only_of(document: &Document<'_>, parent: NodeId, namespace: &str, name: &str) -> Result<NodeId, TrustListError> {
+    match document.child_elements_by_name_ns(parent, namespace, name)[..] {
+        [child] => Ok(child),
+        _ => Err(refused(format!("its properties do not have exactly one {name}"))),
+    }
+}
