@@ -37,7 +37,7 @@ pub use folder::{
 };
 pub use intake::{Intake, MessageId, QueueId, SealedMessage};
 pub use keyring::{KeyRing, KeyRingError};
-pub use queue::{Claimed, DsnNotify, DsnParameters, Outcome, QueueStatus};
+pub use queue::{Claimed, DsnNotify, DsnParameters, HopFacts, Outcome, QueueStatus, Setback};
 pub use reading::BodyReader;
 pub use schema::{migrate, schema_fingerprint};
 pub use sweeper::Swept;

@@ -67,6 +67,37 @@ pub struct Claimed {
     pub attempts: u32,
 }
 
+/// What is written down of a hop on which a message was handed over.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct HopFacts {
+    /// Address and port of the peer.
+    pub address: String,
+    /// TLS version and suite.
+    pub tls: String,
+    /// SHA-256 of the peer's certificate, hexadecimal.
+    pub certificate_sha256: String,
+    /// How its name was compared with the listed one.
+    pub dn_match: &'static str,
+}
+
+/// What went wrong with an entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Setback {
+    /// What the peer said or what happened.
+    pub reply: String,
+    /// The stable word for the reason.
+    pub reason: &'static str,
+    /// The peer's host, if one was reached.
+    pub host: Option<String>,
+}
+
+impl Setback {
+    /// One that has nothing to do with a host.
+    pub fn new(reason: &'static str, reply: impl Into<String>) -> Self {
+        Self { reply: reply.into(), reason, host: None }
+    }
+}
+
 /// How an attempt ended.
 #[derive(Debug, Clone)]
 pub enum Outcome {
@@ -76,18 +107,20 @@ pub enum Outcome {
         reply: String,
         /// Its name.
         host: String,
+        /// How the two met.
+        hop: HopFacts,
     },
     /// Try again.
     Deferred {
         /// Not before.
         next_attempt: OffsetDateTime,
         /// What happened.
-        reply: String,
+        setback: Setback,
     },
     /// Never; a report was written (or none was wanted).
     Failed {
         /// What happened.
-        reply: String,
+        setback: Setback,
     },
 }
 

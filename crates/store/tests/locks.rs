@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use common::{acceptance, bal, deliver, direct, letter, seal};
 use sqlx::{Connection, PgConnection};
-use store::{FlagChange, Flags, FolderId, Outcome, Store, StoreError};
+use store::{FlagChange, Flags, FolderId, HopFacts, Outcome, Setback, Store, StoreError};
 use testkit::postgres::TestDatabase;
 
 const MESSAGES: usize = 60;
@@ -90,7 +90,8 @@ async fn settling_notes_candidates_in_order() {
     }
     let claimed = store.claim(100, Duration::from_mins(5)).await.unwrap();
     let done = |entry: &store::Claimed| {
-        (entry.id, entry.fence, Outcome::HandedOver { reply: "250".into(), host: "mx".into() })
+        let hop = HopFacts::default();
+        (entry.id, entry.fence, Outcome::HandedOver { reply: "250".into(), host: "mx".into(), hop })
     };
     let outcomes: Vec<_> = claimed.iter().rev().map(done).collect();
     let settled = locks_from_the_lowest(&database, Box::pin(store.settle(&outcomes))).await.unwrap();
@@ -115,7 +116,7 @@ async fn a_report_waits_for_its_folder_with_nothing_in_hand() {
         lock.rollback().await.unwrap();
         entries.unwrap_or_else(|error| panic!("it holds the entry while it waits for the folder: {error}"));
     };
-    let failed = [(entry.id, entry.fence, "550 no".to_owned())];
+    let failed = [(entry.id, entry.fence, Setback::new("refused-by-peer", "550 no"))];
     let (settled, ()) = tokio::join!(store.settle_failed(&failed, Some(report)), seen);
     assert_eq!(settled.unwrap(), 1);
 }
@@ -146,7 +147,7 @@ async fn a_settlement_survives_the_loss_of_its_connection() {
             .unwrap();
             lock.rollback().await.unwrap();
         };
-        let failed = [(entry.id, entry.fence, "550 no".to_owned())];
+        let failed = [(entry.id, entry.fence, Setback::new("refused-by-peer", "550 no"))];
         let (settled, ()): (Result<u64, StoreError>, ()) = tokio::join!(store.settle_failed(&failed, report), cut);
         assert_eq!(settled.unwrap(), 1);
     }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use common::{WHOLE, acceptance, bal, deliver, direct, letter, read, run, seal};
 use message::Span;
 use mssante::Domain;
-use store::{FlagChange, Flags, Outcome, Store};
+use store::{FlagChange, Flags, HopFacts, Outcome, Setback, Store};
 use testkit::postgres::TestDatabase;
 
 async fn live(store: &Store) {
@@ -36,10 +36,10 @@ async fn live(store: &Store) {
     let held: Vec<_> = entries.iter().map(|entry| (entry.id, entry.fence)).collect();
     store.renew(&held, lease).await.unwrap();
     let next_attempt = entries[0].accepted_at + Duration::from_hours(1);
-    let deferred = Outcome::Deferred { next_attempt, reply: "451".into() };
-    let done = Outcome::HandedOver { reply: "250".into(), host: "mx".into() };
+    let deferred = Outcome::Deferred { next_attempt, setback: Setback::new("x", "451") };
+    let done = Outcome::HandedOver { reply: "250".into(), host: "mx".into(), hop: HopFacts::default() };
     store.settle(&[(held[0].0, held[0].1, deferred), (held[1].0, held[1].1, done)]).await.unwrap();
-    store.settle_failed(&[(held[2].0, held[2].1, "550".into())], None).await.unwrap();
+    store.settle_failed(&[(held[2].0, held[2].1, Setback::new("x", "550"))], None).await.unwrap();
     store.make_due(&Domain::parse("p.fr").unwrap()).await.unwrap();
     store.next_due().await.unwrap();
     store.sweep().await.unwrap();

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use common::{acceptance, address, bal, count, letter, run, seal};
 use mssante::{Domain, ReversePath};
-use store::{Claimed, DsnNotify, DsnParameters, Outcome, QueueStatus, Source, Store, Swept};
+use store::{Claimed, DsnNotify, DsnParameters, HopFacts, Outcome, QueueStatus, Setback, Source, Store, Swept};
 use testkit::clock::FixedClock;
 use testkit::postgres::TestDatabase;
 use time::macros::datetime;
@@ -26,7 +26,9 @@ async fn queued(store: &Store, recipients: &[&str]) {
 }
 
 fn handed_over(entry: &Claimed) -> (store::QueueId, i64, Outcome) {
-    (entry.id, entry.fence, Outcome::HandedOver { reply: "250 2.0.0 ok".into(), host: "mx.peer.mssante.fr".into() })
+    let hop = HopFacts { dn_match: "strict", ..HopFacts::default() };
+    let outcome = Outcome::HandedOver { reply: "250 2.0.0 ok".into(), host: "mx.peer.mssante.fr".into(), hop };
+    (entry.id, entry.fence, outcome)
 }
 
 #[tokio::test]
@@ -94,6 +96,7 @@ async fn a_lease_that_ran_out_is_fenced_off() {
     assert_eq!(store.settle(&[handed_over(&second)]).await.unwrap(), 1);
     assert_eq!(count(&database, "queue").await, 0);
     assert_eq!(count(&database, "trace WHERE event = 'relay.handed-over' AND peer = 'mx.peer.mssante.fr'").await, 1);
+    assert_eq!(count(&database, "trace WHERE detail->'hop'->>'dn_match' = 'strict'").await, 1);
     assert_eq!(store.next_due().await.unwrap(), None);
 }
 
@@ -107,7 +110,8 @@ async fn a_deferred_entry_waits_for_its_time_or_for_the_peer() {
     let later = datetime!(2026-11-20 13:00 UTC);
     let peer = Domain::parse("peer.mssante.fr").unwrap();
     assert_eq!(store.make_due(&peer).await.unwrap(), 0, "what is being worked on is left alone");
-    let outcome = Outcome::Deferred { next_attempt: later, reply: "451 4.3.0 later".into() };
+    let outcome =
+        Outcome::Deferred { next_attempt: later, setback: Setback::new("refused-by-peer", "451 4.3.0 later") };
     assert_eq!(store.settle(&[(entry.id, entry.fence, outcome)]).await.unwrap(), 1);
     assert_eq!(store.next_due().await.unwrap(), Some(later));
     assert!(store.claim(1, LEASE).await.unwrap().is_empty());
@@ -133,7 +137,8 @@ async fn a_failure_and_its_report_are_one() {
     };
     let stale = store.claim(10, LEASE).await.unwrap();
     let failed = |entries: &[Claimed]| -> Vec<_> {
-        entries.iter().map(|entry| (entry.id, entry.fence, "550 5.1.1 unknown".to_owned())).collect()
+        let setback = Setback::new("refused-by-peer", "550 5.1.1 unknown");
+        entries.iter().map(|entry| (entry.id, entry.fence, setback.clone())).collect()
     };
     // One of the two is taken over by another process before the report is written.
     clock.advance(time::Duration::minutes(6));
@@ -149,7 +154,10 @@ async fn a_failure_and_its_report_are_one() {
     assert!(woken.has_changed().unwrap());
     assert_eq!(count(&database, "queue").await, 0);
     assert_eq!(count(&database, "folder_message").await, 1);
-    assert_eq!(count(&database, "trace WHERE event = 'relay.failed'").await, 2);
+    assert_eq!(
+        count(&database, "trace WHERE event = 'relay.failed' AND detail->>'reason' = 'refused-by-peer'").await,
+        2
+    );
     assert_eq!(store.settle_failed(&failed(&held), report().await).await.unwrap(), 0, "never a second report");
     assert_eq!(count(&database, "folder_message").await, 1);
     clock.advance(time::Duration::minutes(11));
@@ -169,7 +177,10 @@ async fn a_failure_without_report_just_ends() {
     let store = database.store().await;
     queued(&store, &["a@peer.mssante.fr"]).await;
     let entry = store.claim(1, LEASE).await.unwrap().remove(0);
-    assert_eq!(store.settle_failed(&[(entry.id, entry.fence, "550 no".into())], None).await.unwrap(), 1);
+    assert_eq!(
+        store.settle_failed(&[(entry.id, entry.fence, Setback::new("refused-by-peer", "550 no"))], None).await.unwrap(),
+        1
+    );
     assert_eq!(store.queue_status().await.unwrap(), QueueStatus::default());
 }
 

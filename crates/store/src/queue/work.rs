@@ -9,7 +9,7 @@ use sqlx::{FromRow, PgConnection};
 use time::OffsetDateTime;
 use tracing::{error, warn};
 
-use super::{Claimed, Outcome, QueueStatus};
+use super::{Claimed, Outcome, QueueStatus, Setback};
 use crate::doubt;
 use crate::landing::{Landing, Patience, Placed, land};
 use crate::trace::{self, Trace};
@@ -149,15 +149,15 @@ impl Store {
     /// [`Store::settle`] is; without a report, 0 may then also stand for entries that the first try ended.
     pub async fn settle_failed(
         &self,
-        failed: &[(QueueId, i64, String)],
+        failed: &[(QueueId, i64, Setback)],
         report: Option<Acceptance>,
     ) -> Result<u64, StoreError> {
         let landing = match report {
             Some(report) => Some(self.landing(report).await?),
             None => None,
         };
-        let outcomes: Vec<_> =
-            failed.iter().map(|(id, fence, reply)| (*id, *fence, Outcome::Failed { reply: reply.clone() })).collect();
+        let failed = failed.iter().cloned();
+        let outcomes: Vec<_> = failed.map(|(id, fence, setback)| (id, fence, Outcome::Failed { setback })).collect();
         let placed = match doubt::insisting(|| self.fail_once(&outcomes, landing.as_ref())).await {
             Ok(Some(placed)) => placed,
             Ok(None) => return Ok(0),
@@ -362,23 +362,37 @@ fn trace_of(row: &SettledRow, outcomes: &[(QueueId, i64, Outcome)], now: OffsetD
     let (_, _, outcome) = outcomes.iter().find(|(id, _, _)| id.0 == row.id)?;
     let trace = Trace::new(now, outcome.event()).of_message(MessageId(row.message_id));
     Some(
-        match outcome {
-            Outcome::HandedOver { host, .. } => trace.with_peer(host.as_str()),
-            Outcome::Deferred { .. } | Outcome::Failed { .. } => trace,
+        match outcome.host() {
+            Some(host) => trace.with_peer(host),
+            None => trace,
         }
         .with(detail(row, outcome)),
     )
 }
 
 fn detail(row: &SettledRow, outcome: &Outcome) -> Value {
-    json!({ "recipient": row.recipient, "reply": outcome.reply() })
+    match outcome {
+        Outcome::HandedOver { reply, hop, .. } => json!({ "recipient": row.recipient, "reply": reply, "hop": hop }),
+        Outcome::Deferred { setback, .. } | Outcome::Failed { setback } => {
+            json!({ "recipient": row.recipient, "reply": setback.reply, "reason": setback.reason })
+        }
+    }
 }
 
 impl Outcome {
     /// What the peer said, or what happened.
     fn reply(&self) -> &str {
         match self {
-            Self::HandedOver { reply, .. } | Self::Deferred { reply, .. } | Self::Failed { reply } => reply,
+            Self::HandedOver { reply, .. } => reply,
+            Self::Deferred { setback, .. } | Self::Failed { setback } => &setback.reply,
+        }
+    }
+
+    /// The host that said it.
+    fn host(&self) -> Option<&str> {
+        match self {
+            Self::HandedOver { host, .. } => Some(host),
+            Self::Deferred { setback, .. } | Self::Failed { setback } => setback.host.as_deref(),
         }
     }
 
