@@ -102,6 +102,14 @@ refusals! {
     HostNameMismatch => "host-name-mismatch", 550, "5.7.1",
         "the certificate presented does not carry the name of the host",
         "Le certificat présenté ne porte pas le nom du serveur.";
+    /// A host of another operator does not offer TLS, or refuses it.
+    PeerWithoutTls => "peer-without-tls", 451, "4.7.0",
+        "the host of the other operator does not offer STARTTLS",
+        "Le serveur de l'opérateur destinataire ne propose pas de connexion chiffrée.";
+    /// The TLS handshake with a host of another operator failed.
+    HandshakeFailed => "tls-handshake-failed", 451, "4.7.0",
+        "the TLS handshake with the host of the other operator failed",
+        "La connexion chiffrée avec le serveur de l'opérateur destinataire n'a pas pu être établie.";
     /// A peer writes for one of our own domains.
     SenderIsOurs => "sender-is-ours", 550, "5.7.1",
         "this sender's domain belongs to this operator; submit on port 587",

@@ -2,6 +2,7 @@
 //! on the same hop; bodies are streamed, never held.
 
 mod error;
+mod opening;
 mod reply;
 mod stuffing;
 
@@ -12,11 +13,11 @@ use std::time::Duration;
 use mssante::{Address, ReversePath};
 use store::{DsnNotify, DsnParameters};
 use tokio::io::AsyncWriteExt;
-use tokio::net::TcpStream;
 use tokio::time::timeout;
-use trust::{HopTls, Transport, VerifiedPeer};
+use trust::{Transport, VerifiedPeer};
 
 pub use self::error::{ClientError, Phase};
+pub use self::opening::{Event, Observer, Unobserved};
 pub use self::reply::Reply;
 use self::reply::ReplyReader;
 use self::stuffing::DotStuffer;
@@ -114,60 +115,18 @@ pub struct Client {
 }
 
 impl Client {
-    /// Opens a hop on `stream`: greeting, EHLO, STARTTLS, handshake, EHLO. Never goes on in
-    /// clear. `[MSS1 HOP.TLS]`
-    ///
-    /// Under TLS 1.3 a server that refuses our certificate says so only after the handshake;
-    /// an end of the connection there is a [`ClientError::Tls`] too.
-    pub async fn open(
-        stream: TcpStream,
-        host: &str,
-        our_name: &str,
-        tls: &HopTls,
-        timeouts: Timeouts,
-    ) -> Result<Self, ClientError> {
-        let transport = Transport::from_plain(stream);
-        let mut clear = Self::over(transport, timeouts);
-        clear.expect_reply(Phase::Greeting, timeouts.command).await?.require(Phase::Greeting, 220)?;
-        clear.greet(our_name).await?;
-        if !clear.offered.has("STARTTLS") {
-            return Err(ClientError::NoStartTls);
-        }
-        clear.command(Phase::StartTls, "STARTTLS\r\n").await?.require(Phase::StartTls, 220)?;
-        let mut secured = clear.handshake(host, tls).await?;
-        secured.greet(our_name).await.map_err(ClientError::after_handshake)?;
-        Ok(secured)
-    }
-
-    /// Octets that came in clear behind the `220` would be read as if they had come inside
-    /// TLS: the connection is given up. `[RFC3207 4.2]`
-    async fn handshake(self, host: &str, tls: &HopTls) -> Result<Self, ClientError> {
-        if self.replies.has_unread() {
-            return Err(ClientError::Protocol("octets in clear behind the reply to STARTTLS".to_owned()));
-        }
-        let Some(stream) = self.transport.into_plain() else {
-            return Err(ClientError::Protocol("STARTTLS inside TLS".to_owned()));
-        };
-        let transport = timeout(self.timeouts.command, tls.connect(stream, host))
-            .await
-            .map_err(|_| ClientError::Timeout(Phase::Handshake))??;
-        transport.judged().map_err(ClientError::Distrusted)?;
-        Ok(Self::over(transport, self.timeouts))
-    }
-
     fn over(transport: Transport, timeouts: Timeouts) -> Self {
         Self { transport, replies: ReplyReader::default(), offered: Offer::default(), timeouts, out_of_step: false }
-    }
-
-    async fn greet(&mut self, our_name: &str) -> Result<(), ClientError> {
-        let reply = self.command(Phase::Ehlo, &format!("EHLO {our_name}\r\n")).await?;
-        self.offered = Offer::read(&reply.require(Phase::Ehlo, 250)?);
-        Ok(())
     }
 
     /// The peer whose certificate was verified.
     pub fn peer(&self) -> Option<&VerifiedPeer> {
         self.transport.peer()
+    }
+
+    /// The largest message that the peer takes, if it says so. `[RFC1870 4]`
+    pub fn size_limit(&self) -> Option<u64> {
+        self.offered.size_limit
     }
 
     /// TLS version and suite, for traces.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mssante::{Address, Clock, Permanence, Refusal, ReversePath};
-use smtp::client::{Client, ClientError, Content, Envelope, Phase, RecipientResult, Timeouts};
+use smtp::client::{Client, ClientError, Content, Envelope, Phase, RecipientResult, Timeouts, Unobserved};
 use store::{DsnNotify, DsnParameters};
 use testkit::clock::RealClock;
 use testkit::pki::{Pki, ServerHolder};
@@ -137,7 +137,7 @@ impl Content for Chunks {
 async fn open(stream: TcpStream, tls: &HopTls) -> Result<Client, ClientError> {
     let patience = Duration::from_secs(20);
     let timeouts = Timeouts { command: patience, data_start: patience, data_block: patience, data_end: patience };
-    Client::open(stream, "localhost", "ours.mssante.fr", tls, timeouts).await
+    Client::open(stream, "localhost", "ours.mssante.fr", tls, timeouts, &mut Unobserved).await
 }
 
 async fn send(

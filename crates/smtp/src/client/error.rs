@@ -125,6 +125,32 @@ impl ClientError {
         }
     }
 
+    /// What a person is told of it in our own words, where it is about trust.
+    pub fn refusal(&self) -> Option<Refusal> {
+        match self {
+            Self::NoStartTls | Self::Refused(Phase::StartTls, _) => Some(Refusal::PeerWithoutTls),
+            Self::Tls(_) | Self::Io(Phase::Handshake, _) | Self::Timeout(Phase::Handshake) => {
+                Some(Refusal::HandshakeFailed)
+            }
+            Self::Distrusted(refusal) => Some(*refusal),
+            _ => None,
+        }
+    }
+
+    /// The stable word for metrics and traces.
+    pub fn word(&self) -> &'static str {
+        match (self.refusal(), self) {
+            (Some(refusal), _) => refusal.word(),
+            (None, Self::Timeout(_)) => "no-answer",
+            (None, Self::Protocol(_)) => "protocol-broken",
+            (None, Self::Refused(..)) => "refused-by-peer",
+            (None, Self::PeerLacks(_)) => "extension-missing",
+            (None, Self::PeerLimit(_)) => "message-too-large",
+            (None, Self::Content(_)) => "content-unreadable",
+            (None, _) => "connection-lost",
+        }
+    }
+
     /// An end of the connection right after the handshake is the peer's refusal of our
     /// certificate: TLS 1.3 tells it that late.
     pub(super) fn after_handshake(self) -> Self {
