@@ -36,6 +36,16 @@ pub enum DnMatch {
     Normalised,
 }
 
+impl DnMatch {
+    /// The word in traces and settings.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Strict => "strict",
+            Self::Normalised => "normalised",
+        }
+    }
+}
+
 /// A subject name. Most specific attribute first, as the white list writes it. Cheap to clone.
 ///
 /// What [`Self::parse`] returns is always text that can be shown; what stands in a certificate is
