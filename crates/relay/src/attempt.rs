@@ -1,67 +1,33 @@
 //! One attempt to hand the waiting messages of one domain over.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
-use mssante::{Address, Domain, Permanence, Refusal};
-use smtp::client::{Client, ClientError, Envelope, Reply, Timeouts};
-use store::{Claimed, DsnParameters, MessageId};
-use tokio::net::TcpStream;
-use tokio::time::timeout;
+use mssante::{Address, Domain, Permanence};
+use smtp::client::{ClientError, Envelope, Reply};
+use store::{Claimed, DsnParameters, HopFacts, MessageId};
 use tokio_util::sync::CancellationToken;
 
+use crate::Relay;
 use crate::content::StoredContent;
 use crate::health::HostHealth;
+use crate::hop::{Extent, NoHop, OpenHop};
+use crate::journal::Journal;
 use crate::lease::Leases;
-use crate::{Host, HostError, Relay};
-
-/// How long a host may take to answer a connection attempt.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
+use crate::trouble::Trouble;
 
 /// How the attempt ended for one recipient.
 #[derive(Debug, Clone)]
 pub(crate) enum Ending {
     /// The peer has it.
-    HandedOver { reply: String, host: String },
+    HandedOver { reply: String, host: String, hop: HopFacts },
     /// Not now.
     Later(Trouble),
     /// Never.
     Never(Trouble),
 }
 
-/// What went wrong, in the words of reports and traces.
-#[derive(Debug, Clone)]
-pub(crate) struct Trouble {
-    /// Enhanced status code.
-    pub(crate) status: String,
-    /// What the peer said or what happened.
-    pub(crate) text: String,
-    /// The peer's name, if one was reached.
-    pub(crate) host: Option<String>,
-}
-
-impl Trouble {
-    fn new(status: &str, text: &impl ToString, host: Option<&str>) -> Self {
-        Self { status: status.to_owned(), text: text.to_string(), host: host.map(str::to_owned) }
-    }
-
-    fn of_refusal(refusal: Refusal, host: &str) -> Self {
-        Self::new("4.7.0", &format!("{}: {}", refusal.word(), refusal.row().english), Some(host))
-    }
-
-    fn of_client(error: &ClientError, host: &str) -> Self {
-        Self { status: error.status(), text: error.to_string(), host: Some(host.to_owned()) }
-    }
-}
-
 /// The endings of an attempt, entry by entry.
 pub(crate) type Endings = Vec<(Claimed, Ending)>;
-
-/// A hop that is open, and where it leads.
-struct OpenHop {
-    client: Client,
-    host: String,
-}
 
 /// The hop of an attempt and how it came to it.
 struct Caller {
@@ -90,7 +56,8 @@ impl Relay {
         health: &HostHealth,
         stop: &CancellationToken,
     ) {
-        let mut caller = Caller { hop: None, calls: 0, last: Ending::Later(Trouble::new("4.4.2", &"no hop", None)) };
+        let nothing_yet = Ending::Later(Trouble::unreached("4.4.2", "connection-lost", "no hop", None));
+        let mut caller = Caller { hop: None, calls: 0, last: nothing_yet };
         for recipients in transactions(entries) {
             if stop.is_cancelled() {
                 leases.forget(recipients.iter());
@@ -107,16 +74,30 @@ impl Relay {
         }
     }
 
-    /// Opens a hop if none is open and the peer may still be called.
+    /// Opens a hop if none is open and the peer may still be called. A hop that is open is judged anew for each
+    /// transaction.
     async fn call(&self, caller: &mut Caller, domain: &Domain, health: &HostHealth) {
+        if let Some(open) = caller.hop.take() {
+            match self.hops.judge_again(domain, &open) {
+                Ok(()) => caller.hop = Some(open),
+                Err(trouble) => {
+                    caller.last = Ending::Later(trouble);
+                    open.client.quit().await;
+                }
+            }
+        }
         if caller.hop.is_some() || caller.calls >= MOST_HOPS {
             return;
         }
         caller.calls += 1;
-        match self.open_hop(domain, health).await {
+        let mut journal = Journal::dropped(self.hops.clock.clone());
+        match self.hops.open(domain, Extent::First, health, &mut journal).await {
             Ok(open) => caller.hop = Some(open),
-            Err(ending) => {
-                caller.last = ending;
+            Err(NoHop { permanence, trouble }) => {
+                caller.last = match permanence {
+                    Permanence::Permanent => Ending::Never(trouble),
+                    Permanence::Temporary => Ending::Later(trouble),
+                };
                 caller.calls = MOST_HOPS;
             }
         }
@@ -126,64 +107,16 @@ impl Relay {
     async fn transact(&self, caller: &mut Caller, recipients: Vec<Claimed>) -> Endings {
         let Some(open) = caller.hop.as_mut() else { return all_end(recipients, &caller.last) };
         match self.hand_over(open, &recipients).await {
-            Ok(results) => per_recipient(recipients, results, &open.host),
+            Ok(results) => per_recipient(recipients, results, &open.host.name, &open.facts()),
             Err(error) => {
-                caller.last = Ending::Later(Trouble::of_client(&error, &open.host));
-                let endings = all_end(recipients, &ending_of(&error, &open.host));
+                caller.last = Ending::Later(Trouble::of_client(&error, &open.host.name));
+                let endings = all_end(recipients, &ending_of(&error, &open.host.name));
                 if !open.client.recover(&error).await {
                     caller.hop = None;
                 }
                 endings
             }
         }
-    }
-
-    /// Tries the hosts in order; a bad one does not doom the others. A domain that says it takes
-    /// no mail is final. `[RFC7505 3]`
-    async fn open_hop(&self, domain: &Domain, health: &HostHealth) -> Result<OpenHop, Ending> {
-        let hosts = self.hosts.find(domain).await.map_err(|error| match &error {
-            HostError::NoHost(_) => Ending::Never(Trouble::new("5.1.10", &error, None)),
-            HostError::Temporary(_) => Ending::Later(Trouble::new("4.4.3", &error, None)),
-        })?;
-        let mut trouble = Trouble::new("4.4.1", &format!("no host of {domain} answered"), None);
-        for host in &hosts {
-            match self.open_host(domain, host, health).await {
-                Ok(client) => return Ok(OpenHop { client, host: host.name.clone() }),
-                Err(reason) => {
-                    tracing::info!(%domain, host = host.name, reason = reason.text, "hop not opened");
-                    trouble = reason;
-                }
-            }
-        }
-        Err(Ending::Later(trouble))
-    }
-
-    /// Opens a hop and judges the peer before a single envelope is shown to it. `[MSS1 HOP.OUT]`
-    async fn open_host(&self, domain: &Domain, host: &Host, health: &HostHealth) -> Result<Client, Trouble> {
-        if !health.may_call(host, self.clock.now()) {
-            return Err(Trouble::new("4.4.1", &"the host did not answer a moment ago", Some(&host.name)));
-        }
-        let client = self.connect(host).await.inspect_err(|_| health.is_silent(host, self.clock.now()))?;
-        let verdict = match client.peer() {
-            Some(peer) => self.trust.judge_recipient(domain, peer),
-            None => Err(Refusal::CertificateMissing),
-        };
-        if let Err(refusal) = verdict {
-            metrics::counter!("pli_relay_hops_refused_total", "reason" => refusal.word()).increment(1);
-            client.quit().await;
-            return Err(Trouble::of_refusal(refusal, &host.name));
-        }
-        Ok(client)
-    }
-
-    async fn connect(&self, host: &Host) -> Result<Client, Trouble> {
-        let stream = timeout(CONNECT_TIMEOUT, TcpStream::connect((host.name.as_str(), host.port)))
-            .await
-            .map_err(|_| Trouble::new("4.4.1", &"no answer to the connection attempt", Some(&host.name)))?
-            .map_err(|error| Trouble::new("4.4.1", &error, Some(&host.name)))?;
-        Client::open(stream, &host.name, &self.hostname, &self.tls, Timeouts::default())
-            .await
-            .map_err(|error| Trouble::of_client(&error, &host.name))
     }
 
     async fn hand_over(
@@ -226,11 +159,11 @@ fn all_end(entries: Vec<Claimed>, ending: &Ending) -> Endings {
     entries.into_iter().map(|entry| (entry, ending.clone())).collect()
 }
 
-fn per_recipient(entries: Vec<Claimed>, results: Vec<Result<Reply, Reply>>, host: &str) -> Endings {
+fn per_recipient(entries: Vec<Claimed>, results: Vec<Result<Reply, Reply>>, host: &str, hop: &HopFacts) -> Endings {
     let endings = results.into_iter().map(|result| match result {
-        Ok(reply) => Ending::HandedOver { reply: reply.to_string(), host: host.to_owned() },
+        Ok(reply) => Ending::HandedOver { reply: reply.to_string(), host: host.to_owned(), hop: hop.clone() },
         Err(reply) => {
-            let trouble = Trouble::new(&reply.status(), &reply, Some(host));
+            let trouble = Trouble::of_reply(&reply, host);
             if reply.code() >= 500 { Ending::Never(trouble) } else { Ending::Later(trouble) }
         }
     });

@@ -1,41 +1,36 @@
-//! Hosts that did not answer a moment ago. One operator serves thousands of domains: when his
+//! Addresses that did not answer a moment ago. One operator serves thousands of domains: when his
 //! host is silent, the first attempt finds out and the others need not wait for it too.
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::sync::{Mutex, PoisonError};
 
 use time::{Duration, OffsetDateTime};
 
-use crate::Host;
-
-/// How long a silent host is left alone.
+/// How long a silent address is left alone.
 const PAUSE: Duration = Duration::seconds(10);
-/// Hosts remembered at most; beyond that the ones whose pause is over are forgotten.
+/// Addresses remembered at most; beyond that the ones whose pause is over are forgotten.
 const MOST: usize = 10_000;
 
-/// Which hosts are left alone until when.
+/// Which addresses are left alone until when.
 #[derive(Debug, Default)]
-pub(crate) struct HostHealth(Mutex<HashMap<(String, u16), OffsetDateTime>>);
+pub(crate) struct HostHealth(Mutex<HashMap<SocketAddr, OffsetDateTime>>);
 
 impl HostHealth {
-    /// Whether the host may be called now.
-    pub(crate) fn may_call(&self, host: &Host, now: OffsetDateTime) -> bool {
+    /// Whether the address may be called now.
+    pub(crate) fn may_call(&self, address: SocketAddr, now: OffsetDateTime) -> bool {
         let silent = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        silent.get(&key(host)).is_none_or(|until| *until <= now)
+        silent.get(&address).is_none_or(|until| *until <= now)
     }
 
-    /// The host did not answer.
-    pub(crate) fn is_silent(&self, host: &Host, now: OffsetDateTime) {
+    /// Nobody answered there.
+    pub(crate) fn is_silent(&self, address: SocketAddr, now: OffsetDateTime) {
         let mut silent = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if silent.len() >= MOST {
             silent.retain(|_, until| *until > now);
         }
-        silent.insert(key(host), now + PAUSE);
+        silent.insert(address, now + PAUSE);
     }
-}
-
-fn key(host: &Host) -> (String, u16) {
-    (host.name.clone(), host.port)
 }
 
 #[cfg(test)]
@@ -43,14 +38,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_silent_host_is_left_alone_for_a_while() {
+    fn a_silent_address_is_left_alone_for_a_while() {
         let health = HostHealth::default();
-        let host = Host { name: "mx.peer.fr".to_owned(), port: 25 };
+        let address = SocketAddr::from(([192, 0, 2, 1], 25));
         let now = OffsetDateTime::UNIX_EPOCH;
-        assert!(health.may_call(&host, now));
-        health.is_silent(&host, now);
-        assert!(!health.may_call(&host, now + Duration::seconds(9)));
-        assert!(health.may_call(&host, now + PAUSE));
-        assert!(health.may_call(&Host { port: 26, ..host }, now));
+        assert!(health.may_call(address, now));
+        health.is_silent(address, now);
+        assert!(!health.may_call(address, now + Duration::seconds(9)));
+        assert!(health.may_call(address, now + PAUSE));
+        assert!(health.may_call(SocketAddr::from(([192, 0, 2, 1], 26)), now));
     }
 }

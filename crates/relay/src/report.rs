@@ -2,11 +2,11 @@
 //! ends the entry.
 
 use message::{FailedRecipient, FailureReport, Scanner, Span, failure_report};
-use mssante::{Address, BalId, ReversePath, french_for_status};
-use store::{Acceptance, Claimed, DsnNotify, LocalDelivery, QueueId, Source, StoreError};
+use mssante::{Address, BalId, ReversePath};
+use store::{Acceptance, Claimed, DsnNotify, LocalDelivery, QueueId, Setback, Source, StoreError};
 
 use crate::Relay;
-use crate::attempt::Trouble;
+use crate::trouble::Trouble;
 
 /// What the sender is told.
 enum Word {
@@ -22,8 +22,8 @@ impl Relay {
     /// Ends entries of one message for good, with a report where one is due. Where it is due and
     /// nobody can be told, the entries are held with an alarm and never dropped.
     pub(crate) async fn give_up(&self, failed: &[(Claimed, Trouble)]) -> Result<(), StoreError> {
-        let settled: Vec<(QueueId, i64, String)> =
-            failed.iter().map(|(entry, trouble)| (entry.id, entry.fence, trouble.text.clone())).collect();
+        let settled: Vec<(QueueId, i64, Setback)> =
+            failed.iter().map(|(entry, trouble)| (entry.id, entry.fence, trouble.setback())).collect();
         let report = match self.report(failed).await? {
             Word::NotWanted => None,
             Word::Report(report) => Some(*report),
@@ -31,12 +31,15 @@ impl Relay {
                 metrics::counter!("pli_relay_held_total").increment(failed.len() as u64);
                 let message = failed.first().map(|(entry, _)| entry.message.to_string());
                 tracing::error!(message, "held: it cannot be handed over and its sender has no BAL to report to");
-                self.store.hold(&settled).await?;
+                let held: Vec<_> = settled.into_iter().map(|(id, fence, setback)| (id, fence, setback.reply)).collect();
+                self.store.hold(&held).await?;
                 return Ok(());
             }
         };
         self.store.settle_failed(&settled, report).await?;
-        metrics::counter!("pli_relay_failed_total").increment(failed.len() as u64);
+        for (_, trouble) in failed {
+            metrics::counter!("pli_relay_failed_total", "reason" => trouble.reason).increment(1);
+        }
         Ok(())
     }
 
@@ -56,12 +59,12 @@ impl Relay {
         let ReversePath::Address(sender) = &first.reverse_path else { return Ok(Word::NotWanted) };
         let Some(bal) = self.bal_of(sender).await? else { return Ok(Word::NobodyToTell) };
         let report = FailureReport {
-            reporting_mta: self.hostname.clone(),
+            reporting_mta: self.hops.hostname.clone(),
             to: sender.clone(),
             envelope_id: first.envelope_id.clone(),
             arrived_at: first.accepted_at,
             now: self.clock.now(),
-            id: format!("{}.{}.report@{}", first.message, first.id.0, self.hostname),
+            id: format!("{}.{}.report@{}", first.message, first.id.0, self.hops.hostname),
             recipients: wanted.iter().map(|(entry, trouble)| failed_recipient(entry, trouble)).collect(),
             original_header: self.header_of(first).await?,
         };
@@ -123,7 +126,7 @@ fn failed_recipient(entry: &Claimed, trouble: &Trouble) -> FailedRecipient {
         original_recipient: entry.dsn.original_recipient.clone(),
         status: trouble.status.clone(),
         diagnostic: trouble.text.clone(),
-        french: french_for_status(&trouble.status).to_owned(),
+        french: trouble.french.to_owned(),
         remote_mta: trouble.host.clone(),
     }
 }

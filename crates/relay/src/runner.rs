@@ -11,9 +11,8 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use trust::{HopTls, TrustSpace};
 
-use crate::HostFinder;
+use crate::Hops;
 use crate::health::HostHealth;
 use crate::lease::{LEASE, Leases};
 
@@ -46,18 +45,12 @@ impl Schedule {
 
 /// The queue runner of one node.
 pub struct Relay {
-    /// Our name in EHLO and in reports.
-    pub hostname: String,
+    /// What opens hops; our name in reports is the one there.
+    pub hops: Hops,
     /// The store.
     pub store: Store,
-    /// TLS of outgoing hops.
-    pub tls: Arc<HopTls>,
-    /// The trust list.
-    pub trust: TrustSpace,
     /// For senders of reports.
     pub resolver: Arc<Resolver>,
-    /// Where operators listen.
-    pub hosts: HostFinder,
     /// Retries.
     pub schedule: Schedule,
     /// Hops open at once.
@@ -83,7 +76,7 @@ enum Claim {
 struct Run {
     /// Free hops.
     hops: Arc<Semaphore>,
-    /// Hosts that did not answer a moment ago.
+    /// Addresses that did not answer a moment ago.
     health: HostHealth,
     /// Wakes the loop when entries were deferred: they may be due before it would look.
     deferred: Notify,

@@ -6,7 +6,8 @@ use std::collections::HashMap;
 use store::{Claimed, MessageId, Outcome};
 
 use crate::Relay;
-use crate::attempt::{Ending, Endings, Trouble};
+use crate::attempt::{Ending, Endings};
+use crate::trouble::Trouble;
 
 /// What is written down of an ending.
 enum Decision {
@@ -40,24 +41,24 @@ impl Relay {
 
     fn decide(&self, entry: &Claimed, ending: Ending) -> Decision {
         match ending {
-            Ending::HandedOver { reply, host } => {
+            Ending::HandedOver { reply, host, hop } => {
                 metrics::counter!("pli_relay_handed_over_total").increment(1);
-                tracing::debug!(message = %entry.message, host, "handed over");
-                Decision::Settle(Outcome::HandedOver { reply, host })
+                tracing::debug!(message = %entry.message, host, ?hop, "handed over");
+                Decision::Settle(Outcome::HandedOver { reply, host, hop })
             }
             Ending::Never(trouble) => Decision::GiveUp(trouble),
             Ending::Later(trouble) if self.clock.now() - entry.accepted_at >= self.schedule.expiry => {
                 Decision::GiveUp(trouble)
             }
-            Ending::Later(trouble) => self.defer(entry, trouble),
+            Ending::Later(trouble) => self.defer(entry, &trouble),
         }
     }
 
     /// The peer's words are not logged: many repeat the recipient's address.
-    fn defer(&self, entry: &Claimed, trouble: Trouble) -> Decision {
+    fn defer(&self, entry: &Claimed, trouble: &Trouble) -> Decision {
         let next_attempt = self.clock.now() + self.schedule.wait(entry.attempts, &*self.random);
-        metrics::counter!("pli_relay_deferred_total").increment(1);
-        tracing::info!(message = %entry.message, status = trouble.status, host = trouble.host, %next_attempt, "deferred");
-        Decision::Settle(Outcome::Deferred { next_attempt, reply: trouble.text })
+        metrics::counter!("pli_relay_deferred_total", "reason" => trouble.reason).increment(1);
+        tracing::info!(message = %entry.message, status = trouble.status, reason = trouble.reason, host = trouble.host, %next_attempt, "deferred");
+        Decision::Settle(Outcome::Deferred { next_attempt, setback: trouble.setback() })
     }
 }

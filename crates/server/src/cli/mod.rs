@@ -3,6 +3,7 @@
 mod bal;
 mod password;
 mod print;
+mod probe;
 mod rules;
 mod status;
 mod trust;
@@ -10,6 +11,7 @@ mod trust;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use mssante::Domain;
 
 use crate::config::{self, Settings};
 use crate::failure::Failure;
@@ -55,6 +57,13 @@ enum Command {
     Rules,
     /// Ask the running server how it is.
     Status,
+    /// Open a hop to a domain as the relay would, and say how each step went; nothing is sent.
+    ///
+    /// Exit code 0 if mail could be handed over now, 1 if not, with the reason.
+    Probe {
+        /// A domain of another operator.
+        domain: Domain,
+    },
     /// Two operators that exchange messages, complete, on this machine.
     Demo(DemoArgs),
 }
@@ -89,6 +98,7 @@ impl Cli {
             Command::Trust(command) => command.run(&settings()?, self.json).await,
             Command::Rules => rules::print(self.json),
             Command::Status => status::print(&settings()?, self.json).await,
+            Command::Probe { domain } => probe::print(&settings()?, &domain, self.json).await,
             Command::Demo(args) => {
                 let audience = if self.json { demo::Audience::Programs } else { demo::Audience::People };
                 demo::run(args, audience).await

@@ -111,6 +111,8 @@ impl Settings {
             ("trust_list.anchors_file", self.trust_list.anchors_file.as_ref()),
             ("trust_list.issuers_file", self.trust_list.issuers_file.as_ref()),
             ("trust_list.url_anchors_file", self.trust_list.url_anchors_file.as_ref()),
+            ("dns.anchors_file", self.dns.anchors_file.as_ref()),
+            ("dns.zone_file", self.dns.zone_file.as_ref()),
             ("database.url_file", self.database.url_file.as_ref()),
         ];
         for (setting, file) in obligatory {

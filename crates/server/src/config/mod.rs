@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use config::{Config, Environment, File, FileFormat};
 
 pub(crate) use check::exposed;
-pub(crate) use settings::{ClientCertificate, Log, LogFormat, Settings};
+pub(crate) use settings::{ClientCertificate, Dnssec, HostNameCheck, Log, LogFormat, Settings};
 #[cfg(test)]
 pub(crate) use tests::for_tests;
 pub(crate) use trust::{ListSource, Signature};

@@ -2,7 +2,7 @@
 //! two together.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -37,6 +37,8 @@ pub(crate) struct Settings {
     pub(crate) imap: Imap,
     #[serde(default)]
     pub(crate) relay: Relay,
+    #[serde(default)]
+    pub(crate) dns: Dns,
     #[serde(default)]
     pub(crate) http: Http,
     #[serde(default)]
@@ -208,6 +210,7 @@ pub(crate) struct Relay {
     pub(crate) retry: Vec<Duration>,
     #[serde(with = "humantime_serde")]
     pub(crate) expiry: Duration,
+    pub(crate) host_name_check: HostNameCheck,
     pub(crate) routes: HashMap<Domain, HostPort>,
 }
 
@@ -218,9 +221,68 @@ impl Default for Relay {
             port: 25,
             retry: [1, 5, 15, 30, 60, 120].map(Duration::from_mins).to_vec(),
             expiry: Duration::from_hours(48),
+            host_name_check: HostNameCheck::Off,
             routes: HashMap::new(),
         }
     }
+}
+
+/// Whether hosts must carry their names in their certificates.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum HostNameCheck {
+    Off,
+    Required,
+}
+
+/// Where other operators are looked up.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Dns {
+    #[serde(deserialize_with = "list")]
+    pub(crate) servers: Vec<DnsServer>,
+    #[serde(with = "humantime_serde")]
+    pub(crate) timeout: Duration,
+    pub(crate) dnssec: Dnssec,
+    pub(crate) anchors_file: Option<PathBuf>,
+    pub(crate) zone_file: Option<PathBuf>,
+}
+
+impl Default for Dns {
+    fn default() -> Self {
+        Self {
+            servers: Vec::new(),
+            timeout: Duration::from_secs(5),
+            dnssec: Dnssec::Off,
+            anchors_file: None,
+            zone_file: None,
+        }
+    }
+}
+
+/// An address with or without a port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct DnsServer(pub(crate) SocketAddr);
+
+impl std::str::FromStr for DnsServer {
+    type Err = &'static str;
+
+    fn from_str(word: &str) -> Result<Self, Self::Err> {
+        let plain = || word.parse().map(|ip: IpAddr| SocketAddr::new(ip, 53));
+        word.parse()
+            .or_else(|_| plain())
+            .map(Self)
+            .map_err(|_| "not an address such as 192.0.2.53, 192.0.2.53:5353, [2001:db8::53]:53")
+    }
+}
+
+/// Whether DNS must be signed.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Dnssec {
+    Off,
+    Prefer,
+    Require,
 }
 
 /// `host:port`.

@@ -76,6 +76,7 @@ fn the_environment_wins_over_the_file() {
             ("PLI__HOP__LISTEN", "127.0.0.1:2525, [::1]:2525"),
             ("PLI__OPERATOR__DOMAINS", "a.mssante.fr,b.mssante.fr"),
             ("PLI__RELAY__RETRY", "10s,1m"),
+            ("PLI__DNS__SERVERS", "192.0.2.53,[2001:db8::53]:5353"),
             ("PLI__IMAP__IDLE_TIMEOUT", "45m"),
             ("PLI_CONFIG", "/elsewhere"),
         ],
@@ -86,6 +87,8 @@ fn the_environment_wins_over_the_file() {
     assert_eq!(settings.operator.domains.len(), 2);
     assert_eq!(settings.relay.retry.iter().map(std::time::Duration::as_secs).collect::<Vec<_>>(), [10, 60]);
     assert_eq!(settings.imap.idle_timeout.as_secs(), 2700);
+    let servers = settings.dns.servers.iter().map(|server| server.0.to_string()).collect::<Vec<_>>();
+    assert_eq!(servers, ["192.0.2.53:53", "[2001:db8::53]:5353"]);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 mod directory;
 mod expiry;
 mod health;
+mod hops;
 mod http;
 mod listener;
 mod node;
@@ -22,6 +23,7 @@ use crate::config::Settings;
 use crate::database::Database;
 use crate::failure::Failure;
 use health::Health;
+pub(crate) use hops::for_probe;
 use node::{Node, Tls};
 use sockets::Sockets;
 pub(crate) use trust_list::{Inspection, inspect};

@@ -1,20 +1,19 @@
 //! The parts of a serving node and how they are joined.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use annuaire::Resolver;
 use auth::Authenticator;
 use mssante::{Clock, Random};
-use relay::{Host, HostFinder, Relay, Schedule};
+use relay::{Relay, Schedule};
 use store::Store;
 use time::OffsetDateTime;
 use trust::{HopTls, Revocation, ServerTls, TrustSpace};
 
 use super::directory::Directory;
 use super::health::Health;
-use super::{expiry, observe, trust_list};
+use super::{expiry, hops, observe, trust_list};
 use crate::ambient::{SystemClock, SystemRandom};
 use crate::config::{ClientCertificate, Settings};
 use crate::database::Database;
@@ -116,7 +115,7 @@ impl Node {
         let authenticator = Arc::new(Authenticator::new(store.clone(), clock(), random(), hashing_jobs));
         let parts = Parts { settings, tls: &tls, store: &store, resolver: &resolver, trust: &trust, authenticator };
         let services = parts.services();
-        let relay = Arc::new(parts.relay());
+        let relay = Arc::new(parts.relay()?);
         Ok(Self { store, services, relay, directory, tls, trust })
     }
 
@@ -191,25 +190,17 @@ impl Parts<'_> {
         })
     }
 
-    fn relay(&self) -> Relay {
+    fn relay(&self) -> Result<Relay, Failure> {
         let settings = &self.settings.relay;
-        let routes: HashMap<_, _> = settings
-            .routes
-            .iter()
-            .map(|(domain, route)| (domain.clone(), Host { name: route.host.clone(), port: route.port }))
-            .collect();
-        Relay {
-            hostname: self.settings.operator.hostname.clone(),
+        Ok(Relay {
+            hops: hops::hops(self.settings, Arc::clone(&self.tls.hop_out), self.trust.clone())?,
             store: self.store.clone(),
-            tls: Arc::clone(&self.tls.hop_out),
-            trust: self.trust.clone(),
             resolver: Arc::clone(self.resolver),
-            hosts: HostFinder::new(routes, settings.port, random()),
             schedule: Schedule { waits: settings.retry.clone(), expiry: settings.expiry },
             connections: settings.connections,
             clock: clock(),
             random: random(),
-        }
+        })
     }
 }
 
