@@ -7,7 +7,7 @@ use std::time::Duration;
 use mssante::Clock;
 use smtp::client::{Event, Observer, Reply};
 use time::OffsetDateTime;
-use trust::CertificateFacts;
+use trust::chores::HeldCertificate;
 
 use crate::trouble::Trouble;
 
@@ -110,16 +110,16 @@ fn keywords(reply: &Reply) -> String {
 
 /// What the certificate says of itself, before anybody judges it.
 fn shown(der: &[u8]) -> String {
-    match CertificateFacts::of_certificate(der) {
-        Ok(facts) => format!(
-            "subject {}; valid from {} to {}; SHA-256 {}",
-            facts.name,
-            facts.not_before.date(),
-            facts.not_after.date(),
-            hex(&facts.sha256)
-        ),
-        Err(error) => error.to_string(),
-    }
+    let HeldCertificate { facts, issuer, serial, dns_names, .. } = match HeldCertificate::read(der) {
+        Ok(certificate) => certificate,
+        Err(error) => return error.to_string(),
+    };
+    let (from, to, sha256) = (facts.not_before.date(), facts.not_after.date(), hex(&facts.sha256));
+    format!(
+        "{}; issued by {issuer}, serial {serial}; valid from {from} to {to}; names {}; SHA-256 {sha256}",
+        facts.name,
+        dns_names.join(", ")
+    )
 }
 
 /// Octets as hexadecimal digits.
