@@ -85,8 +85,8 @@ impl TrustSpace {
     }
 
     /// Puts a list in force that was current at `confirmed_at`.
-    pub fn install(&self, list: TrustList, confirmed_at: OffsetDateTime) {
-        self.current.store(Some(Arc::new(InForce { list: Arc::new(list), confirmed_at })));
+    pub fn install(&self, list: impl Into<Arc<TrustList>>, confirmed_at: OffsetDateTime) {
+        self.current.store(Some(Arc::new(InForce { list: list.into(), confirmed_at })));
     }
 
     /// The list in force was still current at this moment.

@@ -93,7 +93,7 @@ impl Cli {
         let settings = || config::load(&file);
         match self.command {
             Command::Serve { with_parent } => serve::serve(settings()?, with_parent).await,
-            Command::CheckConfig => check_config(&settings()?, self.json),
+            Command::CheckConfig => check_config(&settings()?, self.json).await,
             Command::Bal(command) => command.run(&settings()?, self.json).await,
             Command::Trust(command) => command.run(&settings()?, self.json).await,
             Command::Rules => rules::print(self.json),
@@ -107,16 +107,16 @@ impl Cli {
     }
 }
 
-fn check_config(settings: &Settings, json: bool) -> Result<(), Failure> {
-    let serve::Inspection { list, certificate_not_after, expiry, unbound } = serve::inspect(settings)?;
+async fn check_config(settings: &Settings, json: bool) -> Result<(), Failure> {
+    let serve::Inspection { list, certificate_not_after, expiry, unbound } = serve::inspect(settings).await?;
     let domains = settings.operator.domains.iter().map(ToString::to_string).collect::<Vec<_>>();
     let facts = serde_json::json!({
         "hostname": settings.operator.hostname,
         "domains": domains,
         "database": if settings.database_url()?.is_some() { "remote" } else { "private" },
         "certificate_not_after": print::moment(certificate_not_after),
-        "trust_list_generated_at": print::moment(list.generated_at()),
-        "trust_list_domains": list.domain_count(),
+        "trust_list_generated_at": list.as_ref().map(|list| print::moment(list.generated_at())),
+        "trust_list_domains": list.as_ref().map(::trust::TrustList::domain_count),
     });
     print::facts(&facts, json)?;
     for warning in settings.warnings().into_iter().chain(expiry) {
@@ -128,8 +128,8 @@ fn check_config(settings: &Settings, json: bool) -> Result<(), Failure> {
              other operators will refuse its mail"
         );
     }
-    let unlisted: Vec<_> = settings.operator.domains.iter().filter(|domain| !list.lists(domain)).collect();
-    for domain in unlisted {
+    let Some(list) = list else { return Ok(()) };
+    for domain in settings.operator.domains.iter().filter(|domain| !list.lists(domain)) {
         eprintln!("warning: our domain {domain} is not on the trust list; other operators will refuse its mail");
     }
     Ok(())

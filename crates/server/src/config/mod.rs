@@ -15,7 +15,7 @@ pub(crate) use check::exposed;
 pub(crate) use settings::{ClientCertificate, Dnssec, HostNameCheck, Log, LogFormat, Settings};
 #[cfg(test)]
 pub(crate) use tests::for_tests;
-pub(crate) use trust::{ListSource, Signature};
+pub(crate) use trust::{ListSource, Ocsp, RevocationCheck, Signature};
 
 use crate::failure::Failure;
 

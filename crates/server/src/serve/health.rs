@@ -1,19 +1,20 @@
 //! Whether this node can do its work: what `/readyz` and `pli status` say.
 
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use ::trust::TrustSpace;
 use serde::Serialize;
 use store::Store;
-use trust::TrustSpace;
 
 use super::node::Tls;
+use super::trust::{self, Keeper, View};
 use crate::cli::moment;
 
 /// What the endpoints look at.
 pub(super) struct Health {
-    store: OnceLock<Store>,
+    opened: OnceLock<(Store, Arc<Keeper>)>,
     trust: TrustSpace,
     tls: Tls,
     bals: AtomicUsize,
@@ -27,10 +28,10 @@ pub(super) struct Report {
     pub(super) ready: bool,
     /// `ok`, or what is wrong.
     pub(super) database: String,
-    /// When the list in force was generated.
-    pub(super) trust_list_generated_at: Option<String>,
-    /// How many domains it has.
-    pub(super) trust_list_domains: usize,
+    /// The trust list and the revocation lists. An expired list does not make the server unready: people go on
+    /// reading and submitting, and a load balancer that took all nodes away would stop them, too.
+    #[serde(flatten)]
+    pub(super) trust: View,
     /// When our own certificate ends. An expired one does not make the server unready: reading still works.
     pub(super) certificate_not_after: String,
     /// How many BALs the resolver knows.
@@ -41,12 +42,17 @@ pub(super) struct Report {
 
 impl Health {
     pub(super) fn new(trust: TrustSpace, tls: Tls) -> Self {
-        Self { store: OnceLock::new(), trust, tls, bals: AtomicUsize::new(0), draining: AtomicBool::new(false) }
+        Self { opened: OnceLock::new(), trust, tls, bals: AtomicUsize::new(0), draining: AtomicBool::new(false) }
     }
 
     /// The store is open and the resolver is filled.
-    pub(super) fn opened(&self, store: Store) {
-        let _ = self.store.set(store);
+    pub(super) fn opened(&self, store: Store, keeper: Arc<Keeper>) {
+        let _ = self.opened.set((store, keeper));
+    }
+
+    /// Sets the gauges that change by themselves.
+    pub(super) fn measure(&self) {
+        trust::tell(&self.trust);
     }
 
     /// How many BALs the resolver knows now.
@@ -62,17 +68,15 @@ impl Health {
     }
 
     pub(super) async fn report(&self) -> Report {
-        let database = match self.store.get() {
+        let database = match self.opened.get() {
             None => Err("not open yet".to_owned()),
-            Some(store) => answers(store).await,
+            Some((store, _)) => answers(store).await,
         };
-        let list = self.trust.list();
         let draining = self.draining.load(Ordering::Relaxed);
         Report {
-            ready: database.is_ok() && list.is_some() && !draining,
+            ready: database.is_ok() && self.trust.list().is_some() && !draining,
             database: database.err().unwrap_or_else(|| "ok".to_owned()),
-            trust_list_generated_at: list.as_ref().map(|list| moment(list.generated_at())),
-            trust_list_domains: list.map_or(0, |list| list.domain_count()),
+            trust: View::of(&self.trust, self.opened.get().map(|(_, keeper)| &**keeper)),
             certificate_not_after: moment(self.tls.first_end()),
             bals: self.bals.load(Ordering::Relaxed),
             draining,

@@ -51,6 +51,7 @@ async fn readyz(State(shared): State<Shared>) -> impl IntoResponse {
 }
 
 async fn render(State(shared): State<Shared>) -> impl IntoResponse {
+    shared.health.measure();
     shared.metrics.run_upkeep();
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], shared.metrics.render())
 }

@@ -10,7 +10,7 @@ mod node;
 mod observe;
 mod room;
 mod sockets;
-mod trust_list;
+pub(crate) mod trust;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,7 +26,7 @@ use health::Health;
 pub(crate) use hops::for_probe;
 use node::{Node, Tls};
 use sockets::Sockets;
-pub(crate) use trust_list::{Inspection, inspect};
+pub(crate) use trust::{Inspection, inspect};
 
 /// How long sessions get to finish after SIGTERM or SIGINT.
 const DRAIN: Duration = Duration::from_secs(30);
@@ -42,11 +42,12 @@ pub(crate) async fn serve(settings: Settings, with_parent: bool) -> Result<(), F
         end_with_parent()?;
     }
     observe::warn(&settings);
-    let revocation = trust_list::revocation();
+    trust::describe();
+    let revocation = trust::revocation(&settings)?;
     let tls = Tls::load(&settings, &revocation)?;
     expiry::describe();
     expiry::tell(&tls);
-    let trust = trust_list::install(&settings, revocation);
+    let trust = trust::space(&settings, revocation);
     let (sockets, http_socket) = Sockets::bind(&settings).await?;
     let health = Arc::new(Health::new(trust.clone(), tls.clone()));
     let last = CancellationToken::new();
@@ -84,6 +85,7 @@ async fn run(
     }
     tasks.spawn(Arc::clone(&node.relay).run(sessions.clone()));
     tasks.spawn(Arc::clone(&node.directory).follow(sessions.clone()));
+    node.trust.start(&tasks, &sessions);
     tasks.spawn(expiry::follow(node.tls.clone(), sessions.clone()));
     let cluster = database.pid();
     let watch = tokio::spawn(watch(settings.clone(), node.store.clone(), database, accepting.clone()));

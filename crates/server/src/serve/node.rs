@@ -13,7 +13,8 @@ use trust::{HopTls, Revocation, ServerTls, TrustSpace};
 
 use super::directory::Directory;
 use super::health::Health;
-use super::{expiry, hops, observe, trust_list};
+use super::trust::{Follower, Keeper};
+use super::{expiry, hops, observe};
 use crate::ambient::{SystemClock, SystemRandom};
 use crate::config::{ClientCertificate, Settings};
 use crate::database::Database;
@@ -94,7 +95,7 @@ pub(super) struct Node {
     pub(super) relay: Arc<Relay>,
     pub(super) directory: Arc<Directory>,
     pub(super) tls: Tls,
-    trust: TrustSpace,
+    pub(super) trust: Follower,
 }
 
 impl Node {
@@ -110,13 +111,16 @@ impl Node {
         let resolver = Arc::new(Resolver::new(settings.operator.domains.iter().cloned()));
         let directory = Arc::new(Directory::new(store.clone(), Arc::clone(&resolver), Arc::clone(health)));
         directory.refresh().await?;
-        health.opened(store.clone());
+        let keeper = Keeper::new(settings.clone(), store.clone(), trust.clone());
+        keeper.load_crls().await?;
+        keeper.load().await?;
+        health.opened(store.clone(), Arc::clone(&keeper));
         let hashing_jobs = settings.submission.hashing_jobs;
         let authenticator = Arc::new(Authenticator::new(store.clone(), clock(), random(), hashing_jobs));
         let parts = Parts { settings, tls: &tls, store: &store, resolver: &resolver, trust: &trust, authenticator };
         let services = parts.services();
         let relay = Arc::new(parts.relay()?);
-        Ok(Self { store, services, relay, directory, tls, trust })
+        Ok(Self { store, services, relay, directory, tls, trust: Follower::new(keeper) })
     }
 
     /// SIGHUP: certificates and trust list, each on its own.
@@ -124,7 +128,7 @@ impl Node {
         observe::warn(settings);
         self.tls.reload();
         expiry::tell(&self.tls);
-        trust_list::replace(settings, &self.trust);
+        self.trust.reload();
     }
 }
 

@@ -47,6 +47,8 @@ pub struct SourceClaim {
     pub fence: i64,
     /// How often in a row it failed.
     pub failures: u32,
+    /// Why it last failed, if it has not answered since.
+    pub last_error: Option<String>,
     /// `ETag` of what it gave last.
     pub etag: Option<String>,
     /// `Last-Modified` of what it gave last.
@@ -108,6 +110,7 @@ struct ClaimRow {
     url: String,
     fence: i64,
     failures: i32,
+    last_error: Option<String>,
     etag: Option<String>,
     last_modified: Option<String>,
     sha256: Option<Vec<u8>>,
@@ -193,7 +196,7 @@ impl Store {
                  ORDER BY next_attempt LIMIT $6 FOR UPDATE SKIP LOCKED)
              UPDATE trust_source s SET fence = s.fence + 1, next_attempt = $7, checked_at = $4
              FROM due WHERE s.kind = due.kind AND s.url = due.url
-             RETURNING s.url, s.fence, s.failures, s.etag, s.last_modified, s.sha256, s.next_update",
+             RETURNING s.url, s.fence, s.failures, s.last_error, s.etag, s.last_modified, s.sha256, s.next_update",
         )
         .bind(kind.word())
         .bind(urls)
@@ -209,6 +212,7 @@ impl Store {
             url: row.url,
             fence: row.fence,
             failures: row.failures.unsigned_abs(),
+            last_error: row.last_error,
             etag: row.etag,
             last_modified: row.last_modified,
             sha256: row.sha256,
@@ -267,6 +271,18 @@ impl Store {
         transaction.commit().await?;
         self.notices().trust_changed();
         Ok(done.rows_affected() > 0)
+    }
+
+    /// Gives a claim back: the source is due at once. For a process that ends.
+    pub async fn release_source(&self, claim: &SourceClaim) -> Result<(), StoreError> {
+        sqlx::query("UPDATE trust_source SET next_attempt = $4 WHERE kind = $1 AND url = $2 AND fence = $3")
+            .bind(claim.kind.word())
+            .bind(&claim.url)
+            .bind(claim.fence)
+            .bind(self.clock().now())
+            .execute(self.pool())
+            .await?;
+        Ok(())
     }
 
     /// All sources of a kind.
