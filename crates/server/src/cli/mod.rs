@@ -1,6 +1,7 @@
 //! The command line.
 
 mod bal;
+mod cert;
 mod password;
 mod print;
 mod probe;
@@ -50,6 +51,9 @@ enum Command {
     /// Create and change BALs.
     #[command(subcommand)]
     Bal(bal::Command),
+    /// Our certificate and the authorities: look at them, request, import.
+    #[command(subcommand)]
+    Cert(cert::Command),
     /// The white list, its life, and what it says.
     #[command(subcommand)]
     Trust(trust::Command),
@@ -96,6 +100,7 @@ impl Cli {
             Command::CheckConfig => check_config(&settings()?, self.json).await,
             Command::Bal(command) => command.run(&settings()?, self.json).await,
             Command::Trust(command) => command.run(&settings()?, self.json).await,
+            Command::Cert(command) => command.run(|| config::load_without_files(&file), self.json),
             Command::Rules => rules::print(self.json),
             Command::Status => status::print(&settings()?, self.json).await,
             Command::Probe { domain } => probe::print(&settings()?, &domain, self.json).await,

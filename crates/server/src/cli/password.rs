@@ -18,6 +18,21 @@ pub(super) async fn read_and_hash() -> Result<String, Failure> {
     tokio::task::spawn_blocking(work).await.map_err(|error| Failure::Refused(error.to_string()))?
 }
 
+/// The first line of standard input.
+pub(super) fn one_line() -> Result<Secret, Failure> {
+    line().map(Secret::new).map_err(|error| Failure::Refused(format!("standard input: {error}")))
+}
+
+/// The passphrase of a file, asked for once; it is typed into a terminal or comes another way that the user named.
+pub(super) fn passphrase() -> Result<Secret, Failure> {
+    if !std::io::stdin().is_terminal() {
+        return Err(Failure::Refused(
+            "no terminal to ask for the passphrase; give --passphrase-stdin or --passphrase-file".to_owned(),
+        ));
+    }
+    prompt("Passphrase: ").map(Secret::new).map_err(|error| Failure::Refused(format!("standard input: {error}")))
+}
+
 fn read() -> std::io::Result<Result<Secret, Failure>> {
     if !std::io::stdin().is_terminal() {
         return Ok(Ok(Secret::new(line()?)));

@@ -25,6 +25,13 @@ pub(crate) const DEFAULT_FILE: &str = "/etc/pli/pli.toml";
 /// Reads the file and what the environment adds, and checks what can be checked without
 /// opening anything but files.
 pub(crate) fn load(file: &Path) -> Result<Settings, Failure> {
+    let settings = load_without_files(file)?;
+    settings.check_files().map_err(|why| in_file(file, &why))?;
+    Ok(settings)
+}
+
+/// The same for commands that write the files which it names: these need not be there.
+pub(crate) fn load_without_files(file: &Path) -> Result<Settings, Failure> {
     let text = std::fs::read_to_string(file).map_err(|error| {
         Failure::Configuration(format!(
             "cannot read the configuration {}: {error}; name the file with --config or PLI_CONFIG",

@@ -30,7 +30,9 @@ pub(crate) fn for_tests() -> super::Settings {
 }
 
 fn checked(text: &str) -> Result<(), String> {
-    parsed(text, &[])?.check()
+    let settings = parsed(text, &[])?;
+    settings.check()?;
+    settings.check_files()
 }
 
 fn example() -> String {

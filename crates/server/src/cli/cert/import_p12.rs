@@ -1,0 +1,160 @@
+//! `pli cert import-p12`.
+
+use std::path::PathBuf;
+
+use auth::Secret;
+use clap::Args;
+use mssante::Clock;
+use trust::chores::{HeldCertificate, NewIdentity, certificates, open_pkcs12};
+use trust::{Authorities, CertificateFault};
+
+use super::files::{Replacement, Secrecy, replace};
+use super::listed::{Standing, listed};
+use super::{about, as_json, password, print, read, shown};
+use crate::ambient::SystemClock;
+use crate::config::Settings;
+use crate::failure::Failure;
+
+/// A PKCS#12 file to take over.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct ImportP12 {
+    /// The file (.p12, .pfx).
+    file: PathBuf,
+    /// Read the passphrase from standard input.
+    #[arg(long, conflicts_with = "passphrase_file")]
+    passphrase_stdin: bool,
+    /// Read the passphrase from the first line of this file. Without either it is asked for.
+    #[arg(long, value_name = "FILE")]
+    passphrase_file: Option<PathBuf>,
+}
+
+impl ImportP12 {
+    /// Checks everything that a peer would check, then replaces certificate and key.
+    pub(super) fn run(&self, settings: &Settings, json: bool) -> Result<(), Failure> {
+        let identity = self.open(settings)?;
+        let own = HeldCertificate::read(&identity.chain()[0])?;
+        let warnings = warnings(settings, &own);
+        let kept = install(settings, &identity)?;
+        say(settings, &identity, &own, &kept, json)?;
+        for warning in warnings {
+            eprintln!("warning: {warning}");
+        }
+        Ok(())
+    }
+
+    /// The content of the file, if other operators would accept it.
+    fn open(&self, settings: &Settings) -> Result<NewIdentity, Failure> {
+        let octets = read(&self.file)?;
+        let passphrase = self.passphrase()?;
+        let mut identity = open_pkcs12(&octets, passphrase.expose()).map_err(about(&self.file))?;
+        let now = SystemClock.now();
+        let authorities = Authorities::load(&settings.tls.anchors_file, &settings.tls.issuers_file, now)?;
+        identity.complete(&authorities)?;
+        match identity.verify(&authorities, now) {
+            Ok(_) => Ok(identity),
+            Err(fault) => Err(Failure::Refused(format!(
+                "{}: {fault}: other operators would refuse it; {}. Nothing was changed",
+                self.file.display(),
+                remedy(fault)
+            ))),
+        }
+    }
+
+    fn passphrase(&self) -> Result<Secret, Failure> {
+        match &self.passphrase_file {
+            Some(file) => {
+                let text = String::from_utf8(read(file)?)
+                    .map_err(|_| Failure::Refused(format!("{}: not UTF-8", file.display())))?;
+                Ok(Secret::new(text.lines().next().unwrap_or_default().to_owned()))
+            }
+            None if self.passphrase_stdin => password::one_line(),
+            None => password::passphrase(),
+        }
+    }
+}
+
+fn remedy(fault: CertificateFault) -> &'static str {
+    match fault {
+        CertificateFault::Untrusted | CertificateFault::IssuerNotAccepted => {
+            "tls.anchors_file and tls.issuers_file must hold the authorities of IGC-Santé, see `pli cert import-chain`"
+        }
+        CertificateFault::Expired => "order a new one",
+        CertificateFault::NotYetValid => "import it when its time has come, or set this machine's clock",
+        CertificateFault::WrongUsage => "a server certificate (offer SERV SSL) is needed",
+        _ => "have it issued again",
+    }
+}
+
+/// What would make others refuse us although the certificate is good.
+fn warnings(settings: &Settings, own: &HeldCertificate) -> Vec<String> {
+    let mut warnings = Vec::new();
+    let hostname = &settings.operator.hostname;
+    if !own.dns_names.iter().any(|name| name.eq_ignore_ascii_case(hostname)) {
+        warnings.push(format!(
+            "the certificate does not carry operator.hostname = \"{hostname}\"; mail clients that connect to that name \
+             will refuse it"
+        ));
+    }
+    if present_name(settings).as_deref() == Some(own.facts.name.key()) {
+        return warnings;
+    }
+    for listed in listed(settings, own) {
+        let domain = &listed.domain;
+        match listed.standing {
+            Standing::Bound => {}
+            Standing::Unknown => warnings.push(format!(
+                "whether the trust list names this certificate for {domain} is not known: {}",
+                listed.why.unwrap_or_default()
+            )),
+            Standing::OtherNames | Standing::DomainMissing => warnings.push(format!(
+                "the trust list does not name this certificate for our domain {domain}; until it does, other operators \
+                 refuse its mail. The name is {}",
+                own.facts.name
+            )),
+        }
+    }
+    warnings
+}
+
+/// The name of the certificate in use; its successor under the same name needs no new entry in the list.
+fn present_name(settings: &Settings) -> Option<String> {
+    let octets = std::fs::read(&settings.tls.certificate_file).ok()?;
+    let present = HeldCertificate::read(certificates(&octets).ok()?.first()?).ok()?;
+    Some(present.facts.name.key().to_owned())
+}
+
+fn install(settings: &Settings, identity: &NewIdentity) -> Result<Vec<PathBuf>, Failure> {
+    let chain = identity.chain_pem()?;
+    let pair = [
+        Replacement { file: &settings.tls.key_file, octets: identity.key().as_bytes(), secrecy: Secrecy::Secret },
+        Replacement { file: &settings.tls.certificate_file, octets: &chain, secrecy: Secrecy::Public },
+    ];
+    replace(&pair, SystemClock.now())
+}
+
+fn say(
+    settings: &Settings,
+    identity: &NewIdentity,
+    own: &HeldCertificate,
+    kept: &[PathBuf],
+    json: bool,
+) -> Result<(), Failure> {
+    let now = SystemClock.now();
+    let chain: Vec<_> = identity
+        .chain()
+        .iter()
+        .map(|der| HeldCertificate::read(der).map(|certificate| certificate.facts.name.to_string()))
+        .collect::<Result<_, _>>()?;
+    let mut facts = as_json(own, now);
+    facts["chain"] = chain.into();
+    facts["certificate_file"] = settings.tls.certificate_file.display().to_string().into();
+    facts["key_file"] = settings.tls.key_file.display().to_string().into();
+    facts["kept"] = shown(kept).into();
+    print::facts(&facts, json)?;
+    if json {
+        return Ok(());
+    }
+    print::line(
+        "A running server takes the new pair over by itself, without ending a session; SIGHUP makes it do so at once.",
+    )
+}
