@@ -100,7 +100,7 @@ impl Cli {
             Command::CheckConfig => check_config(&settings()?, self.json).await,
             Command::Bal(command) => command.run(&settings()?, self.json).await,
             Command::Trust(command) => command.run(&settings()?, self.json).await,
-            Command::Cert(command) => command.run(|| config::load_without_files(&file), self.json),
+            Command::Cert(command) => command.run(|| config::load_without_files(&file), self.json).await,
             Command::Rules => rules::print(self.json),
             Command::Status => status::print(&settings()?, self.json).await,
             Command::Probe { domain } => probe::print(&settings()?, &domain, self.json).await,

@@ -30,10 +30,10 @@ pub(in crate::cli) struct ImportP12 {
 
 impl ImportP12 {
     /// Checks everything that a peer would check, then replaces certificate and key.
-    pub(super) fn run(&self, settings: &Settings, json: bool) -> Result<(), Failure> {
+    pub(super) async fn run(&self, settings: &Settings, json: bool) -> Result<(), Failure> {
         let identity = self.open(settings)?;
         let own = HeldCertificate::read(&identity.chain()[0])?;
-        let warnings = warnings(settings, &own);
+        let warnings = warnings(settings, &own).await;
         let kept = install(settings, &identity)?;
         say(settings, &identity, &own, &kept, json)?;
         for warning in warnings {
@@ -86,7 +86,7 @@ fn remedy(fault: CertificateFault) -> &'static str {
 }
 
 /// What would make others refuse us although the certificate is good.
-fn warnings(settings: &Settings, own: &HeldCertificate) -> Vec<String> {
+async fn warnings(settings: &Settings, own: &HeldCertificate) -> Vec<String> {
     let mut warnings = Vec::new();
     let hostname = &settings.operator.hostname;
     if !own.dns_names.iter().any(|name| name.eq_ignore_ascii_case(hostname)) {
@@ -98,7 +98,7 @@ fn warnings(settings: &Settings, own: &HeldCertificate) -> Vec<String> {
     if present_name(settings).as_deref() == Some(own.facts.name.key()) {
         return warnings;
     }
-    for listed in listed(settings, own) {
+    for listed in listed(settings, own).await {
         let domain = &listed.domain;
         match listed.standing {
             Standing::Bound => {}

@@ -11,7 +11,7 @@ use crate::config::Settings;
 use crate::failure::Failure;
 
 /// Prints what is there; fails after that if a file cannot be read.
-pub(super) fn run(settings: &Settings, json: bool) -> Result<(), Failure> {
+pub(super) async fn run(settings: &Settings, json: bool) -> Result<(), Failure> {
     let (mut files, mut failure) = (Vec::new(), Ok(()));
     for configured in configured::all(settings) {
         match configured {
@@ -21,7 +21,7 @@ pub(super) fn run(settings: &Settings, json: bool) -> Result<(), Failure> {
     }
     let own = files.iter().find(|file| file.setting == "tls.certificate_file");
     let listed = match own.and_then(|file| file.certificates.first()) {
-        Some(own) => listed(settings, own),
+        Some(own) => listed(settings, own).await,
         None => Vec::new(),
     };
     let print = if json { print_json } else { print_tables };

@@ -36,8 +36,8 @@ impl Standing {
 }
 
 /// What the list says of each of our domains and this certificate. `[MSS1 DN.MATCH]`
-pub(super) fn listed(settings: &Settings, own: &HeldCertificate) -> Vec<Listed> {
-    let list = trust_list(settings);
+pub(super) async fn listed(settings: &Settings, own: &HeldCertificate) -> Vec<Listed> {
+    let list = trust_list(settings).await;
     let how = settings.trust_list.dn_match.into();
     let of_domain = |domain: &Domain| {
         let (standing, why) = match &list {
@@ -57,6 +57,7 @@ fn standing(list: &TrustList, domain: &Domain, own: &HeldCertificate, how: DnMat
     }
 }
 
-fn trust_list(settings: &Settings) -> Result<TrustList, String> {
-    serve::inspect(settings).map(|found| found.list).map_err(|failure| failure.to_string())
+async fn trust_list(settings: &Settings) -> Result<TrustList, String> {
+    let found = serve::inspect(settings).await.map_err(|failure| failure.to_string())?;
+    found.list.ok_or_else(|| "the list comes from a URL; `pli trust show DOMAIN` says what it holds".to_owned())
 }

@@ -39,11 +39,15 @@ pub(super) enum Command {
 
 impl Command {
     /// Does what was asked for. The files that the settings name need not all be there.
-    pub(super) fn run(self, settings: impl FnOnce() -> Result<Settings, Failure>, json: bool) -> Result<(), Failure> {
+    pub(super) async fn run(
+        self,
+        settings: impl FnOnce() -> Result<Settings, Failure>,
+        json: bool,
+    ) -> Result<(), Failure> {
         match self {
             Self::Csr(csr) => csr.run(json),
-            Self::List => list::run(&settings()?, json),
-            Self::ImportP12(import) => import.run(&settings()?, json),
+            Self::List => list::run(&settings()?, json).await,
+            Self::ImportP12(import) => import.run(&settings()?, json).await,
             Self::ImportChain(import) => import.run(&settings()?, json),
             Self::Expiry { days } => expiry::run(&settings()?, days, json),
         }
