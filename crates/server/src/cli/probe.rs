@@ -16,7 +16,7 @@ pub(super) async fn print(settings: &Settings, domain: &Domain, as_json: bool) -
     if std::io::stderr().is_terminal() {
         eprintln!("opening hops to {domain}; nothing is sent");
     }
-    let probe = serve::for_probe(settings)?.probe(domain).await;
+    let probe = serve::probe(settings, domain).await?;
     if as_json {
         print::json(&machine_readable(domain, &probe))?;
     } else {

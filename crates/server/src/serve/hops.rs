@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use relay::{Dns, DnsRules, Hops, Host, HostFinder};
+use mssante::Domain;
+use relay::{Dns, DnsRules, Hops, Host, HostFinder, Probe};
 use smtp::client::Timeouts;
 use trust::{HopTls, TrustSpace};
 
-use super::trust_list;
+use super::trust::visit_with_list;
 use crate::ambient::{SystemClock, SystemRandom};
 use crate::config::{Dnssec, HostNameCheck, Settings};
 use crate::failure::Failure;
@@ -39,13 +40,16 @@ pub(super) fn hops(settings: &Settings, tls: Arc<HopTls>, trust: TrustSpace) -> 
     })
 }
 
-/// What opens hops as `serve` would, without a server.
-pub(crate) fn for_probe(settings: &Settings) -> Result<Hops, Failure> {
-    let revocation = trust_list::revocation();
-    let tls = HopTls::load(settings.tls_files(), Arc::clone(&revocation), Arc::new(SystemClock))?;
-    let trust = trust_list::install(settings, revocation);
-    let timeouts = Timeouts { command: PATIENCE, ..Timeouts::default() };
-    Ok(Hops { timeouts, ..hops(settings, Arc::new(tls), trust)? })
+/// Opens hops as `serve` would, without a server.
+pub(crate) async fn probe(settings: &Settings, domain: &Domain) -> Result<Probe, Failure> {
+    visit_with_list(settings, async |keeper| {
+        let trust = keeper.space().clone();
+        let tls = HopTls::load(settings.tls_files(), Arc::clone(trust.revocation()), Arc::new(SystemClock))?;
+        let timeouts = Timeouts { command: PATIENCE, ..Timeouts::default() };
+        let hops = Hops { timeouts, ..hops(settings, Arc::new(tls), trust)? };
+        Ok(hops.probe(domain).await)
+    })
+    .await
 }
 
 fn dns_rules(settings: &Settings) -> DnsRules {

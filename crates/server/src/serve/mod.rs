@@ -23,7 +23,7 @@ use crate::config::Settings;
 use crate::database::Database;
 use crate::failure::Failure;
 use health::Health;
-pub(crate) use hops::for_probe;
+pub(crate) use hops::probe;
 use node::{Node, Tls};
 use sockets::Sockets;
 pub(crate) use trust::{Inspection, inspect};

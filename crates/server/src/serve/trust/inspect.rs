@@ -35,9 +35,9 @@ pub(crate) async fn inspect(settings: &Settings) -> Result<Inspection, Failure> 
                 Failure::Configuration(format!("trust_list.file = \"{}\": {error}", file.display()))
             };
             let (octets, _) = read_list(file).map_err(|error| why(&error))?;
-            let sha256 = offline_checksum(settings).await.map_err(|error| why(&error))?;
+            let sha256 = policy::checksum_in_file(settings).map_err(|error| why(&error))?;
             let policy = policy::signature(settings, sha256).map_err(|error| why(&error))?;
-            Some(TrustList::read(&octets, &policy, SystemClock.now()).map_err(|error| why(&error))?)
+            Some(super::read(octets, policy, SystemClock.now()).await.map_err(|(_, error)| why(&error))?)
         }
         _ => None,
     };
@@ -47,11 +47,6 @@ pub(crate) async fn inspect(settings: &Settings) -> Result<Inspection, Failure> 
         None => Vec::new(),
     };
     Ok(Inspection { list, certificate_not_after: tls.first_end(), expiry, unbound })
-}
-
-/// The checksum, if it stands in a file.
-pub(crate) async fn offline_checksum(settings: &Settings) -> Result<Option<[u8; 32]>, String> {
-    policy::checksum(settings, None).await.map_err(|error| error.to_string())
 }
 
 fn unbound(settings: &Settings, list: &TrustList) -> Result<Vec<Domain>, Failure> {

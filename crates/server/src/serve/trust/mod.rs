@@ -14,6 +14,7 @@ mod policy;
 mod record;
 mod source;
 mod view;
+mod visit;
 
 use std::sync::Arc;
 
@@ -26,13 +27,14 @@ use crate::failure::Failure;
 pub(crate) use candidate::{Candidate, read_list};
 pub(crate) use crl::CrlAsked;
 pub(crate) use follow::Follower;
-pub(crate) use inspect::{Inspection, inspect, offline_checksum};
+pub(crate) use inspect::{Inspection, inspect};
 pub(crate) use keeper::{Keeper, read};
 pub(crate) use outcome::{Acknowledgement, Outcome, Reason};
-pub(crate) use policy::{sanity, signature};
+pub(crate) use policy::{checksum_in_file, sanity, signature};
 use record::changes;
 pub(crate) use source::Asked;
 pub(super) use view::{View, describe, tell};
+pub(crate) use visit::{visit, visit_with_list};
 
 /// What will be known about revocation: nothing yet.
 pub(crate) fn revocation(settings: &Settings) -> Result<Arc<Revocation>, Failure> {

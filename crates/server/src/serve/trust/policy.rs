@@ -11,6 +11,7 @@ use crate::failure::Failure;
 const CLOCK_TOLERANCE: time::Duration = time::Duration::minutes(10);
 /// A checksum and what is around it.
 const CHECKSUM_LIMIT: usize = 64 * 1024;
+const NO_CHECKSUM: &str = "no SHA-256 (64 hexadecimal digits) in it";
 
 /// What a list may not do without an acknowledgement.
 pub(crate) fn sanity(settings: &Settings) -> Sanity {
@@ -66,28 +67,24 @@ pub(super) fn all_authorities(settings: &Settings) -> Result<Authorities, Failur
 }
 
 /// The checksum of the list, where one vouches for it.
-pub(super) async fn checksum(settings: &Settings, fetcher: Option<&Fetcher>) -> Result<Option<[u8; 32]>, FetchError> {
-    let list = &settings.trust_list;
-    let (place, octets) = match (&list.checksum_url, &list.checksum_file) {
-        (Some(url), _) => {
-            let Some(fetcher) = fetcher else { return Ok(None) };
-            match fetcher.get(url, &Validators::default(), CHECKSUM_LIMIT).await? {
-                Fetched::Body { octets, .. } => (url.clone(), octets),
-                Fetched::NotModified => return Ok(None),
-            }
-        }
-        (None, Some(file)) => {
-            let place = file.display().to_string();
-            let octets = super::candidate::read_file(file, CHECKSUM_LIMIT)
-                .map_err(|why| FetchError::Configuration(format!("trust_list.checksum_file = \"{place}\": {why}")))?;
-            (place, octets)
-        }
-        (None, None) => return Ok(None),
+pub(super) async fn checksum(settings: &Settings, fetcher: &Fetcher) -> Result<Option<[u8; 32]>, FetchError> {
+    let Some(url) = &settings.trust_list.checksum_url else {
+        return checksum_in_file(settings).map_err(FetchError::Configuration);
     };
-    let found = first_sha256(&octets);
-    found
-        .map(Some)
-        .ok_or_else(|| FetchError::Configuration(format!("{place}: no SHA-256 (64 hexadecimal digits) in it")))
+    match fetcher.get(url, &Validators::default(), CHECKSUM_LIMIT).await? {
+        Fetched::Body { octets, .. } => first_sha256(&octets)
+            .map(Some)
+            .ok_or_else(|| FetchError::Connection { url: url.clone(), why: NO_CHECKSUM.to_owned() }),
+        Fetched::NotModified => Ok(None),
+    }
+}
+
+/// The same if it stands in a file; nothing if it is to be fetched.
+pub(crate) fn checksum_in_file(settings: &Settings) -> Result<Option<[u8; 32]>, String> {
+    let Some(file) = &settings.trust_list.checksum_file else { return Ok(None) };
+    let found = super::candidate::read_file(file, CHECKSUM_LIMIT)
+        .and_then(|octets| first_sha256(&octets).ok_or_else(|| NO_CHECKSUM.to_owned()));
+    found.map(Some).map_err(|why| format!("trust_list.checksum_file = \"{}\": {why}", file.display()))
 }
 
 /// The first 64 hexadecimal digits in a row.

@@ -124,7 +124,7 @@ impl Keeper {
             match fetcher.get(&claim.url, &known, TrustList::MAX_OCTETS).await? {
                 Fetched::NotModified => Ok(None),
                 Fetched::Body { octets, validators } => {
-                    let sha256 = policy::checksum(&self.settings, Some(&fetcher)).await?;
+                    let sha256 = policy::checksum(&self.settings, &fetcher).await?;
                     Ok(Some((octets, validators, sha256)))
                 }
             }
@@ -186,14 +186,8 @@ impl Keeper {
             Ok(read) => read,
             Err(why) => return Ok(Err(unreadable(why))),
         };
-        let fetcher = match self.settings.trust_list.checksum_url {
-            Some(_) => match super::fetcher(&self.settings) {
-                Ok(fetcher) => Some(fetcher),
-                Err(error) => return Ok(Err(error)),
-            },
-            None => None,
-        };
-        let sha256 = match policy::checksum(&self.settings, fetcher.as_ref()).await {
+        let checksum = async { policy::checksum(&self.settings, &super::fetcher(&self.settings)?).await };
+        let sha256 = match checksum.await {
             Ok(sha256) => sha256,
             Err(error) => return Ok(Err(error)),
         };
