@@ -22,4 +22,4 @@ pub use header::{HeaderBlock, HeaderError};
 pub use report::{FailedRecipient, FailureReport, failure_report};
 pub use scanner::Scanner;
 pub use summary::{Content, Disposition, Envelope, EnvelopeAddress, Part, Span, Summary};
-pub use trace::{ReceivedFrom, TraceFields};
+pub use trace::{ReceivedFrom, TlsFacts, TraceFields};

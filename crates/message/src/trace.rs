@@ -20,8 +20,31 @@ pub struct ReceivedFrom {
     pub peer: String,
     /// `ESMTPS`, `ESMTPSA`, `UTF8SMTPS`… `[RFC3848 1]`, `[RFC6531 4.3]`
     pub protocol: &'static str,
-    /// TLS version and suite, for the comment.
-    pub tls: Option<String>,
+    /// What protected the connection, for the comment.
+    pub tls: Option<TlsFacts>,
+}
+
+/// What protected a connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsFacts {
+    /// Protocol version, such as `TLSv1.3`.
+    pub version: String,
+    /// Cipher suite, by its registered name.
+    pub suite: String,
+    /// The common name of a client whose certificate was verified.
+    pub client: Option<String>,
+}
+
+impl TlsFacts {
+    /// The comment, in pieces between which lines may be folded.
+    fn pieces(&self) -> Vec<String> {
+        let word = |text: &str| printable::printable(text, 100).replace(['(', ')', '\\', '"'], "?");
+        let start = format!("(using {} with cipher {}", word(&self.version), word(&self.suite));
+        match &self.client {
+            None => vec![start + ")"],
+            Some(client) => vec![start + ";", format!("client CN \"{}\" verified)", word(client))],
+        }
+    }
 }
 
 /// What goes on top of a message that is being accepted.
@@ -64,10 +87,7 @@ impl TraceFields {
         let helo = if from.helo.is_empty() { "unknown".to_owned() } else { printable::host(&from.helo, 255) };
         let mut pieces = vec![format!("from {helo}")];
         pieces.extend(address_literal(&from.peer).map(|literal| format!("({literal})")));
-        if let Some(tls) = &from.tls {
-            let suite = printable::printable(tls, 100).replace(['(', ')', '\\'], "?");
-            pieces.push(format!("(using {suite})"));
-        }
+        pieces.extend(from.tls.iter().flat_map(TlsFacts::pieces));
         pieces.push(format!("by {}", printable::host(&self.by, 255)));
         pieces.push(format!("with {}", from.protocol));
         pieces.push(format!("id {};", printable::dot_atom(&self.id, 100)));
@@ -118,7 +138,11 @@ mod tests {
                 helo: helo.to_owned(),
                 peer: peer.to_owned(),
                 protocol: "ESMTPS",
-                tls: Some("TLSv1.3 with TLS13_AES_256_GCM_SHA384".to_owned()),
+                tls: Some(TlsFacts {
+                    version: "TLSv1.3".to_owned(),
+                    suite: "TLS13_AES_256_GCM_SHA384".to_owned(),
+                    client: None,
+                }),
             },
             by: "mx.ch.mssante.fr".to_owned(),
             id: "4f2a-1".to_owned(),
@@ -138,8 +162,8 @@ mod tests {
             rendered(&trace("mx.bio.mssante.fr", "192.0.2.7")),
             "Return-Path: <labo@bio.mssante.fr>\r\n\
              Received: from mx.bio.mssante.fr ([192.0.2.7])\r\n\
-             \t(using TLSv1.3 with TLS13_AES_256_GCM_SHA384) by mx.ch.mssante.fr with ESMTPS\r\n\
-             \tid 4f2a-1; Fri, 21 Nov 2025 10:00:05 +0000\r\n"
+             \t(using TLSv1.3 with cipher TLS13_AES_256_GCM_SHA384) by mx.ch.mssante.fr\r\n\
+             \twith ESMTPS id 4f2a-1; Fri, 21 Nov 2025 10:00:05 +0000\r\n"
         );
     }
 
@@ -157,6 +181,18 @@ mod tests {
     }
 
     #[test]
+    fn the_verified_client_is_named_and_cannot_end_the_comment() {
+        let mut trace = trace("a", "192.0.2.7");
+        let tls = trace.from.tls.unwrap();
+        trace.from.tls = Some(TlsFacts { client: Some("mail.bio.mssante.fr".to_owned()), ..tls.clone() });
+        assert!(rendered(&trace).contains(
+            "(using TLSv1.3 with cipher TLS13_AES_256_GCM_SHA384;\r\n\tclient CN \"mail.bio.mssante.fr\" verified) by "
+        ));
+        trace.from.tls = Some(TlsFacts { client: Some("x\") (\\é\r\nBcc: y".to_owned()), ..tls });
+        assert!(rendered(&trace).contains("client CN \"x?? ?????Bcc: y\" verified)"), "{}", rendered(&trace));
+    }
+
+    #[test]
     fn mapped_and_unknown_peers() {
         assert!(rendered(&trace("a", "::ffff:192.0.2.7")).contains("([192.0.2.7])"));
         assert!(rendered(&trace("", "somewhere")).contains("Received: from unknown (using"));
@@ -167,12 +203,13 @@ mod tests {
         fn nothing_that_a_client_says_adds_a_field_or_a_control_character(
             helo in "(?s).{0,100}",
             peer in "(?s).{0,20}",
-            tls in "(?s).{0,40}",
+            suite in "(?s).{0,40}",
+            client in prop::option::of("(?s).{0,40}"),
             id in "(?s).{0,40}",
             message_id in "(?s).{0,40}",
         ) {
             let mut trace = trace(&helo, &peer);
-            trace.from.tls = Some(tls);
+            trace.from.tls = Some(TlsFacts { version: "TLSv1.3".to_owned(), suite, client });
             trace.id = id;
             trace.message_id = Some(message_id);
             let fields = rendered(&trace);

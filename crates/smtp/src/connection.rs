@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use auth::sasl::Credentials;
 use auth::{AuthError, Identity};
-use message::{ReceivedFrom, TraceFields};
+use message::{ReceivedFrom, TlsFacts, TraceFields};
 use mssante::{Refusal, ReversePath};
 use store::{Acceptance, LocalDelivery, MessageId, RelayRequest, SealedMessage, Source};
 use thiserror::Error;
@@ -14,7 +14,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
-use trust::{TlsError, Transport, VerifiedPeer};
+use trust::{CertificateFacts, DnMatch, TlsError, Transport};
 
 use crate::command::{MailCommand, RcptCommand};
 use crate::header::judge_header;
@@ -29,6 +29,9 @@ const READ: usize = 32 * 1024;
 const HANDSHAKE: Duration = Duration::from_secs(30);
 /// Wait for the client to take our last words.
 const FAREWELL: Duration = Duration::from_secs(10);
+
+/// Characters of a stranger's subject in the log.
+const SUBJECT: usize = 300;
 
 /// Why a connection ended otherwise than by QUIT.
 #[derive(Debug, Error)]
@@ -60,8 +63,18 @@ pub(crate) async fn run(
     };
     let session = Session::new(settings(&service), channel(&transport));
     let patience = Patience::new(Instant::now());
-    let connection =
-        Connection { service, address, stop, session, transport, settled_by, patience, identity: None, incoming: None };
+    let connection = Connection {
+        service,
+        address,
+        stop,
+        session,
+        transport,
+        settled_by,
+        patience,
+        identity: None,
+        matched: None,
+        incoming: None,
+    };
     connection.run().await
 }
 
@@ -99,6 +112,8 @@ struct Connection {
     settled_by: Instant,
     patience: Patience,
     identity: Option<Identity>,
+    /// How the peer's name was found on the list, for the sender that was taken last.
+    matched: Option<DnMatch>,
     incoming: Option<Incoming>,
 }
 
@@ -182,6 +197,9 @@ impl Connection {
         let stream = self.transport.into_plain().ok_or_else(broken)?;
         self.transport = handshake(&self.service, stream, self.settled_by).await?;
         self.session.tls_started(self.transport.peer().is_some());
+        if self.service.role == Role::Hop {
+            tell_judgement(&self.transport);
+        }
         Ok(self)
     }
 
@@ -214,12 +232,13 @@ impl Connection {
         Duration::from_millis(1000 + 500 * failures + u64::from(u16::from_le_bytes(chance)) % 500)
     }
 
-    fn judge_sender(&self, mail: &MailCommand) -> Result<(), Refusal> {
+    fn judge_sender(&mut self, mail: &MailCommand) -> Result<(), Refusal> {
         let Service { role, resolver, trust, .. } = &*self.service;
         match role {
             Role::Hop => {
                 let peer = self.transport.judged();
-                policy::judge_peer_sender(&mail.reverse_path, peer, resolver, trust).map(drop)
+                self.matched = Some(policy::judge_peer_sender(&mail.reverse_path, peer, resolver, trust)?);
+                Ok(())
             }
             Role::Submission => policy::judge_own_sender(&mail.reverse_path, self.identity.as_ref(), resolver),
         }
@@ -259,7 +278,7 @@ impl Connection {
                 helo: self.session.client_name().to_owned(),
                 peer: self.address.ip().to_string(),
                 protocol: self.session.protocol(),
-                tls: self.transport.tls_description(),
+                tls: self.tls_facts(),
             },
             by: hostname.clone(),
             id: id.to_string(),
@@ -268,6 +287,16 @@ impl Connection {
             add_date: additions.date,
         };
         Ok(fields.render())
+    }
+
+    /// Another operator's name is told to the reader of the message; who among our own has submitted it is not.
+    fn tls_facts(&self) -> Option<TlsFacts> {
+        let (version, suite) = self.transport.version_and_suite()?;
+        let client = match self.service.role {
+            Role::Hop => self.transport.peer().and_then(|peer| peer.name().common_name()).map(str::to_owned),
+            Role::Submission => None,
+        };
+        Some(TlsFacts { version: version.to_owned(), suite: suite.to_owned(), client })
     }
 
     fn new_message_id(&self, id: MessageId) -> String {
@@ -297,8 +326,9 @@ impl Connection {
         let address = self.address.ip().to_string();
         match self.service.role {
             Role::Hop => {
-                let peer: &VerifiedPeer = self.transport.judged()?;
-                Ok(Source::Hop { dn: peer.key().to_owned(), address })
+                let peer = self.transport.judged()?;
+                let matched = self.matched.ok_or(Refusal::CertificateNotListed)?.word();
+                Ok(Source::Hop { dn: peer.key().to_owned(), address, matched, certificate: *peer.sha256() })
             }
             Role::Submission => {
                 let sender = envelope.reverse_path.address();
@@ -306,6 +336,16 @@ impl Connection {
                 Ok(Source::Submission { bal: bal.ok_or(Refusal::SenderNotAllowed)?, address })
             }
         }
+    }
+}
+
+/// Tells the log whose certificate was judged how: the peer learns it by the reply to MAIL.
+fn tell_judgement(transport: &Transport) {
+    let facts = transport.shown().and_then(|shown| CertificateFacts::of_certificate(shown).ok());
+    let subject: Option<String> = facts.map(|facts| facts.name.to_string().chars().take(SUBJECT).collect());
+    match transport.judged() {
+        Ok(_) => tracing::debug!(subject, "the peer's certificate is good"),
+        Err(refusal) => tracing::info!(subject, reason = refusal.word(), "the peer's certificate is not good"),
     }
 }
 

@@ -72,7 +72,12 @@ fn acceptance(message: store::SealedMessage, bal: &store::BalRecord) -> Acceptan
         smtputf8: false,
         envelope_id: None,
         ret: None,
-        source: Source::Hop { dn: "cn=peer".into(), address: "192.0.2.1".into() },
+        source: Source::Hop {
+            dn: "cn=peer".into(),
+            address: "192.0.2.1".into(),
+            matched: "strict",
+            certificate: [7; 32],
+        },
         deliveries: vec![LocalDelivery { bal: bal.id, recipient: bal.address.clone() }],
         relays: Vec::new(),
     }

@@ -21,6 +21,10 @@ pub enum Source {
         dn: String,
         /// Network address.
         address: String,
+        /// By which way of comparing the DN matched the list: `strict` or `normalised`.
+        matched: &'static str,
+        /// SHA-256 of the peer's certificate.
+        certificate: [u8; 32],
     },
     /// One of our BALs.
     Submission {
@@ -172,8 +176,14 @@ fn accepted(acceptance: &Acceptance, at: OffsetDateTime) -> Trace {
 
 fn source_detail(source: &Source) -> Value {
     match source {
-        Source::Hop { address, .. } => json!({ "hop": address }),
+        Source::Hop { address, matched, certificate, .. } => {
+            json!({ "hop": address, "matched": matched, "certificate": hexadecimal(certificate) })
+        }
         Source::Submission { address, .. } => json!({ "submission": address }),
         Source::Internal => json!("internal"),
     }
+}
+
+fn hexadecimal(octets: &[u8]) -> String {
+    octets.iter().fold(String::new(), |hex, octet| format!("{hex}{octet:02x}"))
 }

@@ -109,7 +109,7 @@ impl VerifiedCertificate {
     }
 
     /// Whether the server of this certificate may call itself `host` (a DNS name or an IP address),
-    /// by its alternative names; the CN is not looked at. `[RFC6125 6.4]`
+    /// by its alternative names; the CN is not looked at. `[RFC9525 6.3]`
     pub fn names_host(&self, host: &str) -> bool {
         let der = CertificateDer::from(self.der.as_ref());
         let name = ServerName::try_from(host.trim_end_matches('.'));

@@ -109,3 +109,19 @@ pub(crate) fn unix_time(moment: time::OffsetDateTime) -> UnixTime {
     let seconds = u64::try_from(moment.unix_timestamp()).unwrap_or_default();
     UnixTime::since_unix_epoch(std::time::Duration::from_secs(seconds))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_suite_has_forward_secrecy_and_authenticates_what_it_encrypts() {
+        let provider = provider();
+        assert!(provider.cipher_suites.len() >= 6);
+        for suite in &provider.cipher_suites {
+            let name = suite.suite().as_str().unwrap();
+            assert!(name.starts_with("TLS_ECDHE_") || name.starts_with("TLS13_"), "{name}");
+            assert!(name.contains("_GCM_") || name.contains("CHACHA20_POLY1305"), "{name}");
+        }
+    }
+}

@@ -1,7 +1,6 @@
 //! The other side of a connection, after its certificate was judged.
 
 use aws_lc_rs::digest::{SHA256, digest};
-use rustls_pki_types::{CertificateDer, ServerName};
 use time::OffsetDateTime;
 
 use crate::{DistinguishedName, DnError, VerifiedCertificate};
@@ -71,10 +70,7 @@ impl VerifiedPeer {
     /// Whether its certificate carries this host name or address among its alternative names. The common name does
     /// not count. `[RFC9525 6.3]`
     pub fn carries_name(&self, host: &str) -> bool {
-        let Ok(name) = ServerName::try_from(host.trim_end_matches('.')) else { return false };
-        let der = CertificateDer::from(self.certificate.der());
-        let certificate = webpki::EndEntityCert::try_from(&der);
-        certificate.is_ok_and(|certificate| certificate.verify_is_valid_for_subject_name(&name).is_ok())
+        self.certificate.names_host(host)
     }
 
     /// Its certificate.

@@ -80,7 +80,12 @@ pub(crate) fn acceptance(message: SealedMessage, local: &[&BalRecord], remote: &
         smtputf8: false,
         envelope_id: Some("envid".into()),
         ret: Some("HDRS".into()),
-        source: Source::Hop { dn: "cn=peer".into(), address: "192.0.2.1".into() },
+        source: Source::Hop {
+            dn: "cn=peer".into(),
+            address: "192.0.2.1".into(),
+            matched: "strict",
+            certificate: [7; 32],
+        },
         deliveries: local.iter().map(|bal| LocalDelivery { bal: bal.id, recipient: bal.address.clone() }).collect(),
         relays: remote
             .iter()

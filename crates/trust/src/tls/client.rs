@@ -15,7 +15,7 @@ use tokio_rustls::{TlsConnector, TlsStream};
 
 use super::files::{Identity, anchors};
 use super::judge::Judge;
-use super::verifier::{Demand, PeerVerifier};
+use super::verifier::ServerRecorder;
 use super::{ClockTime, TlsError, TlsFiles, Transport};
 use crate::chain::{Usage, provider};
 use crate::{Authorities, Revocation};
@@ -32,6 +32,20 @@ struct Loaded {
     config: Arc<ClientConfig>,
     judge: Judge,
     not_after: OffsetDateTime,
+}
+
+impl Loaded {
+    /// A handshake, with what the server said of itself in it.
+    async fn handshake(
+        &self,
+        stream: TcpStream,
+        host: &str,
+    ) -> Result<(TlsStream<TcpStream>, Arc<ServerRecorder>), TlsError> {
+        let recorder = ServerRecorder::new();
+        let mut config = ClientConfig::clone(&self.config);
+        config.dangerous().set_certificate_verifier(recorder.clone());
+        Ok((connect(Arc::new(config), stream, host).await?, recorder))
+    }
 }
 
 impl HopTls {
@@ -62,8 +76,8 @@ impl HopTls {
     /// `InvalidData`). Treat an error there as a failed handshake.
     pub async fn connect(&self, stream: TcpStream, host: &str) -> Result<Transport, TlsError> {
         let current = self.current.load_full();
-        let stream = connect(Arc::clone(&current.config), stream, host).await?;
-        let peer = current.judge.judge(stream.get_ref().1.peer_certificates(), None).await;
+        let (stream, recorder) = current.handshake(stream, host).await?;
+        let peer = current.judge.judge(stream.get_ref().1.peer_certificates(), recorder.stapled()).await;
         Ok(Transport::from_tls(stream, peer))
     }
 }
@@ -112,10 +126,10 @@ impl ClientTls {
 fn load_hop(files: &TlsFiles, revocation: &Arc<Revocation>, clock: &Arc<dyn Clock>) -> Result<Loaded, TlsError> {
     let identity = Identity::load(&files.certificate, &files.key, clock.as_ref())?;
     let authorities = Arc::new(Authorities::load(&files.anchors, &files.issuers, clock.now())?);
-    let verifier = PeerVerifier::new(Arc::clone(&authorities), Demand::JudgedLater);
     let mut config = builder(clock.clone())?
         .dangerous()
-        .with_custom_certificate_verifier(verifier)
+        // Each connection has one of its own.
+        .with_custom_certificate_verifier(ServerRecorder::new())
         .with_client_cert_resolver(Arc::new(SingleCertAndKey::from(identity.key)));
     // A resumed session skips the verifier.
     config.resumption = Resumption::disabled();
@@ -136,4 +150,68 @@ async fn connect(config: Arc<ClientConfig>, stream: TcpStream, host: &str) -> Re
         .map_err(|_| TlsError::Handshake(format!("'{host}' is neither a host name nor an IP address")))?;
     let stream = TlsConnector::from(config).connect(name, stream).await.map_err(TlsError::of_handshake)?;
     Ok(TlsStream::from(stream))
+}
+
+#[cfg(test)]
+mod tests {
+    use rustls_pki_types::pem::PemObject as _;
+    use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+    use testkit::pki::{Pki, ServerHolder};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    struct Now;
+
+    impl Clock for Now {
+        fn now(&self) -> OffsetDateTime {
+            time::macros::datetime!(2026-11-03 08:00 UTC)
+        }
+    }
+
+    fn pki(folder: &Path) -> TlsFiles {
+        let pki = Pki::new(Now.now()).unwrap();
+        pki.write(folder).unwrap();
+        let holder = ServerHolder {
+            cn: "mx.hopital.fr".into(),
+            organisation: "CH".into(),
+            structure: "10B0078671".into(),
+            department: "Eure (27)".into(),
+            extra_names: vec![],
+        };
+        let (certificate, key) = pki.server(&holder).unwrap().write(folder, "server").unwrap();
+        TlsFiles { certificate, key, anchors: folder.join("ca.pem"), issuers: folder.join("issuing-ca.pem") }
+    }
+
+    /// The server end of a handshake in which this answer is stapled.
+    async fn serve(files: &TlsFiles, answer: &[u8], listener: &TcpListener) {
+        let chain = CertificateDer::pem_file_iter(&files.certificate).unwrap().map(Result::unwrap).collect();
+        let key = PrivateKeyDer::from_pem_file(&files.key).unwrap();
+        let config = rustls::ServerConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert_with_ocsp(chain, key, answer.to_vec())
+            .unwrap();
+        let (stream, _) = listener.accept().await.unwrap();
+        tokio_rustls::TlsAcceptor::from(Arc::new(config)).accept(stream).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn each_connection_has_the_ocsp_answer_of_its_own_server() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = pki(folder.path());
+        let clock: Arc<dyn Clock> = Arc::new(Now);
+        let hop = HopTls::load(files.clone(), Revocation::unchecked(Arc::clone(&clock)), clock).unwrap();
+        let mut heard = Vec::new();
+        for answer in [&b"first answer"[..], b"", b"second answer"] {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+            let current = hop.current.load_full();
+            let (shaken, ()) = tokio::join!(current.handshake(stream, "localhost"), serve(&files, answer, &listener));
+            heard.push(shaken.unwrap().1);
+        }
+        let stapled: Vec<_> = heard.iter().map(|recorder| recorder.stapled()).collect();
+        assert_eq!(stapled, [Some(&b"first answer"[..]), None, Some(b"second answer")]);
+    }
 }

@@ -13,7 +13,7 @@ use tokio_rustls::{TlsAcceptor, TlsStream};
 
 use super::files::Identity;
 use super::judge::Judge;
-use super::verifier::{Demand, PeerVerifier};
+use super::verifier::{ClientVerifier, Demand};
 use super::{ClientCertificate, ClockTime, TlsError, TlsFiles, Transport};
 use crate::chain::{Usage, provider};
 use crate::{Authorities, Revocation};
@@ -138,7 +138,7 @@ fn load(
         .map_err(|error| TlsError::Handshake(error.to_string()))?;
     let asked_for = clients.asked_for();
     let builder = match asked_for {
-        Some((demand, _)) => builder.with_client_cert_verifier(PeerVerifier::new(Arc::clone(&authorities), demand)),
+        Some((demand, _)) => builder.with_client_cert_verifier(ClientVerifier::new(Arc::clone(&authorities), demand)),
         None => builder.with_no_client_auth(),
     };
     let mut config = builder.with_cert_resolver(Arc::new(SingleCertAndKey::from(identity.key)));

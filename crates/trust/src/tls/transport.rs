@@ -64,6 +64,11 @@ impl Transport {
 
     /// Version and suite for traces, e.g. `TLSv1.3 TLS13_AES_256_GCM_SHA384`; none in clear.
     pub fn tls_description(&self) -> Option<String> {
+        self.version_and_suite().map(|(version, suite)| format!("{version} {suite}"))
+    }
+
+    /// Version (`TLSv1.3`) and suite by its registered name; none in clear.
+    pub fn version_and_suite(&self) -> Option<(&'static str, &'static str)> {
         let Self::Tls(tls) = self else { return None };
         let session = tls.stream.get_ref().1;
         let version = match session.protocol_version()? {
@@ -71,7 +76,7 @@ impl Transport {
             rustls::ProtocolVersion::TLSv1_3 => "TLSv1.3",
             _ => "TLS",
         };
-        Some(format!("{version} {:?}", session.negotiated_cipher_suite()?.suite()))
+        Some((version, session.negotiated_cipher_suite()?.suite().as_str()?))
     }
 
     /// The bare TCP stream back, if the connection is still in clear.

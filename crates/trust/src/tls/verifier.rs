@@ -5,7 +5,7 @@
 //! handshake (see [`super::judge`]), so that a session can say what is wrong with it. Mail clients
 //! with a bad certificate are turned away here.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
@@ -16,16 +16,7 @@ use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use crate::chain::{Usage, provider};
 use crate::{Authorities, CertificateFault};
 
-/// Verifies clients of our listeners and servers of our hops.
-#[derive(Debug)]
-pub(super) struct PeerVerifier {
-    authorities: Arc<Authorities>,
-    hints: Vec<DistinguishedName>,
-    demand: Demand,
-    algorithms: WebPkiSupportedAlgorithms,
-}
-
-/// What a handshake asks of the other side.
+/// What a listener asks of its clients.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Demand {
     /// Anything; judged after the handshake.
@@ -36,22 +27,23 @@ pub(super) enum Demand {
     GoodClientOrNone,
 }
 
-impl PeerVerifier {
+/// Verifies the clients of a listener.
+#[derive(Debug)]
+pub(super) struct ClientVerifier {
+    authorities: Arc<Authorities>,
+    hints: Vec<DistinguishedName>,
+    demand: Demand,
+    proof: Proof,
+}
+
+impl ClientVerifier {
     pub(super) fn new(authorities: Arc<Authorities>, demand: Demand) -> Arc<Self> {
         let hints = authorities.anchors().subjects();
-        let algorithms = provider().signature_verification_algorithms;
-        Arc::new(Self { authorities, hints, demand, algorithms })
-    }
-
-    fn verify(&self, leaf: &CertificateDer<'_>, others: &[CertificateDer<'_>], now: UnixTime) -> Result<(), Error> {
-        if self.demand == Demand::JudgedLater {
-            return Ok(());
-        }
-        self.authorities.verify(leaf, others, Usage::Client, now).map(drop).map_err(as_tls_error)
+        Arc::new(Self { authorities, hints, demand, proof: Proof::new() })
     }
 }
 
-impl ClientCertVerifier for PeerVerifier {
+impl ClientCertVerifier for ClientVerifier {
     fn client_auth_mandatory(&self) -> bool {
         self.demand == Demand::GoodClient
     }
@@ -66,7 +58,9 @@ impl ClientCertVerifier for PeerVerifier {
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
-        self.verify(end_entity, intermediates, now)?;
+        if self.demand != Demand::JudgedLater {
+            self.authorities.verify(end_entity, intermediates, Usage::Client, now).map_err(as_tls_error)?;
+        }
         Ok(ClientCertVerified::assertion())
     }
 
@@ -76,7 +70,7 @@ impl ClientCertVerifier for PeerVerifier {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls12_signature(message, certificate, signature, &self.algorithms)
+        self.proof.tls12(message, certificate, signature)
     }
 
     fn verify_tls13_signature(
@@ -85,24 +79,45 @@ impl ClientCertVerifier for PeerVerifier {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls13_signature(message, certificate, signature, &self.algorithms)
+        self.proof.tls13(message, certificate, signature)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.algorithms.supported_schemes()
+        self.proof.schemes()
     }
 }
 
-impl ServerCertVerifier for PeerVerifier {
+/// Takes the server of one hop, which is judged later, and keeps what it says of its own
+/// revocation. One for each connection: what one server says is nothing to another.
+#[derive(Debug)]
+pub(super) struct ServerRecorder {
+    stapled: OnceLock<Vec<u8>>,
+    proof: Proof,
+}
+
+impl ServerRecorder {
+    pub(super) fn new() -> Arc<Self> {
+        Arc::new(Self { stapled: OnceLock::new(), proof: Proof::new() })
+    }
+
+    /// The OCSP answer that came with the certificate. `[RFC6066 8]`
+    pub(super) fn stapled(&self) -> Option<&[u8]> {
+        self.stapled.get().map(Vec::as_slice)
+    }
+}
+
+impl ServerCertVerifier for ServerRecorder {
     fn verify_server_cert(
         &self,
-        end_entity: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
+        _end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
         _server_name: &ServerName<'_>,
-        _ocsp_response: &[u8],
-        now: UnixTime,
+        ocsp_response: &[u8],
+        _now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        self.verify(end_entity, intermediates, now)?;
+        if !ocsp_response.is_empty() {
+            let _ = self.stapled.set(ocsp_response.to_vec());
+        }
         Ok(ServerCertVerified::assertion())
     }
 
@@ -112,7 +127,7 @@ impl ServerCertVerifier for PeerVerifier {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls12_signature(message, certificate, signature, &self.algorithms)
+        self.proof.tls12(message, certificate, signature)
     }
 
     fn verify_tls13_signature(
@@ -121,11 +136,43 @@ impl ServerCertVerifier for PeerVerifier {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls13_signature(message, certificate, signature, &self.algorithms)
+        self.proof.tls13(message, certificate, signature)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.algorithms.supported_schemes()
+        self.proof.schemes()
+    }
+}
+
+/// That the other side holds the key of the certificate that it shows.
+#[derive(Debug)]
+struct Proof(WebPkiSupportedAlgorithms);
+
+impl Proof {
+    fn new() -> Self {
+        Self(provider().signature_verification_algorithms)
+    }
+
+    fn tls12(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls12_signature(message, certificate, signature, &self.0)
+    }
+
+    fn tls13(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls13_signature(message, certificate, signature, &self.0)
+    }
+
+    fn schemes(&self) -> Vec<SignatureScheme> {
+        self.0.supported_schemes()
     }
 }
 
