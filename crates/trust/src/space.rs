@@ -1,6 +1,9 @@
 //! The trust space as the sessions see it: a list that can be exchanged while they run, with an
 //! age, and the judgement of peers against it.
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -166,8 +169,12 @@ impl TrustSpace {
 
     /// A connection may outlive its certificate: time and revocation are looked at again for each message.
     fn judge_certificate(&self, peer: &VerifiedPeer) -> Result<(), Refusal> {
-        if self.clock.now() > peer.not_after() {
+        let (now, facts) = (self.clock.now(), peer.certificate().facts());
+        if now > facts.not_after {
             return Err(CertificateFault::Expired.refusal());
+        }
+        if now < facts.not_before {
+            return Err(CertificateFault::NotYetValid.refusal());
         }
         let standing = self.revocation.standing(peer.certificate());
         self.revocation.verdict(&standing).map_err(CertificateFault::refusal)
@@ -208,115 +215,5 @@ impl TrustSpace {
 impl std::fmt::Debug for TrustSpace {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("TrustSpace").field("rules", &self.rules).finish_non_exhaustive()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use mssante::Address;
-    use testkit::clock::FixedClock;
-
-    use super::*;
-    use crate::{DistinguishedName, VerifiedCertificate};
-
-    fn peer(dn: &str) -> VerifiedPeer {
-        VerifiedPeer::new(VerifiedCertificate::named(dn, OffsetDateTime::UNIX_EPOCH + Duration::from_hours(1)))
-    }
-
-    fn domain(text: &str) -> Domain {
-        Domain::parse(text).unwrap()
-    }
-
-    fn from(text: &str) -> ReversePath {
-        ReversePath::Address(Address::parse(text).unwrap())
-    }
-
-    fn space(how: DnMatch) -> TrustSpace {
-        let space = empty(how);
-        let entry = |name: &str, dn: &str| (domain(name), DistinguishedName::parse(dn).unwrap());
-        space.install(
-            TrustList::of_entries(
-                OffsetDateTime::UNIX_EPOCH,
-                [
-                    entry("a.mssante.fr", "CN=host1,OU=11,O=A,ST=Gard (30),C=FR"),
-                    entry("a.mssante.fr", "CN=host2,OU=11,O=A,ST=Gard (30),C=FR"),
-                    entry("b.mssante.fr", "CN=host3,OU=22,O=B,ST=Nord (59),C=FR"),
-                ],
-            ),
-            OffsetDateTime::UNIX_EPOCH,
-        );
-        space
-    }
-
-    fn empty(how: DnMatch) -> TrustSpace {
-        let clock = Arc::new(FixedClock::at(OffsetDateTime::UNIX_EPOCH));
-        TrustSpace::new(TrustRules { how, ages: ListAges::default() }, Revocation::unchecked(clock.clone()), clock)
-    }
-
-    #[test]
-    fn each_name_of_a_domain_may_send_for_it_and_receive_for_it() {
-        let space = space(DnMatch::Normalised);
-        for dn in ["CN=host1,OU=11,O=A,C=FR", "CN=HOST2,OU=11,O=a,L=ailleurs,C=FR"] {
-            assert_eq!(space.judge_sender(&from("x@a.mssante.fr"), &peer(dn)), Ok(DnMatch::Normalised));
-            assert_eq!(space.judge_recipient(&domain("A.mssante.fr"), &peer(dn)), Ok(DnMatch::Normalised));
-        }
-    }
-
-    #[test]
-    fn the_name_of_another_domain_is_refused() {
-        let space = space(DnMatch::Normalised);
-        let other = peer("CN=host3,OU=22,O=B,C=FR");
-        assert_eq!(space.judge_sender(&from("x@a.mssante.fr"), &other), Err(Refusal::CertificateNotListed));
-        assert_eq!(space.judge_recipient(&domain("a.mssante.fr"), &other), Err(Refusal::CertificateNotListed));
-    }
-
-    #[test]
-    fn unlisted_domains_are_refused_whoever_the_peer_is() {
-        let space = space(DnMatch::Normalised);
-        let known = peer("CN=host1,OU=11,O=A,C=FR");
-        assert_eq!(space.judge_sender(&from("x@sub.a.mssante.fr"), &known), Err(Refusal::SenderDomainNotListed));
-        assert_eq!(space.judge_recipient(&domain("c.mssante.fr"), &known), Err(Refusal::DomainNotListed));
-    }
-
-    #[test]
-    fn reports_come_from_any_listed_name() {
-        let space = space(DnMatch::Normalised);
-        assert_eq!(space.judge_sender(&ReversePath::Null, &peer("CN=host3,OU=22,O=B,C=FR")), Ok(DnMatch::Normalised));
-        let stranger = peer("CN=host3,OU=23,O=B,C=FR");
-        assert_eq!(space.judge_sender(&ReversePath::Null, &stranger), Err(Refusal::CertificateNotListed));
-    }
-
-    #[test]
-    fn strict_comparison_takes_the_department_too() {
-        let space = space(DnMatch::Strict);
-        let exact = peer("CN=host1,OU=11,O=A,ST=Gard (30),C=FR");
-        let nearly = peer("CN=host1,OU=11,O=A,ST=Gard(30),C=FR");
-        assert_eq!(space.judge_sender(&from("x@a.mssante.fr"), &exact), Ok(DnMatch::Strict));
-        assert_eq!(space.judge_sender(&ReversePath::Null, &exact), Ok(DnMatch::Strict));
-        assert_eq!(space.judge_sender(&from("x@a.mssante.fr"), &nearly), Err(Refusal::CertificateNotListed));
-        assert_eq!(space.judge_sender(&ReversePath::Null, &nearly), Err(Refusal::CertificateNotListed));
-    }
-
-    #[test]
-    fn without_a_list_every_refusal_is_temporary() {
-        let space = empty(DnMatch::Normalised);
-        let anyone = peer("CN=host1,OU=11,O=A,C=FR");
-        assert_eq!(space.lists(&domain("a.mssante.fr")), Err(Refusal::TrustListUnavailable));
-        assert_eq!(space.judge_sender(&ReversePath::Null, &anyone), Err(Refusal::TrustListUnavailable));
-        assert_eq!(space.judge_recipient(&domain("a.mssante.fr"), &anyone), Err(Refusal::TrustListUnavailable));
-    }
-
-    #[test]
-    fn clones_see_the_list_that_was_installed_later() {
-        let space = empty(DnMatch::Normalised);
-        let clone = space.clone();
-        space.install(
-            TrustList::of_entries(
-                OffsetDateTime::UNIX_EPOCH,
-                [(domain("a.mssante.fr"), DistinguishedName::parse("CN=x").unwrap())],
-            ),
-            OffsetDateTime::UNIX_EPOCH,
-        );
-        assert_eq!(clone.lists(&domain("a.mssante.fr")), Ok(true));
     }
 }
