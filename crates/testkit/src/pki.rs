@@ -210,6 +210,14 @@ impl Pki {
         Ok(Self { now: self.now, root: self.root.again(ROOT_CN, self.now)?, issuing })
     }
 
+    /// Another intermediate under the same root, which names this list of the root.
+    pub fn listed(&self, cn: &str, root_crl_url: &str) -> Result<Self, PkiError> {
+        let mut params = authority_params(cn, self.now)?;
+        params.crl_distribution_points = vec![CrlDistributionPoint { uris: vec![root_crl_url.to_owned()] }];
+        let issuing = intermediate_of(&self.root, params)?;
+        Ok(Self { now: self.now, root: self.root.again(ROOT_CN, self.now)?, issuing })
+    }
+
     /// The same root without an intermediate: it issues leaves itself.
     pub fn rooted(&self) -> Result<Self, PkiError> {
         Ok(Self {

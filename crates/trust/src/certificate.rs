@@ -1,6 +1,6 @@
 //! A certificate that was judged: accepted with what later checks need, or refused for one reason.
 
-mod form;
+pub(crate) mod form;
 
 use std::sync::Arc;
 

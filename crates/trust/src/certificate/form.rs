@@ -65,7 +65,7 @@ pub(super) fn check_key_usage(certificate: &X509Certificate<'_>, usage: Usage) -
 }
 
 /// CRL distribution points. `[RFC5280 4.2.1.13]`
-pub(super) fn crl_urls(certificate: &X509Certificate<'_>) -> Vec<String> {
+pub(crate) fn crl_urls(certificate: &X509Certificate<'_>) -> Vec<String> {
     let points = certificate.iter_extensions().filter_map(|extension| match extension.parsed_extension() {
         ParsedExtension::CRLDistributionPoints(points) => Some(&points.points),
         _ => None,

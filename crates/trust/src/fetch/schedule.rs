@@ -38,6 +38,12 @@ pub fn after_failure(
     error: &FetchError,
     random: &dyn Random,
 ) -> OffsetDateTime {
+    // Never earlier than asked for.
+    now + pause(interval, failures, error).mul_f64(1.0 + 0.1 * fraction(random))
+}
+
+/// How long a source is left alone after `failures` in a row, see [`after_failure`].
+pub(crate) fn pause(interval: Duration, failures: u32, error: &FetchError) -> Duration {
     let doublings = 2_u32.saturating_pow(failures.saturating_sub(1).min(16));
     let (first, longest) = match error {
         FetchError::Status { status: 403 | 429, .. } => (FIRST_RETRY_WHEN_LIMITED, LONGEST_RETRY_WHEN_LIMITED),
@@ -47,9 +53,7 @@ pub fn after_failure(
         FetchError::Status { retry_after: Some(wait), .. } => (*wait).min(LONGEST_RETRY_AFTER),
         _ => Duration::ZERO,
     };
-    let wait = first.saturating_mul(doublings).min(longest).max(asked_for);
-    // Never earlier than asked for.
-    now + wait.mul_f64(1.0 + 0.1 * fraction(random))
+    first.saturating_mul(doublings).min(longest).max(asked_for)
 }
 
 /// The next attempt for a document that ends: `interval` from now or after half of the life that

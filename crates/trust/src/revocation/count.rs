@@ -1,0 +1,56 @@
+//! What metrics tell of revocation.
+
+use super::{CrlFacts, NOT_CHECKED, Standing, responders};
+
+/// Says what the metrics mean.
+pub(super) fn describe() {
+    metrics::describe_gauge!("pli_revocation_lists", "revocation lists in use");
+    metrics::describe_gauge!(
+        "pli_revocation_list_end_seconds",
+        metrics::Unit::Seconds,
+        "when the revocation list of this URL ends (nextUpdate), in seconds since 1970"
+    );
+    metrics::describe_counter!(
+        "pli_revocation_checks_total",
+        "certificates looked up at handshakes, by outcome (good, revoked, unknown) and source (list, stapled, \
+         responder, none)"
+    );
+    metrics::describe_counter!(
+        "pli_revocation_doubts_accepted_total",
+        "times that a certificate of unknown standing was accepted because revocation.when_unknown says so"
+    );
+}
+
+/// The lists in use.
+pub(super) fn lists(lists: &[CrlFacts]) {
+    #[allow(clippy::cast_precision_loss, reason = "some dozens")]
+    metrics::gauge!("pli_revocation_lists").set(lists.len() as f64);
+    for list in lists {
+        #[allow(clippy::cast_precision_loss, reason = "a date before the year 142 million")]
+        metrics::gauge!("pli_revocation_list_end_seconds", "url" => list.url.clone())
+            .set(list.next_update.unix_timestamp() as f64);
+    }
+}
+
+/// A certificate was looked up.
+pub(super) fn checked(standing: &Standing) {
+    let (outcome, source) = match standing {
+        Standing::Good { source } => ("good", kind(source)),
+        Standing::Revoked { source, .. } => ("revoked", kind(source)),
+        Standing::Unknown { .. } => ("unknown", "none"),
+    };
+    metrics::counter!("pli_revocation_checks_total", "outcome" => outcome, "source" => source).increment(1);
+}
+
+pub(super) fn accepted_in_doubt() {
+    metrics::counter!("pli_revocation_doubts_accepted_total").increment(1);
+}
+
+fn kind(source: &str) -> &'static str {
+    match source {
+        NOT_CHECKED => "none",
+        responders::STAPLED => "stapled",
+        _ if source.starts_with(responders::PREFIX) => "responder",
+        _ => "list",
+    }
+}
