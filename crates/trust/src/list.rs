@@ -72,6 +72,7 @@ pub struct TrustList {
     /// Every name of the list by its key, in each spelling.
     names: HashMap<String, Vec<DistinguishedName>>,
     skipped: usize,
+    left_out: Vec<String>,
     signer: Option<VerifiedCertificate>,
 }
 
@@ -106,7 +107,7 @@ impl TrustList {
             }
             add(domains.entry(domain).or_default(), &name);
         }
-        Self { generated_at, domains, names, skipped: 0, signer: None }
+        Self { generated_at, domains, names, skipped: 0, left_out: Vec::new(), signer: None }
     }
 
     /// `DateDeGeneration`.
@@ -127,6 +128,21 @@ impl TrustList {
     /// How many entries were left out because they cannot be read.
     pub fn skipped_count(&self) -> usize {
         self.skipped
+    }
+
+    /// Why entries were left out, with their lines; the first ten at most.
+    pub fn left_out(&self) -> &[String] {
+        &self.left_out
+    }
+
+    /// How many different names, whatever their spelling.
+    pub fn name_count(&self) -> usize {
+        self.names.len()
+    }
+
+    /// How many names stand in the list in more than one spelling.
+    pub fn respelt_count(&self) -> usize {
+        self.names.values().filter(|spellings| spellings.len() > 1).count()
     }
 
     /// Whether the domain is listed.

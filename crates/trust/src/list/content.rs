@@ -51,6 +51,7 @@ pub(super) fn read(document: &Document<'_>) -> Result<TrustList, TrustListError>
     entries.check(elements.len())?;
     let mut list = TrustList::of_entries(generated_at, entries.read);
     list.skipped = entries.skipped;
+    list.left_out = entries.left_out;
     Ok(list)
 }
 
@@ -67,13 +68,14 @@ struct Entries<'a> {
     document: &'a Document<'a>,
     read: Vec<(Domain, DistinguishedName)>,
     skipped: usize,
+    left_out: Vec<String>,
     /// Most names stand in many entries.
     names: HashMap<String, Result<DistinguishedName, DnError>>,
 }
 
 impl<'a> Entries<'a> {
     fn new(document: &'a Document<'a>) -> Self {
-        Self { document, read: Vec::new(), skipped: 0, names: HashMap::new() }
+        Self { document, read: Vec::new(), skipped: 0, left_out: Vec::new(), names: HashMap::new() }
     }
 
     fn take(&mut self, domaine: NodeId) {
@@ -84,6 +86,7 @@ impl<'a> Entries<'a> {
                 if self.skipped <= MAX_SKIPPED {
                     let line = self.document.node_line(domaine);
                     tracing::warn!(line, %why, "entry of the white list left out");
+                    self.left_out.push(format!("line {line}: {why}"));
                 }
             }
         }

@@ -1,10 +1,19 @@
 //! `pli trust`: the white list and what belongs to it, for administrators.
 
-use std::path::PathBuf;
+mod acknowledge;
+mod diff;
+mod import;
+mod outcome;
+mod refresh;
+mod show;
+mod status;
+mod verify;
 
-use clap::{Args, Subcommand};
-use mssante::Domain;
+use clap::Subcommand;
+use serde_json::{Value, json};
+use store::{DomainChange, DomainChangeKind, ListVersion};
 
+use super::print;
 use crate::config::Settings;
 use crate::failure::Failure;
 
@@ -13,65 +22,101 @@ use crate::failure::Failure;
 pub(super) enum Command {
     /// The list in force, its age, what waits for an acknowledgement, and the revocation lists.
     Status,
-    /// Ask the sources now, for the white list and every revocation list.
+    /// Ask the sources now, for every revocation list and for the white list.
     Refresh,
     /// Take a list from a file, after the same checks as for one that was fetched.
-    Import(Import),
+    Import(import::Import),
     /// Check a list in a file and change nothing.
-    Verify(Verify),
+    Verify(verify::Verify),
     /// What the list in force says of a domain, and how that changed.
-    Show(Show),
-    /// What the pending list would change, or what a version changed.
-    Diff(Diff),
+    Show(show::Show),
+    /// What the pending list would change, what a version changed, or what changed between two.
+    Diff(diff::Diff),
     /// Put the list in force that waits for it.
-    Acknowledge(Acknowledge),
-}
-
-/// Which list to take.
-#[derive(Debug, Args)]
-pub(super) struct Import {
-    /// The signed list.
-    file: PathBuf,
-    /// Take it even if it changes suspiciously much.
-    #[arg(long)]
-    acknowledge: bool,
-}
-
-/// Which list to check.
-#[derive(Debug, Args)]
-pub(super) struct Verify {
-    /// The list.
-    file: PathBuf,
-}
-
-/// Which domain.
-#[derive(Debug, Args)]
-pub(super) struct Show {
-    /// The mail domain.
-    domain: Domain,
-}
-
-/// Which versions.
-#[derive(Debug, Args)]
-pub(super) struct Diff {
-    /// A version, as `pli trust status` numbers them; the pending one without it.
-    version: Option<i64>,
-}
-
-/// Which list, and that it is meant.
-#[derive(Debug, Args)]
-pub(super) struct Acknowledge {
-    /// The version that was looked at.
-    version: Option<i64>,
-    /// Whichever is pending.
-    #[arg(long, conflicts_with = "version")]
-    yes: bool,
+    Acknowledge(acknowledge::Acknowledge),
 }
 
 impl Command {
     /// Does what was asked for.
     pub(super) async fn run(self, settings: &Settings, json: bool) -> Result<(), Failure> {
-        let _ = (settings, json);
-        Err(Failure::Refused(format!("{self:?} does not work yet")))
+        match self {
+            Self::Status => status::run(settings, json).await,
+            Self::Refresh => refresh::run(settings, json).await,
+            Self::Import(import) => import.run(settings, json).await,
+            Self::Verify(verify) => verify.run(settings, json).await,
+            Self::Show(show) => show.run(settings, json).await,
+            Self::Diff(diff) => diff.run(settings, json).await,
+            Self::Acknowledge(acknowledge) => acknowledge.run(settings, json).await,
+        }
     }
+}
+
+/// Who runs this command, for the audit trail: the account behind sudo, or the user's number.
+fn who() -> String {
+    let name = ["SUDO_USER", "USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok());
+    let uid = nix::unistd::getuid();
+    match name.filter(|name| !name.is_empty()) {
+        Some(name) => format!("{name} (uid {uid})"),
+        None => format!("uid {uid}"),
+    }
+}
+
+/// A version for machines.
+fn version_json(version: &ListVersion) -> Value {
+    json!({
+        "version": version.id.0,
+        "state": version.state.word(),
+        "sha256": hexadecimal(&version.sha256),
+        "generated_at": print::moment(version.generated_at),
+        "received_at": print::moment(version.received_at),
+        "accepted_at": version.accepted_at.map(print::moment),
+        "confirmed_at": print::moment(version.confirmed_at),
+        "origin": version.origin.word(),
+        "source": version.source,
+        "received_by": version.received_by,
+        "acknowledged_at": version.acknowledged.as_ref().map(|(at, _)| print::moment(*at)),
+        "acknowledged_by": version.acknowledged.as_ref().map(|(_, by)| by),
+        "why": version.why,
+        "domains": version.counts.domains,
+        "added": version.counts.added,
+        "removed": version.counts.removed,
+        "renamed": version.counts.renamed,
+    })
+}
+
+/// A change for machines.
+fn change_json(change: &DomainChange) -> Value {
+    json!({
+        "domain": change.domain.to_string(),
+        "change": change.kind.word(),
+        "names_added": change.names_added,
+        "names_removed": change.names_removed,
+    })
+}
+
+/// Changes for people: `+` came, `-` went, `~` stayed under other names.
+fn print_changes(changes: &[DomainChange]) -> Result<(), Failure> {
+    for change in changes {
+        let sign = match change.kind {
+            DomainChangeKind::Added => '+',
+            DomainChangeKind::Removed => '-',
+            DomainChangeKind::Renamed => '~',
+        };
+        print::line(&format!("{sign} {}", change.domain))?;
+        for name in &change.names_removed {
+            print::line(&format!("    - {name}"))?;
+        }
+        for name in &change.names_added {
+            print::line(&format!("    + {name}"))?;
+        }
+    }
+    Ok(())
+}
+
+fn hexadecimal(octets: &[u8]) -> String {
+    use std::fmt::Write as _;
+    octets.iter().fold(String::new(), |mut text, octet| {
+        let _ = write!(text, "{octet:02x}");
+        text
+    })
 }

@@ -36,11 +36,6 @@ impl Follower {
         Self { keeper, nudge: watch::Sender::new(0) }
     }
 
-    /// What it looks after.
-    pub(crate) fn keeper(&self) -> &Arc<Keeper> {
-        &self.keeper
-    }
-
     /// SIGHUP: other authorities may count, and the source of the list is asked now.
     pub(crate) fn reload(&self) {
         let keeper = &self.keeper;

@@ -34,7 +34,7 @@ pub(crate) use policy::{checksum_in_file, sanity, signature};
 use record::changes;
 pub(crate) use source::Asked;
 pub(super) use view::{View, describe, tell};
-pub(crate) use visit::{visit, visit_with_list};
+pub(crate) use visit::{Reach, visit, visit_with_list};
 
 /// What will be known about revocation: nothing yet.
 pub(crate) fn revocation(settings: &Settings) -> Result<Arc<Revocation>, Failure> {

@@ -35,6 +35,13 @@ struct Seen {
     not_before: Option<OffsetDateTime>,
 }
 
+/// Who brings a file.
+struct Handed {
+    origin: ListOrigin,
+    received_by: Option<String>,
+    acknowledgement: Acknowledgement,
+}
+
 impl Keeper {
     /// Asks the source of the configuration if it is due, and writes down what came of it.
     pub(crate) async fn ask_source(&self, due: Due) -> Result<Option<Asked>, StoreError> {
@@ -179,7 +186,29 @@ impl Keeper {
     }
 
     async fn consider_file(&self, file: &Path, source: &str) -> Result<Result<Outcome, FetchError>, StoreError> {
-        let unreadable = |why| FetchError::Configuration(format!("trust_list.file = \"{source}\": {why}"));
+        let handed = Handed { origin: ListOrigin::File, received_by: None, acknowledgement: Acknowledgement::None };
+        self.take_file(file, source, handed).await
+    }
+
+    /// Takes a list that a person hands in. The time of the file's last modification is when it was current.
+    pub(crate) async fn import(
+        &self,
+        file: &Path,
+        by: &str,
+        acknowledgement: Acknowledgement,
+    ) -> Result<Result<Outcome, FetchError>, StoreError> {
+        let received_by = Some(by.to_owned());
+        let handed = Handed { origin: ListOrigin::Import, received_by, acknowledgement };
+        self.take_file(file, &file.display().to_string(), handed).await
+    }
+
+    async fn take_file(
+        &self,
+        file: &Path,
+        source: &str,
+        handed: Handed,
+    ) -> Result<Result<Outcome, FetchError>, StoreError> {
+        let unreadable = |why| FetchError::Configuration(format!("{source}: {why}"));
         let path = file.to_owned();
         let read = tokio::task::spawn_blocking(move || read_list(&path)).await;
         let (octets, modified) = match read.map_err(|error| error.to_string()).flatten() {
@@ -193,13 +222,13 @@ impl Keeper {
         };
         let candidate = Candidate {
             octets,
-            origin: ListOrigin::File,
+            origin: handed.origin,
             source: source.to_owned(),
-            received_by: None,
+            received_by: handed.received_by,
             confirmed_at: modified.min(SystemClock.now()),
             sha256,
         };
-        Ok(Ok(self.consider(&candidate, &Acknowledgement::None).await?))
+        Ok(Ok(self.consider(&candidate, &handed.acknowledgement).await?))
     }
 
     fn next_attempt(&self, answer: &SourceAnswer, failures: u32, error: Option<&FetchError>) -> OffsetDateTime {

@@ -11,10 +11,19 @@ use crate::config::Settings;
 use crate::database::Database;
 use crate::failure::Failure;
 
-/// Does `work` with what the database holds in force. Revocation lists that turn out to be missing are fetched
-/// meanwhile, as a server would.
+/// Whether a command may cause traffic on the network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// It looks at the database only.
+    Database,
+    /// Revocation lists that turn out to be missing are fetched meanwhile, as a server would.
+    Network,
+}
+
+/// Does `work` with what the database holds in force.
 pub(crate) async fn visit<T>(
     settings: &Settings,
+    reach: Reach,
     work: impl AsyncFnOnce(&Arc<Keeper>) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
     let revocation = super::revocation(settings)?;
@@ -24,7 +33,9 @@ pub(crate) async fn visit<T>(
     let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
     let result = match load(&keeper).await {
         Ok(()) => {
-            Follower::new(Arc::clone(&keeper)).start_crls(&tasks, &stop);
+            if reach == Reach::Network {
+                Follower::new(Arc::clone(&keeper)).start_crls(&tasks, &stop);
+            }
             work(&keeper).await
         }
         Err(failure) => Err(failure),
@@ -41,7 +52,7 @@ pub(crate) async fn visit_with_list<T>(
     settings: &Settings,
     work: impl AsyncFnOnce(&Arc<Keeper>) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
-    visit(settings, async |keeper| {
+    visit(settings, Reach::Network, async |keeper| {
         if keeper.space().list().is_none() {
             keeper.ask_source(Due::Now).await?;
         }

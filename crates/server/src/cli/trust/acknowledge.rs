@@ -1,0 +1,57 @@
+//! `pli trust acknowledge`.
+
+use clap::Args;
+use store::ListVersion;
+
+use super::{outcome, print, who};
+use crate::config::Settings;
+use crate::failure::Failure;
+use crate::serve::trust::{Keeper, Outcome, Reach, visit};
+
+/// Which list, and that it is meant.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Acknowledge {
+    /// The version that was looked at with `pli trust diff`.
+    version: Option<i64>,
+    /// Whichever is pending.
+    #[arg(long, conflicts_with = "version")]
+    yes: bool,
+}
+
+impl Acknowledge {
+    /// Verifies the pending list again and puts it in force.
+    pub(super) async fn run(self, settings: &Settings, as_json: bool) -> Result<(), Failure> {
+        let outcome = visit(settings, Reach::Network, async |keeper| self.acknowledge(keeper).await).await?;
+        if as_json {
+            print::json(&outcome::value(&outcome))?;
+        } else if outcome::success(&outcome).is_ok() {
+            print::line(&outcome::text(&outcome))?;
+        }
+        outcome::success(&outcome)
+    }
+
+    async fn acknowledge(&self, keeper: &Keeper) -> Result<Outcome, Failure> {
+        let Some(pending) = keeper.store().pending_list().await? else {
+            return Err(Failure::Refused("no trust list waits for an acknowledgement".to_owned()));
+        };
+        self.check(&pending)?;
+        let gone = || Failure::Refused("another list came meanwhile; look at `pli trust status`".to_owned());
+        keeper.acknowledge(&pending, &who()).await?.ok_or_else(gone)
+    }
+
+    fn check(&self, pending: &ListVersion) -> Result<(), Failure> {
+        let number = pending.id.0;
+        if self.yes || self.version == Some(number) {
+            return Ok(());
+        }
+        let counts = pending.counts;
+        Err(Failure::Refused(format!(
+            "version {number} waits: {}. It adds {} domains, removes {} and gives {} other names (`pli trust diff`). \
+             If that is right, run `pli trust acknowledge {number}`",
+            pending.why.as_deref().unwrap_or("nobody wrote down why"),
+            counts.added,
+            counts.removed,
+            counts.renamed,
+        )))
+    }
+}
