@@ -178,7 +178,7 @@ async fn a_peer_that_is_revoked_during_a_connection_hands_over_nothing_more() {
 #[tokio::test]
 async fn an_answer_that_comes_with_the_handshake_decides() {
     let bench = Bench::new();
-    let good = bench.answer(|responder, certificate| responder.good(certificate));
+    let good = bench.answer(OcspResponder::good);
     let revoked = bench.answer(|responder, certificate| responder.revoked(certificate, RealClock.now()));
     assert_eq!(bench.stapled(Ocsp::Stapled, good.clone()).await, Ok(()));
     assert_eq!(bench.stapled(Ocsp::Stapled, revoked).await, Err(Refusal::CertificateRevoked));

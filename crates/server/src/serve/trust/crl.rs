@@ -109,6 +109,7 @@ impl Keeper {
             Ok(None) => (SourceAnswer::Same, self.before_end(held.as_ref()), Ok(held)),
             Err(error) => {
                 let next = self.after_failure(claim, &error);
+                self.space.revocation().missed(&claim.url, &error.to_string());
                 view::source_failed(SourceKind::Crl, &claim.url, &error.to_string());
                 (SourceAnswer::Failed { why: error.to_string() }, next, Err(error.to_string()))
             }
