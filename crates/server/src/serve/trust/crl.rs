@@ -37,41 +37,42 @@ impl Keeper {
         self.settings.revocation.check == RevocationCheck::Required
     }
 
-    /// The lists to keep.
-    pub(super) fn wanted_crls(&self) -> Vec<String> {
-        if self.checks_revocation() { self.space.revocation().wanted() } else { Vec::new() }
-    }
-
-    /// Takes what other nodes, or this one before it was started, have fetched.
+    /// Takes what other nodes, or this one before it was started, have fetched. All of it: a peer may come back to
+    /// this node for the first time.
     pub(crate) async fn load_crls(&self) -> Result<(), StoreError> {
-        let wanted = self.wanted_crls();
-        if wanted.is_empty() {
+        if !self.checks_revocation() {
             return Ok(());
         }
         for source in self.store.sources(SourceKind::Crl).await? {
-            if !wanted.contains(&source.url) || self.loaded.version(&source.url) >= source.version {
-                continue;
-            }
-            if let Some((version, octets)) = self.store.revocation_list(&source.url).await? {
-                // What cannot be used now will not be usable later: a newer version will come.
-                self.loaded.loaded(&source.url, version);
-                if let Err(error) = self.offer(&source.url, octets).await {
-                    tracing::warn!(url = source.url, %error, "a revocation list of the database is not used");
-                }
+            if source.version > self.loaded.version(&source.url) {
+                self.load_crl(&source.url).await?;
+            } else if let (0, Some(why)) = (source.version, &source.last_error) {
+                // Nobody has to wait for it, whoever found that out.
+                self.space.revocation().missed(&source.url, why);
             }
         }
         Ok(())
     }
 
-    /// Claims lists that are due.
+    async fn load_crl(&self, url: &str) -> Result<(), StoreError> {
+        let Some((version, octets)) = self.store.revocation_list(url).await? else { return Ok(()) };
+        // What cannot be used now will not be usable later: a newer version will come.
+        self.loaded.loaded(url, version);
+        if let Err(error) = self.offer(url, octets).await {
+            tracing::warn!(url, %error, "a revocation list of the database is not used");
+        }
+        Ok(())
+    }
+
+    /// Claims lists that are due, whichever node wanted them.
     pub(super) async fn claim_crls(&self, due: Due, limit: usize) -> Result<Vec<SourceClaim>, StoreError> {
-        let wanted = self.wanted_crls();
-        if wanted.is_empty() || limit == 0 {
+        if !self.checks_revocation() || limit == 0 {
             return Ok(Vec::new());
         }
-        self.store.want_sources(SourceKind::Crl, &wanted).await?;
+        self.store.want_sources(SourceKind::Crl, &self.space.revocation().wanted()).await?;
+        let urls: Vec<_> = self.store.sources(SourceKind::Crl).await?.into_iter().map(|source| source.url).collect();
         let limit = u32::try_from(limit).unwrap_or(u32::MAX);
-        self.store.claim_sources(SourceKind::Crl, &wanted, due, limit, self.lease()).await
+        self.store.claim_sources(SourceKind::Crl, &urls, due, limit, self.lease()).await
     }
 
     /// Asks for every list that is wanted, now.
@@ -111,6 +112,7 @@ impl Keeper {
                 let next = self.after_failure(claim, &error);
                 self.space.revocation().missed(&claim.url, &error.to_string());
                 view::source_failed(SourceKind::Crl, &claim.url, &error.to_string());
+                self.space.revocation().missed(&claim.url, &error.to_string());
                 (SourceAnswer::Failed { why: error.to_string() }, next, Err(error.to_string()))
             }
         };

@@ -113,7 +113,7 @@ impl Follower {
             return TROUBLE_PAUSE;
         }
         match keeper.settings.trust_list.source() {
-            Some(ListSource::Url(url)) => self.pause(SourceKind::List, &[url.to_owned()]).await,
+            Some(ListSource::Url(_)) => self.pause(SourceKind::List).await,
             _ => FILE_PAUSE,
         }
     }
@@ -132,12 +132,13 @@ impl Follower {
         let mut running = JoinSet::new();
         loop {
             let free = crl::AT_ONCE - running.len().min(crl::AT_ONCE);
-            let pause = match self.keeper.claim_crls(Due::InTime, free).await {
+            let claimed = self.claim_crls(free).await;
+            let pause = match claimed {
                 Ok(claims) => {
                     for claim in claims {
                         running.spawn(self.clone().ask_crl(claim, stop.clone()));
                     }
-                    self.pause(SourceKind::Crl, &self.keeper.wanted_crls()).await
+                    self.pause(SourceKind::Crl).await
                 }
                 Err(error) => {
                     tracing::warn!(%error, "the sources of revocation lists cannot be asked");
@@ -155,6 +156,12 @@ impl Follower {
         while running.join_next().await.is_some() {}
     }
 
+    /// What is due; what others know by now is taken over first.
+    async fn claim_crls(&self, limit: usize) -> Result<Vec<SourceClaim>, StoreError> {
+        self.keeper.load_crls().await?;
+        self.keeper.claim_crls(Due::InTime, limit).await
+    }
+
     async fn ask_crl(self, claim: SourceClaim, stop: CancellationToken) {
         let asked = tokio::select! {
             () = stop.cancelled() => self.keeper.store.release_source(&claim).await,
@@ -165,10 +172,12 @@ impl Follower {
         }
     }
 
-    /// Until the first of these sources is due.
-    async fn pause(&self, kind: SourceKind, urls: &[String]) -> Duration {
+    /// Until the first of the sources is due.
+    async fn pause(&self, kind: SourceKind) -> Duration {
         let Ok(sources) = self.keeper.store.sources(kind).await else { return TROUBLE_PAUSE };
-        let first = sources.iter().filter(|source| urls.contains(&source.url)).map(|source| source.next_attempt).min();
+        let source = self.keeper.source_name();
+        let ours = |url: &String| kind == SourceKind::Crl || Some(url) == source.as_ref();
+        let first = sources.iter().filter(|source| ours(&source.url)).map(|source| source.next_attempt).min();
         let wait =
             first.map_or(LONGEST_PAUSE, |first| Duration::try_from(first - SystemClock.now()).unwrap_or_default());
         wait.clamp(SHORTEST_PAUSE, LONGEST_PAUSE)

@@ -86,12 +86,11 @@ impl Shown {
 
 /// Reads again what is shown.
 pub(super) async fn refresh(keeper: &Keeper) -> Result<(), StoreError> {
-    let (source, wanted) = (keeper.source_name(), keeper.wanted_crls());
+    let source = keeper.source_name();
     let pending = keeper.store.pending_list().await?;
     let list =
         keeper.store.sources(SourceKind::List).await?.into_iter().find(|list| Some(&list.url) == source.as_ref());
-    let mut crls = keeper.store.sources(SourceKind::Crl).await?;
-    crls.retain(|crl| wanted.contains(&crl.url));
+    let crls = keeper.store.sources(SourceKind::Crl).await?;
     metrics::gauge!("pli_trust_list_pending").set(f64::from(u8::from(pending.is_some())));
     for crl in &crls {
         let end = crl.next_update.map_or(0, |end| end.unix_timestamp());
