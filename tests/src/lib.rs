@@ -19,7 +19,7 @@ pub use audit::AuditCase;
 pub use demo::{Demo, free_port_base};
 pub use http::http_get;
 pub use mailbox::{Mailbox, Response};
-pub use peer::{Conversation, Peer};
+pub use peer::{Conversation, Manner, Peer};
 pub use postgres::PlainPostgres;
 pub use program::{Exit, Program, pli, wait_until};
 pub use sheet::{Bal, Operator, Sheet};

@@ -2,7 +2,7 @@
 //! does not do, as a client.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -35,10 +35,21 @@ pub struct Conversation {
     pub messages: Vec<String>,
 }
 
+/// How a peer takes STARTTLS, where it has an identity to show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Manner {
+    /// As it should.
+    Proper,
+    /// Says that it cannot.
+    Refuses,
+    /// Says that it is ready, and then what is no TLS.
+    Garbles,
+}
+
 /// A running peer. Dropping it ends it.
 #[derive(Debug)]
 pub struct Peer {
-    port: u16,
+    address: SocketAddr,
     heard: Arc<Mutex<Vec<Conversation>>>,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
@@ -48,18 +59,23 @@ impl Peer {
     /// Listens on a free port of 127.0.0.1. Without an identity it does not offer STARTTLS. Certificates of clients
     /// that chain to `anchors` are taken, and none.
     pub fn start(identity: Option<&Identity>, anchors: &Path) -> Result<Self> {
+        Self::start_at((Ipv4Addr::LOCALHOST, 0).into(), Manner::Proper, identity, anchors)
+    }
+
+    /// The same at an address of the loopback network, with a manner of its own.
+    pub fn start_at(address: SocketAddr, manner: Manner, identity: Option<&Identity>, anchors: &Path) -> Result<Self> {
         let config = identity.map(|identity| server_config(identity, anchors)).transpose()?;
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-        let port = listener.local_addr()?.port();
+        let listener = TcpListener::bind(address)?;
+        let address = listener.local_addr()?;
         let (heard, stop) = (Arc::default(), Arc::new(AtomicBool::new(false)));
         let (memory, end) = (Arc::clone(&heard), Arc::clone(&stop));
-        let thread = std::thread::spawn(move || serve(&listener, config.as_ref(), &memory, &end));
-        Ok(Self { port, heard, stop, thread: Some(thread) })
+        let thread = std::thread::spawn(move || serve(&listener, manner, config.as_ref(), &memory, &end));
+        Ok(Self { address, heard, stop, thread: Some(thread) })
     }
 
     /// Its port.
     pub fn port(&self) -> u16 {
-        self.port
+        self.address.port()
     }
 
     /// What it heard in connections that have ended.
@@ -72,7 +88,7 @@ impl Drop for Peer {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
         // Wakes it.
-        let _ = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port));
+        let _ = TcpStream::connect(self.address);
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
@@ -99,6 +115,7 @@ fn server_config(identity: &Identity, anchors: &Path) -> Result<Arc<ServerConfig
 /// One connection after the other.
 fn serve(
     listener: &TcpListener,
+    manner: Manner,
     config: Option<&Arc<ServerConfig>>,
     memory: &Mutex<Vec<Conversation>>,
     end: &AtomicBool,
@@ -109,20 +126,30 @@ fn serve(
         }
         let mut conversation = Conversation::default();
         // What the client breaks off is remembered all the same.
-        let _ = stream.map_err(anyhow::Error::from).and_then(|stream| converse(stream, config, &mut conversation));
+        let _ =
+            stream.map_err(anyhow::Error::from).and_then(|stream| converse(stream, manner, config, &mut conversation));
         memory.lock().unwrap_or_else(PoisonError::into_inner).push(conversation);
     }
 }
 
-fn converse(mut stream: TcpStream, config: Option<&Arc<ServerConfig>>, heard: &mut Conversation) -> Result<()> {
+fn converse(
+    mut stream: TcpStream,
+    manner: Manner,
+    config: Option<&Arc<ServerConfig>>,
+    heard: &mut Conversation,
+) -> Result<()> {
     stream.set_read_timeout(Some(SILENCE))?;
     stream.set_write_timeout(Some(SILENCE))?;
     stream.write_all(b"220 peer.test ESMTP\r\n")?;
     let offer = if config.is_some() { "250-peer.test\r\n250 STARTTLS\r\n" } else { "250 peer.test\r\n" };
     let mut clear = BufReader::new(stream);
-    let end = dialogue(&mut clear, offer, &mut heard.in_clear, &mut heard.messages)?;
+    let start_tls = if manner == Manner::Refuses { "454 4.7.0 not today\r\n" } else { "220 go\r\n" };
+    let end = dialogue(&mut clear, offer, start_tls, &mut heard.in_clear, &mut heard.messages)?;
     let (Some(config), End::StartTls) = (config, end) else { return Ok(()) };
     let mut stream = clear.into_inner();
+    if manner == Manner::Garbles {
+        return garble(stream, heard);
+    }
     let mut tls = ServerConnection::new(Arc::clone(config))?;
     while tls.is_handshaking() {
         tls.complete_io(&mut stream).context("TLS handshake")?;
@@ -131,7 +158,16 @@ fn converse(mut stream: TcpStream, config: Option<&Arc<ServerConfig>>, heard: &m
     heard.certificate = tls.peer_certificates().and_then(|chain| chain.first()).map(|first| first.to_vec());
     let offer = "250-peer.test\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250 DSN\r\n";
     let mut inside = BufReader::new(StreamOwned::new(tls, stream));
-    dialogue(&mut inside, offer, &mut heard.inside, &mut heard.messages).map(drop)
+    dialogue(&mut inside, offer, "503 5.5.1 once is enough\r\n", &mut heard.inside, &mut heard.messages).map(drop)
+}
+
+/// Answers the handshake with a reply in clear, and keeps what comes then.
+fn garble(mut stream: TcpStream, heard: &mut Conversation) -> Result<()> {
+    stream.write_all(b"454 4.7.0 not today\r\n")?;
+    let mut rest = Vec::new();
+    stream.read_to_end(&mut rest)?;
+    heard.in_clear.push(String::from_utf8_lossy(&rest).into_owned());
+    Ok(())
 }
 
 /// How a dialogue ended.
@@ -147,6 +183,7 @@ enum End {
 fn dialogue<S: Read + Write>(
     stream: &mut BufReader<S>,
     offer: &str,
+    start_tls: &str,
     commands: &mut Vec<String>,
     messages: &mut Vec<String>,
 ) -> Result<End> {
@@ -155,8 +192,10 @@ fn dialogue<S: Read + Write>(
         commands.push(command);
         match verb.as_str() {
             "STARTTLS" if offer.contains("STARTTLS") => {
-                say(stream, "220 go\r\n")?;
-                return Ok(End::StartTls);
+                say(stream, start_tls)?;
+                if start_tls.starts_with("220") {
+                    return Ok(End::StartTls);
+                }
             }
             "DATA" => {
                 say(stream, "354 go\r\n")?;

@@ -75,10 +75,10 @@ impl Trouble {
         let refusal = error.refusal();
         let weight = if refusal.is_some() { Weight::Distrusted } else { Weight::Answered };
         let trouble = Self::new(weight, &error.status(), error.word(), error.to_string(), Some(host));
-        match refusal {
-            Some(refusal) => Self { french: refusal.row().french, ..trouble },
-            None => trouble,
-        }
+        let Some(refusal) = refusal else { return trouble };
+        let has_word = matches!(error, ClientError::Distrusted(_));
+        let text = if has_word { trouble.text } else { format!("{}: {}", refusal.word(), trouble.text) };
+        Self { french: refusal.row().french, text, ..trouble }
     }
 
     /// The peer refused a recipient.
@@ -141,5 +141,6 @@ mod tests {
         assert_eq!(trouble.french, Refusal::CertificateExpired.row().french);
         let clear = Trouble::of_client(&ClientError::NoStartTls, "mx.peer.fr");
         assert_eq!((clear.reason, clear.french), ("peer-without-tls", Refusal::PeerWithoutTls.row().french));
+        assert_eq!(clear.text, "peer-without-tls: the peer does not offer STARTTLS");
     }
 }
