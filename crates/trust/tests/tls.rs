@@ -177,8 +177,7 @@ async fn a_certificate_of_another_root_with_the_same_names_is_refused_on_either_
     assert!(client.is_ok());
 
     foreign.write(bench.folder.path(), "server").unwrap();
-    listener.reload().unwrap();
-    let (server, client) = handshake(&listener, &bench.good_hop()).await;
+    let (server, client) = handshake(&bench.hop_listener(), &bench.good_hop()).await;
     assert!(server.unwrap().judged().is_ok());
     assert_eq!(client.unwrap().judged().unwrap_err(), Refusal::CertificateUntrusted);
 }
@@ -296,6 +295,30 @@ async fn a_reload_counts_for_the_next_connection_and_a_bad_one_changes_nothing()
     assert!(matches!(listener.reload(), Err(TlsError::File { .. })));
     let (server, client) = handshake(&listener, &hop).await;
     assert!(server.is_ok() && client.is_ok());
+}
+
+#[tokio::test]
+async fn a_bad_certificate_never_replaces_a_good_one() {
+    let bench = Bench::new();
+    let (listener, hop) = (bench.hop_listener(), bench.good_hop());
+    let stranger = Pki::new(RealClock.now()).unwrap().server(&holder("mx.pharmacie.fr")).unwrap();
+    let flawed = |flaw| bench.pki.flawed_server(&holder("mx.pharmacie.fr"), flaw).unwrap();
+    for (issued, why) in [
+        (flawed(Flaw::Expired), "expired"),
+        (flawed(Flaw::NotYetValid), "not valid yet"),
+        (flawed(Flaw::MailOnly), "not made for this use"),
+        (stranger, "does not chain"),
+    ] {
+        for name in ["server", "client"] {
+            issued.write(bench.folder.path(), name).unwrap();
+        }
+        for error in [listener.reload().unwrap_err(), hop.reload().unwrap_err()] {
+            assert!(error.to_string().contains(why), "{error}");
+        }
+        let (server, client) = handshake(&listener, &hop).await;
+        assert_eq!(server.unwrap().peer().unwrap().name().common_name(), Some("mx.hopital.fr"));
+        assert_eq!(client.unwrap().peer().unwrap().name().common_name(), Some("mx.pharmacie.fr"));
+    }
 }
 
 #[test]

@@ -92,6 +92,12 @@ pub(crate) struct Tls {
     pub(crate) key_file: PathBuf,
     pub(crate) anchors_file: PathBuf,
     pub(crate) issuers_file: PathBuf,
+    #[serde(default = "half_a_minute", with = "humantime_serde")]
+    pub(crate) watch_interval: Duration,
+}
+
+fn half_a_minute() -> Duration {
+    Duration::from_secs(30)
 }
 
 /// What a listener asks of its clients.

@@ -5,11 +5,14 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use ::trust::TrustSpace;
+use mssante::Clock as _;
 use serde::Serialize;
 use store::Store;
 
+use super::expiry::{self, Urgency};
 use super::node::Tls;
 use super::trust::{self, Keeper, View};
+use crate::ambient::SystemClock;
 use crate::cli::moment;
 
 /// What the endpoints look at.
@@ -34,6 +37,10 @@ pub(super) struct Report {
     pub(super) trust: View,
     /// When our own certificate ends. An expired one does not make the server unready: reading still works.
     pub(super) certificate_not_after: String,
+    /// What to do about that, from 60 days before.
+    pub(super) certificate_warning: Option<String>,
+    /// How urgent it is: `notice`, `warning` (30 days), `alarm` (7 days).
+    pub(super) certificate_urgency: Option<Urgency>,
     /// How many BALs the resolver knows.
     pub(super) bals: usize,
     /// The server is about to stop.
@@ -73,11 +80,14 @@ impl Health {
             Some((store, _)) => answers(store).await,
         };
         let draining = self.draining.load(Ordering::Relaxed);
+        let expiry = expiry::notice(&self.tls, SystemClock.now());
         Report {
             ready: database.is_ok() && self.trust.list().is_some() && !draining,
             database: database.err().unwrap_or_else(|| "ok".to_owned()),
             trust: View::of(&self.trust, self.opened.get().map(|(_, keeper)| &**keeper)),
             certificate_not_after: moment(self.tls.first_end()),
+            certificate_urgency: expiry.as_ref().map(|warning| warning.urgency),
+            certificate_warning: expiry.map(|warning| warning.text),
             bals: self.bals.load(Ordering::Relaxed),
             draining,
         }

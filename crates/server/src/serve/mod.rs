@@ -1,5 +1,6 @@
 //! `pli serve`: everything wired together, from the first socket to the last drained session.
 
+mod certificates;
 mod directory;
 mod expiry;
 mod health;
@@ -22,6 +23,7 @@ use tokio_util::task::TaskTracker;
 use crate::config::Settings;
 use crate::database::Database;
 use crate::failure::Failure;
+use certificates::CertificateFiles;
 use health::Health;
 pub(crate) use hops::probe;
 use node::{Node, Tls};
@@ -86,6 +88,8 @@ async fn run(
     tasks.spawn(Arc::clone(&node.relay).run(sessions.clone()));
     tasks.spawn(Arc::clone(&node.directory).follow(sessions.clone()));
     node.trust.start(&tasks, &sessions);
+    let files = CertificateFiles::new(&settings).await;
+    tasks.spawn(files.follow(node.tls.clone(), node.trust.clone(), sessions.clone()));
     tasks.spawn(expiry::follow(node.tls.clone(), sessions.clone()));
     let cluster = database.pid();
     let watch = tokio::spawn(watch(settings.clone(), node.store.clone(), database, accepting.clone()));

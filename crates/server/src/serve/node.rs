@@ -62,8 +62,8 @@ impl Tls {
         others.into_iter().map(|(_, end)| end).fold(first, Ord::min)
     }
 
-    /// Reads the files again; what cannot be read leaves the old in force.
-    fn reload(&self) {
+    /// Reads the files again; what cannot be read or must not be used leaves the old in force.
+    pub(super) fn reload(&self) {
         let results = [
             ("hop", self.hop_in.reload()),
             ("submission", self.submission.reload()),
@@ -71,6 +71,8 @@ impl Tls {
             ("outgoing hops", self.hop_out.reload()),
         ];
         for (part, result) in results {
+            let outcome = if result.is_ok() { "taken" } else { "refused" };
+            metrics::counter!("pli_certificate_reloads_total", "part" => part, "outcome" => outcome).increment(1);
             match result {
                 Ok(()) => tracing::info!(part, "certificates read again"),
                 Err(error) => tracing::error!(part, %error, "certificates not read again; the old ones stay in force"),

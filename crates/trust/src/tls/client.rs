@@ -13,7 +13,7 @@ use time::OffsetDateTime;
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsConnector, TlsStream};
 
-use super::files::{Identity, anchors};
+use super::files::{Identity, Occasion, anchors};
 use super::judge::Judge;
 use super::verifier::ServerRecorder;
 use super::{ClockTime, TlsError, TlsFiles, Transport};
@@ -51,13 +51,14 @@ impl Loaded {
 impl HopTls {
     /// Reads the files.
     pub fn load(files: TlsFiles, revocation: Arc<Revocation>, clock: Arc<dyn Clock>) -> Result<Self, TlsError> {
-        let loaded = load_hop(&files, &revocation, &clock)?;
+        let loaded = load_hop(&files, &revocation, &clock, Occasion::Start)?;
         Ok(Self { files, revocation, clock, current: ArcSwap::from_pointee(loaded) })
     }
 
-    /// Reads the files again, for the next connections; on error the old configuration stays in force.
+    /// Reads the files again, for the next connections. On error the old configuration stays in force,
+    /// and a certificate that peers will refuse is an error here.
     pub fn reload(&self) -> Result<(), TlsError> {
-        let loaded = load_hop(&self.files, &self.revocation, &self.clock)?;
+        let loaded = load_hop(&self.files, &self.revocation, &self.clock, Occasion::Renewal)?;
         self.current.store(Arc::new(loaded));
         Ok(())
     }
@@ -104,7 +105,7 @@ impl ClientTls {
         protocol: Option<&'static str>,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, TlsError> {
-        let identity = identity.map(|(chain, key)| Identity::load(chain, key, clock.as_ref())).transpose()?;
+        let identity = identity.map(|(chain, key)| Identity::load(chain, key)).transpose()?;
         let builder = builder(clock)?.with_root_certificates(self::anchors(anchors)?);
         let mut config = match identity {
             Some(identity) => builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(identity.key))),
@@ -123,9 +124,15 @@ impl ClientTls {
     }
 }
 
-fn load_hop(files: &TlsFiles, revocation: &Arc<Revocation>, clock: &Arc<dyn Clock>) -> Result<Loaded, TlsError> {
-    let identity = Identity::load(&files.certificate, &files.key, clock.as_ref())?;
+fn load_hop(
+    files: &TlsFiles,
+    revocation: &Arc<Revocation>,
+    clock: &Arc<dyn Clock>,
+    occasion: Occasion,
+) -> Result<Loaded, TlsError> {
+    let identity = Identity::load(&files.certificate, &files.key)?;
     let authorities = Arc::new(Authorities::load(&files.anchors, &files.issuers, clock.now())?);
+    identity.judge(&files.certificate, &authorities, clock.now(), occasion)?;
     let mut config = builder(clock.clone())?
         .dangerous()
         // Each connection has one of its own.

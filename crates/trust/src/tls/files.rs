@@ -4,14 +4,14 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use mssante::Clock;
 use rustls::sign::CertifiedKey;
 use rustls::{InconsistentKeys, RootCertStore};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use time::OffsetDateTime;
 
-use crate::chain::provider;
-use crate::{CertificateFacts, TlsError};
+use crate::chain::{Usage, provider, unix_time};
+use crate::{Authorities, CertificateFacts, TlsError};
 
 /// A chain with its key, and what its first certificate says.
 pub(super) struct Identity {
@@ -19,8 +19,18 @@ pub(super) struct Identity {
     pub(super) facts: CertificateFacts,
 }
 
+/// When files are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Occasion {
+    /// At the start. A certificate that peers will refuse is warned about: they decide, mail can wait for the
+    /// new one, and people go on reading.
+    Start,
+    /// While an older certificate serves, which a bad one must not replace.
+    Renewal,
+}
+
 impl Identity {
-    pub(super) fn load(certificate: &Path, key: &Path, clock: &dyn Clock) -> Result<Self, TlsError> {
+    pub(super) fn load(certificate: &Path, key: &Path) -> Result<Self, TlsError> {
         let chain = certificates(certificate)?;
         let private = private_key(key)?;
         let facts = CertificateFacts::of_certificate(&chain[0])
@@ -36,18 +46,27 @@ impl Identity {
             ),
             other => wrong(key, format!("the key cannot be used ({other}); RSA from 2048 bits, P-256 and P-384 can")),
         })?;
-        warn_about_validity(certificate, &facts, clock);
         Ok(Self { key: Arc::new(certified), facts })
     }
-}
 
-/// An expired certificate does not stop the start: the peers decide, and mail can wait for the new one.
-fn warn_about_validity(file: &Path, facts: &CertificateFacts, clock: &dyn Clock) {
-    let now = clock.now();
-    if now > facts.not_after {
-        tracing::warn!(file = %file.display(), not_after = %facts.not_after, "our certificate has expired: peers will refuse it");
-    } else if now < facts.not_before {
-        tracing::warn!(file = %file.display(), not_before = %facts.not_before, "our certificate is not valid yet: peers will refuse it");
+    /// Whether peers will take this certificate of the file `certificate`, who trust the same authorities as we.
+    pub(super) fn judge(
+        &self,
+        certificate: &Path,
+        authorities: &Authorities,
+        now: OffsetDateTime,
+        occasion: Occasion,
+    ) -> Result<(), TlsError> {
+        let (leaf, others) = self.key.cert.split_first().ok_or_else(|| wrong(certificate, "no certificate in it"))?;
+        let Err(fault) = authorities.verify(leaf, others, Usage::Server, unix_time(now)) else { return Ok(()) };
+        let why = format!("{fault}: other operators will refuse it; put a valid certificate of IGC-Santé there");
+        match occasion {
+            Occasion::Renewal => Err(wrong(certificate, why)),
+            Occasion::Start => {
+                tracing::warn!(file = %certificate.display(), %why, "our certificate is not good");
+                Ok(())
+            }
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use time::OffsetDateTime;
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsAcceptor, TlsStream};
 
-use super::files::Identity;
+use super::files::{Identity, Occasion};
 use super::judge::Judge;
 use super::verifier::{ClientVerifier, Demand};
 use super::{ClientCertificate, ClockTime, TlsError, TlsFiles, Transport};
@@ -88,13 +88,15 @@ impl ServerTls {
         revocation: Arc<Revocation>,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, TlsError> {
-        let loaded = load(&files, clients, protocol, &revocation, &clock)?;
+        let loaded = load(&files, clients, protocol, &revocation, &clock, Occasion::Start)?;
         Ok(Self { files, clients, protocol, revocation, clock, current: ArcSwap::from_pointee(loaded) })
     }
 
-    /// Reads the files again, for the next connections; on error the old configuration stays in force.
+    /// Reads the files again, for the next connections. On error the old configuration stays in force,
+    /// and a certificate that peers will refuse is an error here.
     pub fn reload(&self) -> Result<(), TlsError> {
-        let loaded = load(&self.files, self.clients, self.protocol, &self.revocation, &self.clock)?;
+        let Self { files, clients, protocol, revocation, clock, .. } = self;
+        let loaded = load(files, *clients, protocol, revocation, clock, Occasion::Renewal)?;
         self.current.store(Arc::new(loaded));
         Ok(())
     }
@@ -130,9 +132,11 @@ fn load(
     protocol: &str,
     revocation: &Arc<Revocation>,
     clock: &Arc<dyn Clock>,
+    occasion: Occasion,
 ) -> Result<Loaded, TlsError> {
-    let identity = Identity::load(&files.certificate, &files.key, clock.as_ref())?;
+    let identity = Identity::load(&files.certificate, &files.key)?;
     let authorities = Arc::new(Authorities::load(&files.anchors, &files.issuers, clock.now())?);
+    identity.judge(&files.certificate, &authorities, clock.now(), occasion)?;
     let builder = ServerConfig::builder_with_details(provider(), Arc::new(ClockTime(clock.clone())))
         .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
         .map_err(|error| TlsError::Handshake(error.to_string()))?;
