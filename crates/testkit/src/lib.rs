@@ -1,6 +1,7 @@
 //! What tests and the demo need: a private PKI shaped like IGC-Santé, signed white lists, clocks,
 //! databases, small mail clients and messages as hospitals send them.
 
+pub mod audit;
 pub mod client;
 pub mod clock;
 pub mod http;

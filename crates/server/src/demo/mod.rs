@@ -1,7 +1,9 @@
 //! `pli demo`: two complete operators on this machine that exchange messages through their
 //! real ports.
 
+mod authority;
 mod guide;
+mod hops;
 mod operator;
 mod plan;
 mod scenario;
@@ -13,6 +15,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::cli::{DemoArgs, json, line};
 use crate::failure::Failure;
+use authority::Authority;
 use operator::Operator;
 use plan::Plan;
 use scenario::Scenario;
@@ -31,7 +34,10 @@ pub(crate) enum Audience {
 pub(crate) async fn run(args: DemoArgs, audience: Audience) -> Result<(), Failure> {
     let stop = Stop::listen()?;
     let plans = [Plan::hospital(args.port_base), Plan::pharmacy(args.port_base)];
-    let (site, files) = Site::make(args.dir.clone(), &plans)?;
+    let authority = Authority::start()
+        .await
+        .map_err(|error| Failure::Refused(format!("revocation lists cannot be published: {error}")))?;
+    let (site, files) = Site::make(args.dir.clone(), &plans, &authority)?;
     let result = operate((&args, audience), &site, plans, files, stop).await;
     if matches!(result, Ok(()) | Err(Failure::Interrupted)) {
         site.remove();

@@ -118,6 +118,18 @@ impl Operator {
         Err(Failure::Refused(format!("pli bal create {address}: {}", said.trim())))
     }
 
+    /// `pli probe`: whether mail for this domain could be handed over, and the steps that led there.
+    pub(super) async fn probe(&self, domain: &str) -> Result<String, String> {
+        let mut command = clean(&self.program);
+        command.args(["probe", domain, "--config"]).arg(&self.files.config);
+        let output = fed(command, "").await.map_err(|error| format!("pli probe: {error}"))?;
+        let steps = String::from_utf8_lossy(&output.stdout).lines().count();
+        if output.status.success() {
+            return Ok(format!("pli probe: {steps} steps, all of them good"));
+        }
+        Err(format!("pli probe: {}", String::from_utf8_lossy(&output.stderr).trim()))
+    }
+
     /// The BAL of this kind.
     pub(super) fn bal(&self, kind: BalKind) -> &OpenBal {
         self.bals.iter().find(|bal| bal.kind == kind).expect("every kind was created before")

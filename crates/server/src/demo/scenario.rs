@@ -1,5 +1,5 @@
-//! What the demonstration shows: a discharge letter, a reply, four refusals; all through the
-//! real ports.
+//! What the demonstration shows: a discharge letter, a reply, refusals, and the audit cases of
+//! the ANS; all through the real ports.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use super::steps::Steps;
 use crate::ambient::{SystemClock, SystemRandom};
 
 /// The name in every certificate of the demonstration that leads to this machine.
-const HOST: &str = "127.0.0.1";
+pub(super) const HOST: &str = "127.0.0.1";
 
 /// Both operators and what clients need.
 pub(super) struct Scenario<'a> {
@@ -33,6 +33,7 @@ impl Scenario<'_> {
         let letter = self.discharge_letter(&mut steps).await;
         self.answer(&mut steps, &letter).await;
         self.refusals(&mut steps).await;
+        self.audit(&mut steps).await;
         steps
     }
 
@@ -159,7 +160,7 @@ impl Scenario<'_> {
         exactly(&reply, "530 5.7.0")
     }
 
-    fn tls(&self, identity: Option<&Pair>, protocol: &'static str) -> Result<ClientTls, ClientError> {
+    pub(super) fn tls(&self, identity: Option<&Pair>, protocol: &'static str) -> Result<ClientTls, ClientError> {
         let identity: Option<(&Path, &Path)> = identity.map(|pair| (pair.certificate.as_path(), pair.key.as_path()));
         Ok(ClientTls::load(&self.site.anchors(), identity, Some(protocol), Arc::new(SystemClock))?)
     }

@@ -5,9 +5,11 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use mssante::{Clock, Random};
+use testkit::audit::AuditCase;
 use testkit::list::{ListSigner, SignatureShape, WhiteList};
 use testkit::pki::{Issued, Pki, PkiError};
 
+use super::authority::Authority;
 use super::plan::{Plan, here, impostor};
 use crate::ambient::{SystemClock, SystemRandom};
 use crate::failure::Failure;
@@ -29,6 +31,16 @@ pub(super) struct Site {
     pub(super) list: PathBuf,
     pub(super) list_signer: Pair,
     pub(super) impostor: Pair,
+    pub(super) auditors: Vec<Auditor>,
+    crl_urls: Vec<String>,
+}
+
+/// The host of an audit domain.
+#[derive(Debug)]
+pub(super) struct Auditor {
+    pub(super) case: AuditCase,
+    /// Nothing for the one that knows no TLS.
+    pub(super) shows: Option<Pair>,
 }
 
 /// The files of one operator.
@@ -42,8 +54,13 @@ pub(super) struct OperatorFiles {
 }
 
 impl Site {
-    /// Makes PKI and signed list for both operators in an empty folder.
-    pub(super) fn make(dir: Option<PathBuf>, plans: &[Plan; 2]) -> Result<(Self, [OperatorFiles; 2]), Failure> {
+    /// Makes PKI and signed list for both operators in an empty folder; `authority` publishes what
+    /// is revoked.
+    pub(super) fn make(
+        dir: Option<PathBuf>,
+        plans: &[Plan; 2],
+        authority: &Authority,
+    ) -> Result<(Self, [OperatorFiles; 2]), Failure> {
         let ours = dir.is_none();
         let dir = dir.unwrap_or_else(fresh_name);
         make_dir(&dir)?;
@@ -53,16 +70,17 @@ impl Site {
         }
         let pki_dir = dir.join("pki");
         make_dir(&pki_dir)?;
-        write_pki(&dir, &pki_dir, plans).map_err(|error| Failure::Refused(error.to_string())).and_then(
-            |(list_signer, impostor, files)| {
-                let site = Self { list: dir.join("white-list.xml"), pki: pki_dir, dir, ours, list_signer, impostor };
-                for (index, files) in files.iter().enumerate() {
-                    make_dir(&files.data_dir)?;
-                    write(&files.config, &site.configuration(&plans[index], files, &plans[1 - index]))?;
-                }
-                Ok((site, files))
-            },
-        )
+        let issued =
+            write_pki(&dir, &pki_dir, plans, authority).map_err(|error| Failure::Refused(error.to_string()))?;
+        let IssuedFiles { list_signer, impostor, auditors, operators } = issued;
+        let list = dir.join("white-list.xml");
+        let crl_urls = authority.particulars().crl_urls;
+        let site = Self { list, pki: pki_dir, dir, ours, list_signer, impostor, auditors, crl_urls };
+        for (index, files) in operators.iter().enumerate() {
+            make_dir(&files.data_dir)?;
+            write(&files.config, &site.configuration(&plans[index], files, &plans[1 - index]))?;
+        }
+        Ok((site, operators))
     }
 
     /// The anchor that clients must trust.
@@ -91,7 +109,7 @@ impl Site {
                 ],
             ),
             ("trust_list", vec![("file", quoted(&self.list))]),
-            ("revocation", vec![("check", "\"off\"".to_owned())]),
+            ("revocation", vec![("crl_urls", format!("{:?}", self.crl_urls))]),
             ("hop", vec![("listen", listen(plan.ports.hop))]),
             (
                 "submission",
@@ -125,17 +143,22 @@ impl Site {
     }
 }
 
-fn write_pki(dir: &Path, pki_dir: &Path, plans: &[Plan; 2]) -> Result<(Pair, Pair, [OperatorFiles; 2]), PkiError> {
-    let pki = Pki::new(SystemClock.now())?;
+/// What was issued.
+struct IssuedFiles {
+    list_signer: Pair,
+    impostor: Pair,
+    auditors: Vec<Auditor>,
+    operators: [OperatorFiles; 2],
+}
+
+fn write_pki(dir: &Path, pki_dir: &Path, plans: &[Plan; 2], authority: &Authority) -> Result<IssuedFiles, PkiError> {
+    let now = SystemClock.now();
+    let pki = Pki::new(now)?;
     pki.write(pki_dir)?;
+    authority.publish(&pki, now)?;
     let signer = pki.list_signer()?;
-    let mut list = WhiteList::new(SystemClock.now());
-    for plan in plans {
-        list = list.with(plan.domain, &plan.server().dn());
-    }
-    let xml = list.signed_xml(&ListSigner::new(&signer)?, SignatureShape::XadesB)?;
-    let file = dir.join("white-list.xml");
-    std::fs::write(&file, xml).map_err(|error| PkiError::File { file, error })?;
+    write_list(dir.join("white-list.xml"), plans, &ListSigner::new(&signer)?)?;
+    let particulars = authority.particulars();
     let pair =
         |issued: Issued, name: &str| issued.write(pki_dir, name).map(|(certificate, key)| Pair { certificate, key });
     let operator = |plan: &Plan| {
@@ -143,12 +166,34 @@ fn write_pki(dir: &Path, pki_dir: &Path, plans: &[Plan; 2]) -> Result<(Pair, Pai
             data_dir: dir.join(plan.slug),
             config: dir.join(format!("{}.toml", plan.slug)),
             log: dir.join(format!("{}.log", plan.slug)),
-            server: pair(pki.server(&plan.server())?, &format!("{}-server", plan.slug))?,
-            software: pair(pki.software(&plan.software())?, &format!("{}-software", plan.slug))?,
+            server: pair(pki.server_with(&plan.server(), &particulars)?, &format!("{}-server", plan.slug))?,
+            software: pair(pki.software_with(&plan.software(), &particulars)?, &format!("{}-software", plan.slug))?,
         })
     };
-    let files = [operator(&plans[0])?, operator(&plans[1])?];
-    Ok((pair(signer, "list-signer")?, pair(pki.server(&impostor())?, "impostor")?, files))
+    let auditor = |case: AuditCase| {
+        let issued = case.issue(&pki, &particulars)?;
+        let shows = issued.map(|issued| pair(issued, case.domain())).transpose()?;
+        Ok::<_, PkiError>(Auditor { case, shows })
+    };
+    Ok(IssuedFiles {
+        list_signer: pair(signer, "list-signer")?,
+        impostor: pair(pki.server_with(&impostor(), &particulars)?, "impostor")?,
+        auditors: AuditCase::ALL.into_iter().map(auditor).collect::<Result<_, _>>()?,
+        operators: [operator(&plans[0])?, operator(&plans[1])?],
+    })
+}
+
+/// The list has both operators and the audit domains, as the one of the ANS has.
+fn write_list(file: PathBuf, plans: &[Plan; 2], signer: &ListSigner) -> Result<(), PkiError> {
+    let mut list = WhiteList::new(SystemClock.now());
+    for plan in plans {
+        list = list.with(plan.domain, &plan.server().dn());
+    }
+    for case in AuditCase::ALL {
+        list = list.with(case.domain(), &case.listed_dn());
+    }
+    let xml = list.signed_xml(signer, SignatureShape::XadesB)?;
+    std::fs::write(&file, xml).map_err(|error| PkiError::File { file, error })
 }
 
 /// Eight hexadecimal digits that nobody else has.
@@ -175,18 +220,19 @@ fn unusable(path: &Path, error: &std::io::Error) -> Failure {
 mod tests {
     use super::*;
 
-    #[test]
-    fn the_configurations_are_complete_and_the_folder_must_be_empty() {
+    #[tokio::test]
+    async fn the_configurations_are_complete_and_the_folder_must_be_empty() {
         let temporary = tempfile::tempdir().unwrap();
         let dir = temporary.path().join("demo");
         let plans = [Plan::hospital(20_000), Plan::pharmacy(20_000)];
-        let (site, files) = Site::make(Some(dir.clone()), &plans).unwrap();
+        let authority = Authority::start().await.unwrap();
+        let (site, files) = Site::make(Some(dir.clone()), &plans, &authority).unwrap();
         for (plan, files) in plans.iter().zip(&files) {
             let settings = crate::config::load(&files.config).unwrap();
             assert_eq!(settings.hop.listen, [here(plan.ports.hop)]);
             assert_eq!(settings.relay.routes.len(), 1);
         }
-        assert!(Site::make(Some(dir.clone()), &plans).is_err());
+        assert!(Site::make(Some(dir.clone()), &plans, &authority).is_err());
         site.remove();
         assert!(dir.exists(), "a folder that somebody else named stays");
     }
