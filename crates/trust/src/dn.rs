@@ -181,6 +181,31 @@ mod tests {
         assert!(dn("CN=h,O=ÉVREUX").matches(&dn("CN=h,O=évreux"), DnMatch::Normalised));
     }
 
+    /// Everything irregular that the published list has, in made-up names.
+    #[test]
+    fn the_irregular_spellings_of_the_published_list_match_the_regular_one() {
+        let regular = dn("CN=smtp.exemple.fr,OU=10B0078671,O=GIP \\\"X\\\" A\\, B,ST=Paris (75),C=FR");
+        for spelling in [
+            "CN=smtp.exemple.fr, OU=10B0078671, O=GIP \"X\" A, B, ST=Paris(75), C=FR",
+            "CN=smtp.exemple.fr ,OU=10B0078671,O=\"GIP \"\"X\"\" A, B\",ST=Paris (75),C=FR",
+            "CN=SMTP.EXEMPLE.FR,OU=10b0078671,O=\"GIP  \\\"X\\\" A, B\",L=Paris,C=FR",
+            "CN=smtp.exemple.fr,OU=10B0078671,O=GIP\u{a0}\"X\"\u{a0} A, B,C=FR",
+            "  CN = smtp.exemple.fr , OU = 10B0078671 , O = GIP \"X\" A\\, B , S = Paris , C = FR  ",
+        ] {
+            assert!(dn(spelling).matches(&regular, DnMatch::Normalised), "{spelling} is {}", dn(spelling).key());
+        }
+    }
+
+    #[test]
+    fn what_is_no_text_is_no_name() {
+        for text in ["CN=a\\00b", "CN=a\0b", "CN=\u{1b}[2J", "CN=a\u{85}b"] {
+            assert!(
+                matches!(DistinguishedName::parse(text), Err(DnError::NotText(shown)) if shown.is_ascii()),
+                "{text}"
+            );
+        }
+    }
+
     #[test]
     fn each_of_cn_ou_o_and_c_decides() {
         for other in [

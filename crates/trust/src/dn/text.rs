@@ -134,7 +134,8 @@ fn from_hex(text: &str) -> Option<Vec<u8>> {
     digits.chunks(2).map(|pair| u8::try_from(pair[0] * 16 + pair[1]).ok()).collect()
 }
 
-/// A value as RFC 4514 writes it. `[RFC4514 2.4]`
+/// A value as RFC 4514 writes it; what a reader could not see or what turns his text around is
+/// written in hexadecimal. `[RFC4514 2.4]`
 pub(super) fn escaped(value: &str) -> String {
     let mut out = String::with_capacity(value.len());
     let last = value.char_indices().next_back().map_or(0, |(at, _)| at);
@@ -143,11 +144,19 @@ pub(super) fn escaped(value: &str) -> String {
         match c {
             ',' | '+' | '"' | '\\' | '<' | '>' | ';' => out.extend(['\\', c]),
             '#' if at == 0 => out.push_str("\\#"),
-            c if c.is_control() || (at_edge && c.is_whitespace()) => push_hex(&mut out, c),
+            c if is_unseen(c) || (at_edge && c.is_whitespace()) => push_hex(&mut out, c),
             c => out.push(c),
         }
     }
     out
+}
+
+/// Control and format characters, separators of lines, and letters without a shape.
+fn is_unseen(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{180e}' | '\u{3164}')
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}')
+        || matches!(c, '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{e0000}'..='\u{e01ef}')
 }
 
 fn push_hex(out: &mut String, c: char) {
@@ -188,6 +197,11 @@ mod tests {
         assert_eq!(read("2.5.4.3=#0C024869,oid.2.5.4.10=x"), ["CN|Hi", "O|x"]);
         assert_eq!(read("O=#zz"), ["O|#zz"]);
         assert_eq!(read("O=x\\ "), ["O|x "]);
+    }
+
+    #[test]
+    fn what_cannot_be_seen_is_written_in_hexadecimal() {
+        assert_eq!(escaped("a\u{200b}b\u{202e}\0 É"), "a\\E2\\80\\8Bb\\E2\\80\\AE\\00 É");
     }
 
     #[test]

@@ -207,7 +207,9 @@ fn an_empty_list_is_refused() {
 fn a_list_of_the_size_of_france_is_read() {
     let mut list = WhiteList::new(NOW);
     for place in 0..8_655 {
-        list = list.with(&format!("domaine-{place}.mssante.fr"), &format!("CN=host{},OU=1,O=Op,C=FR", place % 392));
+        let operator = place % 392;
+        let name = format!("CN=smtp{operator}.exemple.fr,OU=3{operator:014},O=GROUPEMENT {operator},ST=Gard (30),C=FR");
+        list = list.with(&format!("etablissement-{place}.mssante.fr"), &name);
     }
     let signer = ListSigner::new(issued()).unwrap();
     let xml = list.signed_xml(&signer, SignatureShape::XadesB).unwrap();
