@@ -16,10 +16,11 @@ use tempfile::TempDir;
 use testkit::clock::RealClock;
 use testkit::list::{ListSigner, SignatureShape, WhiteList};
 use testkit::pki::{Pki, ServerHolder, SoftwareHolder};
+use time::OffsetDateTime;
 
 use crate::demo::{answers, pid};
 use crate::program::wait_until;
-use crate::{AuditCase, Bal, Mailbox, Operator, Program, client_config, free_port_base, http_get, pli};
+use crate::{AuditCase, Bal, Mailbox, Operator, Program, Publisher, client_config, free_port_base, http_get, pli};
 
 const START_LIMIT: Duration = Duration::from_mins(1);
 const STOP_LIMIT: Duration = Duration::from_mins(1);
@@ -47,6 +48,7 @@ pub struct Identity {
 pub struct Site {
     folder: TempDir,
     pki: Pki,
+    publisher: Publisher,
     /// Its ports and files; `pid` is 0.
     pub operator: Operator,
     /// What the operator of [`PEER`] shows on hops.
@@ -76,20 +78,48 @@ impl Site {
         let pki = Pki::new(RealClock.now())?;
         pki.write(here)?;
         let operator = operator(here, free_port_base()?);
-        let (ours, peer, peer2) = (holder(DOMAIN, 1), holder(PEER, 2), holder(PEER2, 3));
-        pki.server(&ours)?.write(here, "server")?;
+        let (ours, peer) = (holder(DOMAIN, 1), holder(PEER, 2));
+        let own = pki.server(&ours)?;
+        own.write(here, "server")?;
+        let publisher = Publisher::start(&pki, &own)?;
         let (certificate, key) = pki.server(&peer)?.write(here, "peer")?;
         let peer_identity = Identity { certificate, key };
         let (certificate, key) = pki.software(&software_holder())?.write(here, "software")?;
         let software = Identity { certificate, key };
+        let configuration = configuration(here, &operator, &publisher.crl_url());
+        fs::write(&operator.config_file, configuration + &self::routes(routes))?;
+        let site = Self { folder, pki, publisher, operator, peer: peer_identity, software };
+        fs::write(site.folder().join("list.xml"), site.sign(&site.white_list(RealClock.now()))?)?;
+        Ok(site)
+    }
+
+    /// The white list with every domain that tests use, of this moment.
+    pub fn white_list(&self, generated_at: OffsetDateTime) -> WhiteList {
+        let ours = [(DOMAIN, 1), (PEER, 2), (PEER2, 3)];
+        let list = WhiteList::new(generated_at);
         let list =
-            WhiteList::new(RealClock.now()).with(DOMAIN, &ours.dn()).with(PEER, &peer.dn()).with(PEER2, &peer2.dn());
-        let audited = |list: WhiteList, case: AuditCase| list.with(case.domain(), &case.listed_dn());
-        let list = AuditCase::ALL.into_iter().fold(list, audited);
-        let signer = ListSigner::new(&pki.list_signer()?)?;
-        fs::write(here.join("list.xml"), list.signed_xml(&signer, SignatureShape::XmlDsig)?)?;
-        fs::write(&operator.config_file, configuration(here, &operator) + &self::routes(routes))?;
-        Ok(Self { folder, pki, operator, peer: peer_identity, software })
+            ours.into_iter().fold(list, |list, (domain, number)| list.with(domain, &holder(domain, number).dn()));
+        AuditCase::ALL.into_iter().fold(list, |list, case| list.with(case.domain(), &case.listed_dn()))
+    }
+
+    /// The list as its signer publishes it.
+    pub fn sign(&self, list: &WhiteList) -> Result<String> {
+        let signer = ListSigner::new(&self.pki.list_signer()?)?;
+        Ok(list.signed_xml(&signer, SignatureShape::XmlDsig)?)
+    }
+
+    /// Where its lists come from.
+    pub fn publisher(&self) -> &Publisher {
+        &self.publisher
+    }
+
+    /// From now on the white list comes from the publisher's URL, by these further settings of `[trust_list]`.
+    pub fn fetch_list(&self, settings: &str) -> Result<()> {
+        let text = fs::read_to_string(&self.operator.config_file)?;
+        let file = format!("file = \"{}\"", self.folder().join("list.xml").display());
+        ensure!(text.contains(&file), "the list of this site does not come from a file");
+        let url = format!("url = \"{}\"\n{settings}", self.publisher.list_url());
+        Ok(fs::write(&self.operator.config_file, text.replace(&file, &url))?)
     }
 
     /// Its folder.
@@ -303,7 +333,7 @@ fn operator(folder: &Path, base: u16) -> Operator {
     }
 }
 
-fn configuration(folder: &Path, operator: &Operator) -> String {
+fn configuration(folder: &Path, operator: &Operator, crl_url: &str) -> String {
     let here = folder.display();
     let Operator { smtp_port, submission_port, submissions_port, imap_port, imaps_port, http_port, .. } = operator;
     format!(
@@ -311,7 +341,7 @@ fn configuration(folder: &Path, operator: &Operator) -> String {
          [data]\ndir = \"{here}/data\"\n\
          [tls]\ncertificate_file = \"{here}/server.pem\"\nkey_file = \"{here}/server.key\"\nanchors_file = \"{here}/ca.pem\"\nissuers_file = \"{here}/issuing-ca.pem\"\n\
          [trust_list]\nfile = \"{here}/list.xml\"\n\
-         [revocation]\ncheck = \"off\"\n\
+         [revocation]\ncrl_urls = [\"{crl_url}\"]\n\
          [hop]\nlisten = [\"127.0.0.1:{smtp_port}\"]\n\
          [submission]\nlisten_starttls = [\"127.0.0.1:{submission_port}\"]\nlisten_tls = [\"127.0.0.1:{submissions_port}\"]\n\
          [imap]\nlisten_starttls = [\"127.0.0.1:{imap_port}\"]\nlisten_tls = [\"127.0.0.1:{imaps_port}\"]\n\

@@ -184,6 +184,11 @@ impl WhiteList {
         self.entries.push(entry);
     }
 
+    /// Its entries.
+    pub fn entries(&self) -> &[ListEntry] {
+        &self.entries
+    }
+
     /// The list without a signature.
     pub fn unsigned_xml(&self) -> String {
         prolog() + &self.root(None)

@@ -114,8 +114,7 @@ impl Node {
         let directory = Arc::new(Directory::new(store.clone(), Arc::clone(&resolver), Arc::clone(health)));
         directory.refresh().await?;
         let keeper = Keeper::new(settings.clone(), store.clone(), trust.clone());
-        keeper.load_crls().await?;
-        keeper.load().await?;
+        keeper.take_over().await?;
         health.opened(store.clone(), Arc::clone(&keeper));
         let hashing_jobs = settings.submission.hashing_jobs;
         let authenticator = Arc::new(Authenticator::new(store.clone(), clock(), random(), hashing_jobs));

@@ -12,9 +12,10 @@ use crate::serve::trust::{Keeper, Outcome, Reach, visit};
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Acknowledge {
     /// The version that was looked at with `pli trust diff`.
-    version: Option<i64>,
+    #[arg(value_name = "VERSION")]
+    number: Option<i64>,
     /// Whichever is pending.
-    #[arg(long, conflicts_with = "version")]
+    #[arg(long, conflicts_with = "number")]
     yes: bool,
 }
 
@@ -41,7 +42,7 @@ impl Acknowledge {
 
     fn check(&self, pending: &ListVersion) -> Result<(), Failure> {
         let number = pending.id.0;
-        if self.yes || self.version == Some(number) {
+        if self.yes || self.number == Some(number) {
             return Ok(());
         }
         let counts = pending.counts;

@@ -16,7 +16,8 @@ use crate::serve::trust::{Reach, visit};
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Diff {
     /// A version, as `pli trust status` numbers them; the pending one without it, or the one in force if none waits.
-    version: Option<i64>,
+    #[arg(value_name = "VERSION")]
+    number: Option<i64>,
     /// A later version: everything that changed after the first one up to this one.
     later: Option<i64>,
 }
@@ -37,11 +38,11 @@ impl Diff {
     }
 
     async fn find(&self, store: &Store) -> Result<(String, Vec<DomainChange>), Failure> {
-        if let (Some(from), Some(to)) = (self.version, self.later) {
+        if let (Some(from), Some(to)) = (self.number, self.later) {
             let what = format!("from version {from} to version {to}");
             return Ok((what, between(store, known(store, from).await?.id, known(store, to).await?.id).await?));
         }
-        let version = match self.version {
+        let version = match self.number {
             Some(version) => known(store, version).await?,
             None => match store.pending_list().await? {
                 Some(pending) => pending,

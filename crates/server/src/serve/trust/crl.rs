@@ -39,7 +39,7 @@ impl Keeper {
 
     /// Takes what other nodes, or this one before it was started, have fetched. All of it: a peer may come back to
     /// this node for the first time.
-    pub(crate) async fn load_crls(&self) -> Result<(), StoreError> {
+    pub(super) async fn load_crls(&self) -> Result<(), StoreError> {
         if !self.checks_revocation() {
             return Ok(());
         }

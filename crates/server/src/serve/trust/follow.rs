@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::{Keeper, crl, view};
+use super::{Keeper, crl};
 use crate::ambient::SystemClock;
 use crate::config::ListSource;
 
@@ -73,16 +73,10 @@ impl Follower {
                 () = tokio::time::sleep(LONGEST_PAUSE) => {}
             }
             changes.mark_unchanged();
-            if let Err(error) = self.take_over().await {
+            if let Err(error) = self.keeper.take_over().await {
                 tracing::warn!(%error, "the trust list cannot be read from the database; the one in force stays");
             }
         }
-    }
-
-    async fn take_over(&self) -> Result<(), StoreError> {
-        self.keeper.load_crls().await?;
-        self.keeper.load().await?;
-        view::refresh(&self.keeper).await
     }
 
     async fn keep_list(self, stop: CancellationToken) {

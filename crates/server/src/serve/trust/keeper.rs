@@ -73,9 +73,17 @@ impl Keeper {
         &self.store
     }
 
+    /// Takes over what nodes and commands have written down: revocation lists first, the list in force, and what is
+    /// shown of both.
+    pub(crate) async fn take_over(&self) -> Result<(), StoreError> {
+        self.load_crls().await?;
+        self.load().await?;
+        view::refresh(self).await
+    }
+
     /// Puts the version in force of the database in force here. What is in the database is verified
     /// again; if it cannot be used, what is in force here stays.
-    pub(crate) async fn load(&self) -> Result<(), StoreError> {
+    async fn load(&self) -> Result<(), StoreError> {
         let mut held = self.held.lock().await;
         self.load_into(&mut held).await
     }

@@ -31,14 +31,14 @@ pub(crate) async fn visit<T>(
     let (database, store) = Database::open_for_command(settings).await?;
     let keeper = Keeper::new(settings.clone(), store.clone(), space);
     let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-    let result = match load(&keeper).await {
+    let result = match keeper.take_over().await {
         Ok(()) => {
             if reach == Reach::Network {
                 Follower::new(Arc::clone(&keeper)).start_crls(&tasks, &stop);
             }
             work(&keeper).await
         }
-        Err(failure) => Err(failure),
+        Err(error) => Err(error.into()),
     };
     stop.cancel();
     tasks.close();
@@ -59,9 +59,4 @@ pub(crate) async fn visit_with_list<T>(
         work(keeper).await
     })
     .await
-}
-
-async fn load(keeper: &Keeper) -> Result<(), Failure> {
-    keeper.load_crls().await?;
-    Ok(keeper.load().await?)
 }
