@@ -218,6 +218,14 @@ impl Pki {
         Ok(Self { now: self.now, root: self.root.again(ROOT_CN, self.now)?, issuing })
     }
 
+    /// Another intermediate under the same root, whose key usage does not let it sign revocation lists.
+    pub fn without_crl_sign(&self, cn: &str) -> Result<Self, PkiError> {
+        let mut params = authority_params(cn, self.now)?;
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+        let issuing = intermediate_of(&self.root, params)?;
+        Ok(Self { now: self.now, root: self.root.again(ROOT_CN, self.now)?, issuing })
+    }
+
     /// The same root without an intermediate: it issues leaves itself.
     pub fn rooted(&self) -> Result<Self, PkiError> {
         Ok(Self {

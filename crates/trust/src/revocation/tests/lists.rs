@@ -74,6 +74,16 @@ async fn lists_of_nobody_or_with_weak_signatures_are_refused() {
     assert_eq!(revocation.lists(), []);
 }
 
+/// `[RFC5280 4.2.1.3]`
+#[tokio::test]
+async fn an_authority_that_may_not_sign_lists_is_not_believed() {
+    let bench = Bench::new().await;
+    let pki = bench.pki.without_crl_sign("TEST AC IGC-SANTE SANS LISTE").unwrap();
+    let revocation = Revocation::new(rules(), &authorities(&pki), None, bench.clock.clone());
+    let list = pki.crl(&Crl::around(bench.now())).unwrap();
+    assert_eq!(revocation.offer(URL, &list), Err(CrlError::Untrusted));
+}
+
 #[tokio::test]
 async fn lists_out_of_their_time_are_refused() {
     let bench = Bench::new().await;

@@ -54,6 +54,16 @@ fn the_samples_are_good() {
     assert!(samples.question().read(&samples.answer, &samples.register, samples.now).is_ok());
 }
 
+#[test]
+fn an_answer_out_of_its_time_says_nothing() {
+    let samples = &*SAMPLES;
+    for hours in [-1, 2] {
+        let now = samples.now + time::Duration::hours(hours);
+        let read = samples.question().read(&samples.answer, &samples.register, now);
+        assert_eq!(read, Err(ocsp::OcspFault::Untimely));
+    }
+}
+
 proptest! {
     #[test]
     fn any_octets_are_no_list_and_no_answer(octets in prop::collection::vec(any::<u8>(), 0..300)) {

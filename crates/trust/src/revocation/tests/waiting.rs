@@ -124,14 +124,3 @@ async fn the_lists_on_which_our_authorities_would_be_are_wanted() {
     revocation.trust(&authorities(&pki));
     assert!(wants.has_changed().unwrap());
 }
-
-#[test]
-fn only_authorities_with_the_key_usage_for_it_sign_lists() {
-    let pki = Pki::new(RealClock.now()).unwrap();
-    let signs = |der: &[u8]| {
-        let authority = crate::Authority::of_der(der.to_vec().into()).unwrap();
-        signed::Signer::of(&Arc::new(authority)).unwrap().signs_lists
-    };
-    assert!(signs(pki.issuing_der()) && signs(pki.anchor_der()));
-    assert!(!signs(&pki.server(&holder()).unwrap().der));
-}
