@@ -1,5 +1,8 @@
 //! DNS on the network, with signatures verified in this process where the rules ask for it.
 
+#[cfg(test)]
+mod tests;
+
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
@@ -98,7 +101,9 @@ fn weakest(records: &[Record]) -> Proof {
 fn absence(name: &str, error: &NetError) -> Result<Proof, DnsError> {
     let no_name = |code| if code == ResponseCode::NXDomain { Err(DnsError::NoName(name.to_owned())) } else { Ok(()) };
     match error {
-        NetError::Dns(NetDnsError::NoRecordsFound(none)) => no_name(none.response_code).map(|()| Proof::Indeterminate),
+        NetError::Dns(NetDnsError::NoRecordsFound(none)) => {
+            no_name(none.response_code).map(|()| weakest(none.authorities.as_deref().unwrap_or_default()))
+        }
         NetError::Dns(NetDnsError::Nsec { response, proof, .. }) if !proof.is_bogus() => {
             no_name(response.response_code).map(|()| *proof)
         }
@@ -121,38 +126,5 @@ fn judge(name: &str, proof: Proof, dnssec: Dnssec) -> Result<Security, DnsError>
         (_, Proof::Secure) => Ok(Security::Secure),
         (Dnssec::Prefer, _) => Ok(Security::Insecure),
         (Dnssec::Require, _) => Err(DnsError::NotSigned(name.to_owned())),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use hickory_proto::op::Query;
-    use hickory_resolver::net::NoRecords;
-
-    use super::*;
-
-    #[test]
-    fn an_answer_is_believed_as_far_as_the_rules_ask_for_proof() {
-        use Proof::{Bogus, Indeterminate, Insecure, Secure};
-        let verdicts = |dnssec| [Secure, Insecure, Indeterminate, Bogus].map(|proof| judge("x.fr", proof, dnssec));
-        let (bogus, unsigned) = (Err(DnsError::Bogus("x.fr".into())), Err(DnsError::NotSigned("x.fr".into())));
-        assert_eq!(verdicts(Dnssec::Off), [Security::Unchecked; 4].map(Ok));
-        assert_eq!(
-            verdicts(Dnssec::Prefer),
-            [Ok(Security::Secure), Ok(Security::Insecure), Ok(Security::Insecure), bogus.clone()]
-        );
-        assert_eq!(verdicts(Dnssec::Require), [Ok(Security::Secure), unsigned.clone(), unsigned, bogus]);
-    }
-
-    #[test]
-    fn no_such_name_and_no_such_record_differ_from_no_answer() {
-        let none = |code| NetError::from(NoRecords::new(Query::default(), code));
-        assert_eq!(absence("x.fr", &none(ResponseCode::NoError)), Ok(Proof::Indeterminate));
-        assert_eq!(absence("x.fr", &none(ResponseCode::NXDomain)), Err(DnsError::NoName("x.fr".into())));
-        for error in [NetError::Timeout, NetError::Dns(NetDnsError::ResponseCode(ResponseCode::ServFail))] {
-            assert!(matches!(absence("x.fr", &error), Err(DnsError::Unavailable { .. })), "{error}");
-        }
-        let bogus = NetError::Dns(NetDnsError::DnssecBogus);
-        assert_eq!(absence("x.fr", &bogus), Err(DnsError::Bogus("x.fr".into())));
     }
 }
