@@ -9,7 +9,12 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use e2e::{AuditCase, Bal, Conversation, DOMAIN, Identity, Manner, PEER, PEER2, Peer, Server, Site, Wire};
 use e2e::{http_get, wait_until};
+use mssante::Clock as _;
+use testkit::clock::RealClock;
+use testkit::http::{HttpServer, Page};
 use testkit::pki::{Particulars, ServerHolder};
+use testkit::revocation::Crl;
+use tokio::runtime::Runtime;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -21,6 +26,14 @@ struct World {
     zone: String,
     port: u16,
     hosts: HashMap<&'static str, Peer>,
+    revocation: Option<Revocation>,
+}
+
+/// The revocation list of the issuing authority, and where it is.
+struct Revocation {
+    url: String,
+    _server: HttpServer,
+    _runtime: Runtime,
 }
 
 impl World {
@@ -31,7 +44,19 @@ impl World {
         let config = std::fs::read_to_string(&site.operator.config_file)?;
         let kept: Vec<_> = config.lines().filter(|line| !line.contains(PEER) && !line.contains(PEER2)).collect();
         std::fs::write(&site.operator.config_file, kept.join("\n"))?;
-        Ok(Self { site, bal, zone: String::new(), port: 0, hosts: HashMap::new() })
+        Ok(Self { site, bal, zone: String::new(), port: 0, hosts: HashMap::new(), revocation: None })
+    }
+
+    /// Certificates are looked up in a list that holds the one of [`AuditCase::Revoked`].
+    fn check_revocation(&mut self) -> Result<String> {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+        let server = runtime.block_on(HttpServer::start())?;
+        let now = RealClock.now();
+        let crl = Crl::around(now).entry(&AuditCase::REVOKED_SERIAL, now - Duration::from_hours(24), None);
+        server.serve("/organisations.crl", Page::new(self.site.pki().crl(&crl)?));
+        let url = server.url("/organisations.crl");
+        self.revocation = Some(Revocation { url: url.clone(), _server: server, _runtime: runtime });
+        Ok(url)
     }
 
     /// Adds a host of a domain; the one that is added first is preferred. Its name is `mx<n>.hosts.test`.
@@ -59,6 +84,10 @@ impl World {
             ("PLI__RELAY__PORT", self.port.to_string()),
             ("PLI__RELAY__RETRY", "1s".to_owned()),
         ];
+        if let Some(revocation) = &self.revocation {
+            all.push(("PLI__REVOCATION__CHECK", "required".to_owned()));
+            all.push(("PLI__REVOCATION__CRL_URLS", revocation.url.clone()));
+        }
         all.extend(extra.iter().map(|(name, value)| (*name, (*value).to_owned())));
         Ok(all)
     }
@@ -132,11 +161,11 @@ fn saw_mail(conversation: &Conversation) -> bool {
     all.into_iter().any(shown) || !conversation.messages.is_empty()
 }
 
-/// The word for what is wrong with a host, in metrics, traces and reports; none if nothing is. The revoked one comes with
-/// revocation lists, see `audit.rs`.
+/// The word for what is wrong with a host, in metrics, traces and reports; none if nothing is.
 fn reason(case: AuditCase) -> Option<&'static str> {
     match case {
-        AuditCase::Valid | AuditCase::OperatorTests | AuditCase::Revoked => None,
+        AuditCase::Valid | AuditCase::OperatorTests => None,
+        AuditCase::Revoked => Some("certificate-revoked"),
         AuditCase::Expired => Some("certificate-expired"),
         AuditCase::NonIgc => Some("certificate-untrusted"),
         AuditCase::NoMatch | AuditCase::CnDiffDn => Some("certificate-not-listed"),
@@ -144,20 +173,11 @@ fn reason(case: AuditCase) -> Option<&'static str> {
     }
 }
 
-const CASES: [AuditCase; 7] = [
-    AuditCase::Valid,
-    AuditCase::Expired,
-    AuditCase::NonIgc,
-    AuditCase::NoMatch,
-    AuditCase::CnDiffDn,
-    AuditCase::WithoutTls,
-    AuditCase::OperatorTests,
-];
-
 fn audited_world() -> Result<World> {
     let mut world = World::new()?;
-    for case in CASES {
-        let identity = case.identity(world.site.pki(), &Particulars::default(), world.site.folder())?;
+    let particulars = Particulars { crl_urls: vec![world.check_revocation()?], ..Particulars::default() };
+    for case in AuditCase::ALL {
+        let identity = case.identity(world.site.pki(), &particulars, world.site.folder())?;
         world.host(case.domain(), case.domain(), Manner::Proper, identity.as_ref())?;
     }
     Ok(world)
@@ -167,9 +187,9 @@ fn audited_world() -> Result<World> {
 fn good_hosts_get_mail_once_and_bad_ones_see_nothing_of_it() -> Result<()> {
     let world = audited_world()?;
     let mut server = world.serve(&[])?;
-    world.submit(&CASES.map(AuditCase::domain))?;
+    world.submit(&AuditCase::ALL.map(AuditCase::domain))?;
     world.wait_for("pli_relay_handed_over_total", 2.0, &server)?;
-    for case in CASES {
+    for case in AuditCase::ALL {
         let Some(reason) = reason(case) else { continue };
         // Tried again and again, and never in another way.
         world.wait_for(&format!("pli_relay_hops_refused_total{{reason=\"{reason}\"}}"), 2.0, &server)?;
@@ -177,7 +197,7 @@ fn good_hosts_get_mail_once_and_bad_ones_see_nothing_of_it() -> Result<()> {
     }
     assert!(world.reports()?.is_empty(), "what is wrong with a host may be repaired: the sender hears nothing yet");
     server.stop()?;
-    for case in CASES {
+    for case in AuditCase::ALL {
         let heard = world.heard(case.domain());
         assert!(!heard.is_empty(), "{case:?} was never called");
         let messages: usize = heard.iter().map(|conversation| conversation.messages.len()).sum();
@@ -196,9 +216,9 @@ fn good_hosts_get_mail_once_and_bad_ones_see_nothing_of_it() -> Result<()> {
     // When time is up the sender is told what was wrong, in words of our own.
     let server = world.serve(&[("PLI__RELAY__EXPIRY", "1s")])?;
     world.wait_for("pli_relay_failed_total", 1.0, &server)?;
-    ensure!(wait_until(PATIENCE, || world.reports().is_ok_and(|all| all.len() >= 5)), "reports: {:?}", world.reports());
+    ensure!(wait_until(PATIENCE, || world.reports().is_ok_and(|all| all.len() >= 6)), "reports: {:?}", world.reports());
     let reports = world.reports()?;
-    for case in CASES {
+    for case in AuditCase::ALL {
         let Some(reason) = reason(case) else { continue };
         let report = reports.iter().find(|report| report.contains(&format!("b@{}", case.domain())));
         let report = report.with_context(|| format!("no report on {case:?}"))?;
@@ -210,7 +230,7 @@ fn good_hosts_get_mail_once_and_bad_ones_see_nothing_of_it() -> Result<()> {
 #[test]
 fn the_probe_says_what_a_hop_would_come_to_and_sends_nothing() -> Result<()> {
     let world = audited_world()?;
-    for case in CASES {
+    for case in AuditCase::ALL {
         let (code, probe) = world.probe(case.domain())?;
         assert_eq!(code, Some(i32::from(reason(case).is_some())), "{case:?}: {probe}");
         assert_eq!(probe["usable"], reason(case).is_none(), "{case:?}: {probe}");
