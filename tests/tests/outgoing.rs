@@ -16,7 +16,7 @@ use testkit::pki::{Particulars, ServerHolder};
 use testkit::revocation::Crl;
 use tokio::runtime::Runtime;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A site whose DNS is a zone file of the test's own, and the hosts in it: each has an address of the loopback network and all
 /// have the same port.

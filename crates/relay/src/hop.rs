@@ -263,7 +263,7 @@ impl Hops {
     /// Connects, puts on TLS and judges the peer, in this order.
     async fn call(&self, call: Call<'_>, journal: &mut Journal) -> Result<OpenHop, Trouble> {
         let name = call.host.name.as_str();
-        let silent = |text: String| Trouble::unreached("4.4.1", "host-silent", text, Some(name));
+        let silent = |text: String| Trouble::unreached("4.4.1", "host-silent", &text, Some(name));
         let stream = timeout(call.patience, TcpStream::connect(call.address))
             .await
             .map_err(|_| silent("no answer to the connection attempt".to_owned()))?
@@ -296,11 +296,11 @@ impl Hops {
         journal.good("certificate", || self.describe_certificate(peer));
         let how = self.trust.judge_recipient(domain, peer)?;
         journal.good("dn", || format!("listed for {domain}, compared {}", how.word()));
-        let carried = peer.carries_name(&host.name);
-        if !carried && self.host_name_check == HostNameCheck::Required {
+        let is_named = peer.carries_name(&host.name);
+        if !is_named && self.host_name_check == HostNameCheck::Required {
             return Err(Refusal::HostNameMismatch);
         }
-        let carries = if carried { "carries" } else { "does not carry" };
+        let carries = if is_named { "carries" } else { "does not carry" };
         journal.good("host-name", || format!("the certificate {carries} {}", host.name));
         Ok(how)
     }

@@ -89,13 +89,11 @@ impl HostFinder {
     /// The addresses of a host, in the order in which they are tried: IPv6 and IPv4 in turn, so that a network in which
     /// one of the two does not work costs one attempt and no more. `[RFC8305 4]`
     pub(crate) async fn addresses(&self, host: &Host) -> Result<(Vec<SocketAddr>, Security), HostError> {
-        let (addresses, security) = match literal(&host.name) {
-            Some(address) => (vec![address], Security::Local),
-            None => {
-                let answer = self.dns.addresses(&host.name).await?;
-                (in_turn(answer.records), answer.security)
-            }
+        let Answer { records, security } = match literal(&host.name) {
+            Some(address) => Answer { records: vec![address], security: Security::Local },
+            None => self.dns.addresses(&host.name).await?,
         };
+        let addresses = in_turn(records);
         if addresses.is_empty() {
             return Err(HostError::NoAddress(host.name.clone()));
         }

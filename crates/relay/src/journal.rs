@@ -1,5 +1,6 @@
 //! What happened on the way to a hop, step by step: kept for `pli probe`, otherwise dropped.
 
+use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -124,5 +125,8 @@ fn shown(der: &[u8]) -> String {
 
 /// Octets as hexadecimal digits.
 pub(crate) fn hex(octets: &[u8]) -> String {
-    octets.iter().map(|octet| format!("{octet:02x}")).collect()
+    octets.iter().fold(String::with_capacity(octets.len() * 2), |mut digits, octet| {
+        let _ = write!(digits, "{octet:02x}");
+        digits
+    })
 }

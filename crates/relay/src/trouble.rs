@@ -43,7 +43,12 @@ impl Trouble {
     }
 
     /// No host was reached.
-    pub(crate) fn unreached(status: &str, reason: &'static str, text: impl ToString, host: Option<&str>) -> Self {
+    pub(crate) fn unreached(
+        status: &str,
+        reason: &'static str,
+        text: &(impl ToString + ?Sized),
+        host: Option<&str>,
+    ) -> Self {
         Self::new(Weight::Unreached, status, reason, text.to_string(), host)
     }
 

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests may panic")]
 
+use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -175,7 +176,7 @@ impl Bench {
             let address = format!("127.0.0.{}", number + 2);
             let listener = TcpListener::bind((address.as_str(), port)).await.unwrap();
             port = listener.local_addr().unwrap().port();
-            zone += &format!("{PEER} MX {number} mx{number}.hosts.fr\nmx{number}.hosts.fr A {address}\n");
+            writeln!(zone, "{PEER} MX {number} mx{number}.hosts.fr\nmx{number}.hosts.fr A {address}").unwrap();
             let server = ServerTls::load_for_operators(files(folder.path(), name), unchecked(), clock.clone());
             tokio::spawn(serve(listener, server.unwrap(), said.clone(), Arc::clone(&gate)));
         }

@@ -140,6 +140,7 @@ impl Settings {
             ("imap.max_size", self.imap.max_size),
             ("relay.connections", self.relay.connections as u64),
             ("relay.retry", self.relay.retry.len() as u64),
+            ("dns.timeout", u64::try_from(self.dns.timeout.as_millis()).unwrap_or(u64::MAX)),
         ];
         if let Some((setting, _)) = positive.iter().find(|(_, value)| *value == 0) {
             return Err(format!("{setting} is zero or empty; nothing would pass, leave it out for the default"));

@@ -118,6 +118,8 @@ fn what_cannot_work_is_refused_with_the_setting_that_is_wrong() {
         ("[http]\nlisten = \"0.0.0.0:9080\"", "http.listen"),
         ("[imap]\nidle_timeout = \"5s\"", "imap.idle_timeout"),
         ("[submission]\nhashing_jobs = 0", "submission.hashing_jobs"),
+        ("[dns]\ntimeout = \"0s\"", "dns.timeout"),
+        ("[dns]\nzone_file = \"/nowhere/zone\"", "dns.zone_file"),
         ("[hop]\nclient_certificate = \"requested\"", "hop.client_certificate must be \"required\""),
         ("[hop]\nclient_certificate = \"off\"", "hop.client_certificate must be \"required\""),
         ("[database]\nurl = \"mysql://x\"", "database.url"),
