@@ -1,22 +1,26 @@
 //! The load generator: submits and hops over TLS against a running `pli demo`, and proves over IMAP that every accepted
-//! message is there exactly once.
+//! message is there exactly once. The cases of the trust space measure its parts by themselves.
 //!
 //! `make bench` builds everything in release and runs all cases. See `docs/performance.md` for how to read the numbers.
 
 mod case;
 mod client;
 mod content;
+mod figure;
 mod imap;
 mod latency;
 mod process;
 mod report;
 mod run;
 mod setup;
+mod trust;
 
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
+use figure::Figure;
+use report::{Found, Outcome};
 
 /// Load generator for pli.
 #[derive(Debug, Parser)]
@@ -41,30 +45,53 @@ struct Options {
 fn main() -> Result<()> {
     let options = Options::parse();
     let cases = case::select(&options.cases, options.rounds);
+    let micros = trust::select(&options.cases);
     if options.list {
-        for case in &cases {
-            println!("{}", case.name);
+        for name in micros.iter().map(|micro| micro.name()).chain(cases.iter().map(|case| case.name.as_str())) {
+            println!("{name}");
         }
         return Ok(());
     }
-    ensure!(!cases.is_empty(), "no such case; --list shows them");
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    runtime.block_on(measure(&options, &cases))
+    ensure!(!cases.is_empty() || !micros.is_empty(), "no such case; --list shows them");
+    let figures = measure_parts(&micros)?;
+    let outcomes = if cases.is_empty() { Vec::new() } else { measure_messages(&options, &cases)? };
+    if let Some(file) = &options.json {
+        let found: Vec<_> =
+            figures.into_iter().map(Found::Figure).chain(outcomes.iter().cloned().map(Found::Messages)).collect();
+        std::fs::write(file, serde_json::to_string_pretty(&found)?).with_context(|| file.display().to_string())?;
+    }
+    ensure!(outcomes.iter().all(Outcome::is_clean), "messages were lost or duplicated");
+    Ok(())
 }
 
-async fn measure(options: &Options, cases: &[case::Case]) -> Result<()> {
+/// Parts by themselves, before any server runs on this machine.
+fn measure_parts(micros: &[trust::Micro]) -> Result<Vec<Figure>> {
+    let mut figures = Vec::new();
+    for micro in micros {
+        println!("{} …", micro.name());
+        figures.extend(micro.run().with_context(|| micro.name())?);
+    }
+    if !figures.is_empty() {
+        println!("\n{}\n", report::figures(&figures));
+    }
+    Ok(figures)
+}
+
+fn measure_messages(options: &Options, cases: &[case::Case]) -> Result<Vec<Outcome>> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let outcomes = runtime.block_on(run_all(options, cases))?;
+    println!("\n{}", report::table(&outcomes));
+    Ok(outcomes)
+}
+
+async fn run_all(options: &Options, cases: &[case::Case]) -> Result<Vec<Outcome>> {
     let setup = setup::Setup::start(options.recipients).context("setting up")?;
-    let mut results = Vec::new();
+    let mut outcomes = Vec::new();
     for case in cases {
         println!("{} …", case.name);
-        let result = run::run(&setup, case).await.with_context(|| case.name.clone())?;
-        println!("  {}", result.verdict());
-        results.push(result);
+        let outcome = run::run(&setup, case).await.with_context(|| case.name.clone())?;
+        println!("  {}", outcome.verdict());
+        outcomes.push(outcome);
     }
-    println!("\n{}", report::table(&results));
-    if let Some(file) = &options.json {
-        std::fs::write(file, serde_json::to_string_pretty(&results)?).with_context(|| file.display().to_string())?;
-    }
-    ensure!(results.iter().all(report::Outcome::is_clean), "messages were lost or duplicated");
-    Ok(())
+    Ok(outcomes)
 }

@@ -101,6 +101,22 @@ fn octets(status: &str, field: &str) -> u64 {
     kilobytes.unwrap_or(0) * 1024
 }
 
+/// This process's own memory now.
+pub(crate) fn own_memory() -> Result<u64> {
+    Ok(octets(&fs::read_to_string("/proc/self/status")?, "RssAnon:"))
+}
+
+/// The most memory that this process had since [`forget_own_peak`], its program text included.
+pub(crate) fn own_peak() -> Result<u64> {
+    let status = fs::read_to_string("/proc/self/status")?;
+    Ok(octets(&status, "VmHWM:").saturating_sub(octets(&status, "RssFile:")))
+}
+
+/// Begins a new measurement of the peak, where the system lets us.
+pub(crate) fn forget_own_peak() {
+    let _ = fs::write("/proc/self/clear_refs", "5");
+}
+
 /// The process id of the PostgreSQL that keeps its data below `data_dir`, if one runs.
 pub(crate) fn postmaster(data_dir: &Path) -> Option<u32> {
     let text = fs::read_to_string(data_dir.join("postgresql/data/postmaster.pid")).ok()?;

@@ -3,7 +3,18 @@
 use comfy_table::Table;
 use serde::Serialize;
 
+use crate::figure::Figure;
 use crate::latency::Percentiles;
+
+/// What a case found: of messages, or a number alone.
+#[derive(Debug, Clone, Serialize)]
+#[serde(untagged)]
+pub(crate) enum Found {
+    /// Messages were sent.
+    Messages(Outcome),
+    /// A part was measured by itself.
+    Figure(Figure),
+}
 
 /// The result of one case.
 #[derive(Debug, Clone, Serialize)]
@@ -43,10 +54,25 @@ impl Outcome {
     }
 }
 
-/// All results as one table.
-pub(crate) fn table(outcomes: &[Outcome]) -> Table {
+/// All numbers by themselves as one table.
+pub(crate) fn figures(figures: &[Figure]) -> Table {
+    let mut table = markdown();
+    table.set_header(["case", "figure", "measured", "target"]);
+    for figure in figures {
+        table.add_row([figure.case.to_owned(), figure.what.clone(), figure.shown(), figure.verdict()]);
+    }
+    table
+}
+
+fn markdown() -> Table {
     let mut table = Table::new();
     table.load_style(comfy_table::presets::ASCII_MARKDOWN);
+    table
+}
+
+/// All results of messages as one table.
+pub(crate) fn table(outcomes: &[Outcome]) -> Table {
+    let mut table = markdown();
     table.set_header([
         "case",
         "messages",
