@@ -1,11 +1,15 @@
 //! Whether the trust list names a certificate for our domains.
 
+use std::sync::Arc;
+
 use mssante::Domain;
 use trust::chores::HeldCertificate;
 use trust::{DnMatch, TrustList};
 
-use crate::config::Settings;
+use crate::config::{ListSource, Settings};
+use crate::failure::Failure;
 use crate::serve;
+use crate::serve::trust::{Reach, visit};
 
 /// What the list says of one of our domains.
 pub(super) struct Listed {
@@ -57,7 +61,21 @@ fn standing(list: &TrustList, domain: &Domain, own: &HeldCertificate, how: DnMat
     }
 }
 
-async fn trust_list(settings: &Settings) -> Result<TrustList, String> {
-    let found = serve::inspect(settings).await.map_err(|failure| failure.to_string())?;
-    found.list.ok_or_else(|| "the list comes from a URL; `pli trust show DOMAIN` says what it holds".to_owned())
+/// The list of the file, or the one that the nodes have in force. Nothing is fetched for this.
+async fn trust_list(settings: &Settings) -> Result<Arc<TrustList>, String> {
+    let (why, none) = (|failure: Failure| failure.to_string(), "no list is in force yet; see `pli trust status`");
+    let list = match settings.trust_list.source() {
+        Some(ListSource::File(_)) => serve::inspect(settings).await.map_err(why)?.list.map(Arc::new),
+        _ if has_database(settings) => {
+            visit(settings, Reach::Database, async |keeper| Ok(keeper.space().list())).await.map_err(why)?
+        }
+        _ => None,
+    };
+    list.ok_or_else(|| none.to_owned())
+}
+
+/// Looking at certificates makes no database.
+fn has_database(settings: &Settings) -> bool {
+    let remote = settings.database.url.is_some() || settings.database.url_file.is_some();
+    remote || settings.data.dir.join("postgresql").exists()
 }
