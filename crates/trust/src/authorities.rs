@@ -13,7 +13,7 @@ use thiserror::Error;
 use time::OffsetDateTime;
 
 use crate::certificate::{CertificateFault, VerifiedCertificate};
-use crate::chain::{self, Usage};
+use crate::chain::{self, Usage, VerifiedPath};
 use crate::tls::files;
 use crate::{DistinguishedName, TlsError};
 
@@ -119,20 +119,36 @@ impl Authorities {
         usage: Usage,
         now: UnixTime,
     ) -> Result<VerifiedCertificate, CertificateFault> {
-        let mut helpful: Vec<CertificateDer<'_>> = self.issuers.iter().map(|issuer| issuer.der.clone()).collect();
-        helpful.extend_from_slice(intermediates);
-        let issuer = chain::verify(leaf, &helpful, &self.anchors, now, usage).map_err(|error| chain::fault(&error))?;
-        let issuer = self.issuer(&issuer).ok_or(CertificateFault::IssuerNotAccepted)?;
+        let path = self.path(leaf, intermediates, usage, now).map_err(|error| chain::fault(&error))?;
+        let issuer = self.issuer(&path).ok_or(CertificateFault::IssuerNotAccepted)?;
         VerifiedCertificate::read(leaf, issuer, usage)
     }
 
-    /// The accepted authority that this is.
-    fn issuer(&self, issuer: &chain::Issuer) -> Option<Arc<Authority>> {
-        let same = |authority: &&Arc<Authority>| match issuer {
-            chain::Issuer::Certificate(der) => authority.der() == der.as_slice(),
-            chain::Issuer::Anchor(anchor) => authority.is_anchor(anchor),
+    /// The path to a root, whoever issued the leaf.
+    pub(crate) fn path(
+        &self,
+        leaf: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        usage: Usage,
+        now: UnixTime,
+    ) -> Result<VerifiedPath, webpki::Error> {
+        let mut helpful: Vec<CertificateDer<'_>> = self.issuers.iter().map(|issuer| issuer.der.clone()).collect();
+        helpful.extend_from_slice(intermediates);
+        chain::verify(leaf, &helpful, &self.anchors, now, usage)
+    }
+
+    /// The accepted authority that issued the leaf of this path.
+    pub(crate) fn issuer(&self, path: &VerifiedPath) -> Option<Arc<Authority>> {
+        let same = |authority: &&Arc<Authority>| match &path.issuer {
+            Some(der) => authority.der() == der.as_slice(),
+            None => authority.is_anchor(&path.anchor),
         };
         self.issuers.iter().find(same).cloned()
+    }
+
+    /// The root where this path ends.
+    pub(crate) fn root(&self, path: &VerifiedPath) -> Option<&Arc<Authority>> {
+        self.roots.iter().find(|root| root.is_anchor(&path.anchor))
     }
 
     /// The roots.

@@ -74,6 +74,14 @@ pub struct VerifiedCertificate {
     pub(crate) ocsp_urls: Vec<String>,
 }
 
+/// The same for a certificate that was not verified.
+pub(crate) fn names_host(der: &[u8], host: &str) -> bool {
+    let der = CertificateDer::from(der);
+    let name = ServerName::try_from(host.trim_end_matches('.'));
+    let (Ok(certificate), Ok(name)) = (webpki::EndEntityCert::try_from(&der), name) else { return false };
+    certificate.verify_is_valid_for_subject_name(&name).is_ok()
+}
+
 #[cfg(test)]
 impl VerifiedCertificate {
     /// One that nobody issued, for tests of what looks at names only.
@@ -111,10 +119,7 @@ impl VerifiedCertificate {
     /// Whether the server of this certificate may call itself `host` (a DNS name or an IP address),
     /// by its alternative names; the CN is not looked at. `[RFC9525 6.3]`
     pub fn names_host(&self, host: &str) -> bool {
-        let der = CertificateDer::from(self.der.as_ref());
-        let name = ServerName::try_from(host.trim_end_matches('.'));
-        let (Ok(certificate), Ok(name)) = (webpki::EndEntityCert::try_from(&der), name) else { return false };
-        certificate.verify_is_valid_for_subject_name(&name).is_ok()
+        names_host(&self.der, host)
     }
 
     /// What it says of itself.

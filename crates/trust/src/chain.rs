@@ -47,12 +47,12 @@ pub(crate) fn provider() -> Arc<CryptoProvider> {
     Arc::new(aws_lc_rs::default_provider())
 }
 
-/// Who issued a leaf, by its verified path.
-pub(crate) enum Issuer {
-    /// An intermediate: its certificate, DER.
-    Certificate(Vec<u8>),
-    /// An anchor.
-    Anchor(TrustAnchor<'static>),
+/// A verified path from a leaf to an anchor.
+pub(crate) struct VerifiedPath {
+    /// The certificate of who issued the leaf, DER; none if the anchor did.
+    pub(crate) issuer: Option<Vec<u8>>,
+    /// Where it ends.
+    pub(crate) anchor: TrustAnchor<'static>,
 }
 
 /// Whether `leaf` chains to one of `anchors` through `intermediates` (in any order) and the
@@ -63,14 +63,12 @@ pub(crate) fn verify(
     anchors: &rustls::RootCertStore,
     now: UnixTime,
     usage: Usage,
-) -> Result<Issuer, webpki::Error> {
+) -> Result<VerifiedPath, webpki::Error> {
     let algorithms = aws_lc_rs::default_provider().signature_verification_algorithms.all;
     let leaf = EndEntityCert::try_from(leaf)?;
     let path = leaf.verify_for_usage(algorithms, &anchors.roots, intermediates, now, usage, None, None)?;
-    Ok(match path.intermediate_certificates().next() {
-        Some(issuer) => Issuer::Certificate(issuer.der().to_vec()),
-        None => Issuer::Anchor(path.anchor().to_owned()),
-    })
+    let issuer = path.intermediate_certificates().next().map(|issuer| issuer.der().to_vec());
+    Ok(VerifiedPath { issuer, anchor: path.anchor().to_owned() })
 }
 
 /// The fault that an error of the verifier stands for. What is not named here is about the chain:

@@ -2,6 +2,7 @@
 //! by attribute.
 
 mod certificate;
+mod compare;
 mod key;
 mod text;
 
@@ -10,6 +11,8 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use thiserror::Error;
+
+pub use compare::{AttributeComparison, AttributeOutcome};
 
 /// Why a text or a certificate holds no usable name.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]

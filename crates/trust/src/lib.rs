@@ -6,6 +6,7 @@ mod certificate;
 mod chain;
 pub mod chores;
 mod dn;
+mod explain;
 mod fetch;
 mod list;
 mod peer;
@@ -15,7 +16,8 @@ mod tls;
 
 pub use authorities::{Authorities, AuthoritiesError, Authority};
 pub use certificate::{CertificateFault, VerifiedCertificate};
-pub use dn::{DistinguishedName, DnError, DnMatch};
+pub use dn::{AttributeComparison, AttributeOutcome, DistinguishedName, DnError, DnMatch};
+pub use explain::{Asked, Check, CheckOutcome, Direction, Explanation, HostRule, explain};
 pub use fetch::{FetchError, FetchRules, Fetched, Fetcher, Validators, schedule};
 pub use list::{ListChange, Renamed, Sanity, SignaturePolicy, TrustList, TrustListError, Weighed, weigh};
 pub use peer::{CertificateFacts, VerifiedPeer};

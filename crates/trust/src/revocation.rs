@@ -94,6 +94,11 @@ pub enum Standing {
 }
 
 impl Standing {
+    /// Whether it is good only because nobody looks.
+    pub fn is_unchecked(&self) -> bool {
+        matches!(self, Self::Good { source } if source == NOT_CHECKED)
+    }
+
     fn is_revoked(&self) -> bool {
         matches!(self, Self::Revoked { .. })
     }

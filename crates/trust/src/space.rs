@@ -151,12 +151,19 @@ impl TrustSpace {
     /// sender's domain is listed with the peer's name, or there is no sender and any domain is.
     /// Tells which way of comparing matched. `[MSS1 HOP.IN]`
     pub fn judge_sender(&self, sender: &ReversePath, peer: &VerifiedPeer) -> Result<DnMatch, Refusal> {
+        if let Some(address) = sender.address() {
+            return self.judge_sender_domain(address.domain(), peer);
+        }
         let list = self.believed()?;
         self.judge_certificate(peer)?;
-        match sender.address() {
-            Some(address) => self.judge(&list, address.domain(), peer, Refusal::SenderDomainNotListed),
-            None => self.how(|how| list.knows(peer.name(), how)),
-        }
+        self.how(|how| list.knows(peer.name(), how))
+    }
+
+    /// The same for a sender of this domain.
+    pub(crate) fn judge_sender_domain(&self, domain: &Domain, peer: &VerifiedPeer) -> Result<DnMatch, Refusal> {
+        let list = self.believed()?;
+        self.judge_certificate(peer)?;
+        self.judge(&list, domain, peer, Refusal::SenderDomainNotListed)
     }
 
     /// Whether this peer may be given mail for this domain: its certificate is still good, and the
@@ -194,7 +201,7 @@ impl TrustSpace {
     }
 
     /// The strictest way of comparing by which `matches` holds, if the rules allow it. `[MSS1 DN.MATCH]`
-    fn how(&self, matches: impl Fn(DnMatch) -> bool) -> Result<DnMatch, Refusal> {
+    pub(crate) fn how(&self, matches: impl Fn(DnMatch) -> bool) -> Result<DnMatch, Refusal> {
         let normalised_will_do = self.rules.how == DnMatch::Normalised;
         match () {
             () if matches(DnMatch::Strict) => Ok(DnMatch::Strict),

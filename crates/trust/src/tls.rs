@@ -4,7 +4,7 @@
 
 mod client;
 pub(crate) mod files;
-mod judge;
+pub(crate) mod judge;
 mod server;
 mod transport;
 mod verifier;

@@ -19,7 +19,7 @@ const LONGEST_SERIAL: usize = 20;
 const MOST_ATTRIBUTES: usize = 50;
 
 /// A serial number and a subject that can be compared, and no extension twice. `[RFC5280 4.2]`
-pub(super) fn check(certificate: &X509Certificate<'_>) -> Result<(), CertificateFault> {
+pub(crate) fn check(certificate: &X509Certificate<'_>) -> Result<(), CertificateFault> {
     let serial = certificate.raw_serial();
     let positive = serial.first().is_some_and(|first| first & 0x80 == 0);
     let good = positive
@@ -42,7 +42,7 @@ fn names_somebody(certificate: &X509Certificate<'_>) -> bool {
 }
 
 /// RSA from 2048 bits; P-256, P-384 and P-521, Ed25519.
-pub(super) fn check_strength(certificate: &X509Certificate<'_>) -> Result<(), CertificateFault> {
+pub(crate) fn check_strength(certificate: &X509Certificate<'_>) -> Result<(), CertificateFault> {
     let strong = match certificate.public_key().parsed() {
         Ok(PublicKey::RSA(key)) => key.key_size() >= 2048,
         Ok(PublicKey::EC(point)) => point.key_size() >= 256,
@@ -54,7 +54,7 @@ pub(super) fn check_strength(certificate: &X509Certificate<'_>) -> Result<(), Ce
 
 /// The holder of a certificate signs his part of the handshake: one that says what its key is for
 /// must say signatures. Signers of lists are asked in their own place. `[RFC5280 4.2.1.3]`
-pub(super) fn check_key_usage(certificate: &X509Certificate<'_>, usage: Usage) -> Result<(), CertificateFault> {
+pub(crate) fn check_key_usage(certificate: &X509Certificate<'_>, usage: Usage) -> Result<(), CertificateFault> {
     let stated = certificate.key_usage().map_err(|_| CertificateFault::Malformed)?;
     match stated {
         Some(stated) if usage != Usage::Signer && !stated.value.digital_signature() => {

@@ -5,12 +5,17 @@
 pub(super) fn of(pairs: &[(String, String)]) -> String {
     let mut compared: Vec<_> = pairs
         .iter()
-        .filter(|(kind, _)| !matches!(kind.as_str(), "ST" | "L"))
+        .filter(|(kind, _)| is_counted(kind))
         .map(|(kind, value)| (rank(kind), kind.to_ascii_lowercase(), normalised(value)))
         .collect();
     compared.sort();
     let parts: Vec<_> = compared.into_iter().map(|(_, kind, value)| format!("{kind}={value}")).collect();
     parts.join(",")
+}
+
+/// Whether attributes of this type decide.
+pub(super) fn is_counted(kind: &str) -> bool {
+    !matches!(kind, "ST" | "L")
 }
 
 /// The place of a type in a key.
@@ -20,7 +25,7 @@ fn rank(kind: &str) -> usize {
 
 /// Small letters, each run of spaces a single one and none around. Backslashes and commas are
 /// escaped so that no two different names share a key.
-fn normalised(value: &str) -> String {
+pub(super) fn normalised(value: &str) -> String {
     let mut out = String::with_capacity(value.len());
     for word in value.split(is_space).filter(|word| !word.is_empty()) {
         if !out.is_empty() {

@@ -189,3 +189,50 @@ fn a_certificate_whose_time_has_not_come_is_good_for_nothing() {
     clock.advance(time::Duration::hours(-1001));
     assert_eq!(space.judge_sender(&ReversePath::Null, &peer), Err(Refusal::CertificateExpired));
 }
+
+#[test]
+fn a_certificate_that_is_revoked_during_a_connection_is_good_for_no_further_message() {
+    use rustls_pki_types::CertificateDer;
+    use testkit::pki::{Pki, ServerHolder};
+    use testkit::revocation::Crl;
+
+    use crate::chain::{Usage, unix_time};
+    use crate::{Authorities, Ocsp, RevocationRules, WhenUnknown};
+
+    let now = time::macros::datetime!(2026-11-03 08:00 UTC);
+    let clock = Arc::new(FixedClock::at(now));
+    let pki = Pki::new(now).unwrap();
+    let (root, issuer) = (pki.anchor_der().to_vec(), pki.issuing_der().to_vec());
+    let authorities = Authorities::of_certificates(vec![root], vec![issuer], now).unwrap();
+    let rules = RevocationRules {
+        checked: true,
+        crl_urls: Vec::new(),
+        when_unknown: WhenUnknown::Refuse,
+        ocsp: Ocsp::Off,
+        patience: Duration::ZERO,
+    };
+    let revocation = Revocation::new(rules, &authorities, None, clock.clone());
+    let space = TrustSpace::new(TrustRules::default(), Arc::clone(&revocation), clock);
+    let holder = ServerHolder {
+        cn: "mx.hopital.fr".into(),
+        organisation: "CH".into(),
+        structure: "10B0078671".into(),
+        department: "Eure (27)".into(),
+        extra_names: vec![],
+    };
+    let issued = pki.server(&holder).unwrap();
+    let entry = (domain("a.mssante.fr"), DistinguishedName::parse(&holder.dn()).unwrap());
+    space.install(TrustList::of_entries(now, [entry]), now);
+    let leaf = CertificateDer::from(issued.der.as_slice());
+    let verified = authorities.verify(&leaf, &[], Usage::HopClient, unix_time(now)).unwrap();
+    let peer = VerifiedPeer::new(verified);
+    let judged = || space.judge_sender(&from("x@a.mssante.fr"), &peer);
+
+    assert_eq!(judged(), Err(Refusal::RevocationUnknown), "nobody knows yet");
+    revocation.offer("http://lists/1.crl", &pki.crl(&Crl::around(now)).unwrap()).unwrap();
+    assert_eq!(judged(), Ok(DnMatch::Strict));
+    let list = Crl::around(now).number(2).revoke(&issued.der, now - time::Duration::hours(1));
+    revocation.offer("http://lists/1.crl", &pki.crl(&list).unwrap()).unwrap();
+    assert_eq!(judged(), Err(Refusal::CertificateRevoked));
+    assert_eq!(space.judge_recipient(&domain("a.mssante.fr"), &peer), Err(Refusal::CertificateRevoked));
+}

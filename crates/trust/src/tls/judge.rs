@@ -10,17 +10,17 @@ use crate::{Authorities, Revocation, VerifiedPeer};
 
 /// What judges the certificates of one listener or of our hops.
 #[derive(Clone)]
-pub(super) struct Judge {
-    pub(super) authorities: Arc<Authorities>,
-    pub(super) revocation: Arc<Revocation>,
-    pub(super) usage: Usage,
-    pub(super) clock: Arc<dyn Clock>,
+pub(crate) struct Judge {
+    pub(crate) authorities: Arc<Authorities>,
+    pub(crate) revocation: Arc<Revocation>,
+    pub(crate) usage: Usage,
+    pub(crate) clock: Arc<dyn Clock>,
 }
 
 impl Judge {
     /// The peer that showed this chain (own certificate first), or why it is none. `stapled` is the
     /// OCSP answer that came with it.
-    pub(super) async fn judge(
+    pub(crate) async fn judge(
         &self,
         chain: Option<&[CertificateDer<'_>]>,
         stapled: Option<&[u8]>,

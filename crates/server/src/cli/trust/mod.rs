@@ -2,6 +2,7 @@
 
 mod acknowledge;
 mod diff;
+mod explain;
 mod import;
 mod outcome;
 mod refresh;
@@ -32,6 +33,8 @@ pub(super) enum Command {
     Show(show::Show),
     /// What the pending list would change, what a version changed, or what changed between two.
     Diff(diff::Diff),
+    /// Why a certificate would be accepted or refused for a domain, check by check.
+    Explain(explain::Explain),
     /// Put the list in force that waits for it.
     Acknowledge(acknowledge::Acknowledge),
 }
@@ -46,6 +49,7 @@ impl Command {
             Self::Verify(verify) => verify.run(settings, json).await,
             Self::Show(show) => show.run(settings, json).await,
             Self::Diff(diff) => diff.run(settings, json).await,
+            Self::Explain(explain) => explain.run(settings, json).await,
             Self::Acknowledge(acknowledge) => acknowledge.run(settings, json).await,
         }
     }
