@@ -118,6 +118,7 @@ fn cases(steps: &mut Steps, scene: &Scene) {
     });
     steps.run("sans-tls-audit: tls-required [MSS1 HOP.TLS]", || without_tls(scene));
     steps.run("tests-operateur: accepted [MSS1 HOP.IN]", || scene.accepts(AuditCase::OperatorTests));
+    steps.run("pli trust explain says the same of each certificate", || explained(scene));
     steps.run("our own domain, however it is written, never comes from outside", || in_our_name(scene));
     steps.run("the message names who brought it", || named(scene));
     steps.run("a peer that insists is cut off", || insists(scene));
@@ -133,6 +134,26 @@ fn without_tls(scene: &Scene) -> Result<()> {
     ensure!(scene.counted("tls-required")? >= counted + 2, "/metrics does not count it");
     ensure!(scene.server.log().contains("reason=\"tls-required\""), "the log does not say it");
     ensure!(scene.stored()? == stored, "something was stored");
+    Ok(())
+}
+
+fn explained(scene: &Scene) -> Result<()> {
+    for (case, reason) in [
+        (AuditCase::Valid, None),
+        (AuditCase::Expired, Some("certificate-expired")),
+        (AuditCase::Revoked, Some("certificate-revoked")),
+        (AuditCase::NonIgc, Some("certificate-untrusted")),
+        (AuditCase::NoMatch, Some("certificate-not-listed")),
+        (AuditCase::CnDiffDn, Some("certificate-not-listed")),
+    ] {
+        let program = scene.site.pli()?.args(["trust", "explain", "--json", "--domain", case.domain(), "--cert"]);
+        let program = program.arg(scene.identity(case)?.certificate).env("PLI__REVOCATION__CHECK", "required");
+        let exit = program.env("PLI__REVOCATION__CRL_URLS", &scene.crl).run()?;
+        let said: serde_json::Value = serde_json::from_str(&exit.stdout).with_context(|| exit.to_string())?;
+        ensure!(said["reason"].as_str() == reason, "{case:?}: {exit}");
+        ensure!(exit.code == Some(i32::from(reason.is_some())), "{case:?}: {exit}");
+        ensure!(said["checks"].as_array().is_some_and(|checks| checks.len() == 14), "{exit}");
+    }
     Ok(())
 }
 

@@ -330,11 +330,11 @@ impl Pki {
     }
 
     pub(crate) fn issue(&self, params: &CertificateParams) -> Result<Issued, PkiError> {
-        self.issue_for(new_key()?, params)
+        self.issue_for(&new_key()?, params)
     }
 
-    fn issue_for(&self, key: KeyPair, params: &CertificateParams) -> Result<Issued, PkiError> {
-        let certificate = params.signed_by(&key, &self.issuing.issuer)?;
+    fn issue_for(&self, key: &KeyPair, params: &CertificateParams) -> Result<Issued, PkiError> {
+        let certificate = params.signed_by(key, &self.issuing.issuer)?;
         Ok(self.issued(certificate.der(), key.serialize_pem()))
     }
 

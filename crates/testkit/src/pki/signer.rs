@@ -72,7 +72,7 @@ impl Pki {
         params.distinguished_name = name;
         params.not_after = not_after;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::ContentCommitment];
-        self.issue_for(key.generate()?, &params)
+        self.issue_for(&key.generate()?, &params)
     }
 }
 

@@ -57,10 +57,9 @@ impl Explain {
             our_domains: &settings.operator.domains,
             host: self.host.as_deref().map(|host| (host, rule(settings))),
         };
-        let explanation = visit_with_list(settings, async |keeper| {
-            Ok(explain(&asked, &authorities, keeper.space(), &clock).await)
-        })
-        .await?;
+        let explanation =
+            visit_with_list(settings, async |keeper| Ok(explain(&asked, &authorities, keeper.space(), &clock).await))
+                .await?;
         if as_json {
             print::json(&self.machine_readable(&explanation))?;
         } else {
