@@ -240,7 +240,10 @@ impl Connection {
                 self.matched = Some(policy::judge_peer_sender(&mail.reverse_path, peer, resolver, trust)?);
                 Ok(())
             }
-            Role::Submission => policy::judge_own_sender(&mail.reverse_path, self.identity.as_ref(), resolver),
+            Role::Submission => {
+                let (identity, peer) = (self.identity.as_ref(), self.transport.judged());
+                policy::judge_own_sender(&mail.reverse_path, identity, peer, resolver, trust)
+            }
         }
     }
 

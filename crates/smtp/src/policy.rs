@@ -2,7 +2,7 @@
 //! resolver and, in doubt, the store.
 
 use annuaire::{LocalBal, Resolver, Route};
-use auth::Identity;
+use auth::{Identity, Principal};
 use mssante::{Address, Refusal, ReversePath, may_send};
 use store::{Store, StoreError};
 use trust::{DnMatch, TrustSpace, VerifiedPeer};
@@ -26,13 +26,19 @@ pub(crate) fn judge_peer_sender(
     trust.judge_sender(sender, peer)
 }
 
-/// Whether a principal may send as this sender. `<>` is for servers. `[RFC6409 6.1]`
+/// Whether a principal may send as this sender. `<>` is for servers. Software is there by its
+/// certificate (`peer`), which must still be good. `[RFC6409 6.1]`
 pub(crate) fn judge_own_sender(
     sender: &ReversePath,
     identity: Option<&Identity>,
+    peer: Result<&VerifiedPeer, Refusal>,
     resolver: &Resolver,
+    trust: &TrustSpace,
 ) -> Result<(), Refusal> {
     let identity = identity.ok_or(Refusal::AuthenticationRequired)?;
+    if let Principal::Software(_) = identity.principal() {
+        trust.judge_certificate(peer?)?;
+    }
     let address = sender.address().ok_or(Refusal::SenderNotAllowed)?;
     identity.may_send_as(address).ok_or(Refusal::SenderNotAllowed)?;
     // The BAL may have been suspended since the log-in.
@@ -136,7 +142,7 @@ mod tests {
     #[test]
     fn nobody_submits_without_a_log_in() {
         let resolver = Resolver::new([]);
-        let refusal = judge_own_sender(&ReversePath::Null, None, &resolver);
+        let refusal = judge_own_sender(&ReversePath::Null, None, Err(Refusal::TlsRequired), &resolver, &no_list());
         assert_eq!(refusal, Err(Refusal::AuthenticationRequired));
     }
 

@@ -174,8 +174,9 @@ impl TrustSpace {
         self.judge(&list, domain, peer, Refusal::DomainNotListed)
     }
 
-    /// A connection may outlive its certificate: time and revocation are looked at again for each message.
-    fn judge_certificate(&self, peer: &VerifiedPeer) -> Result<(), Refusal> {
+    /// Whether a certificate is still what it was at the handshake: a connection may outlive it. Time and
+    /// revocation are looked at again for each message.
+    pub fn judge_certificate(&self, peer: &VerifiedPeer) -> Result<(), Refusal> {
         let (now, facts) = (self.clock.now(), peer.certificate().facts());
         if now > facts.not_after {
             return Err(CertificateFault::Expired.refusal());

@@ -403,3 +403,63 @@ async fn tls_1_2_is_served_with_forward_secrecy_and_the_same_judgement() {
         }
     }
 }
+
+/// Shows a certificate without looking at it.
+#[derive(Debug)]
+struct Shows(Arc<rustls::sign::CertifiedKey>);
+
+impl rustls::client::ResolvesClientCert for Shows {
+    fn resolve(
+        &self,
+        _hints: &[&[u8]],
+        _schemes: &[rustls::SignatureScheme],
+    ) -> Option<Arc<rustls::sign::CertifiedKey>> {
+        Some(Arc::clone(&self.0))
+    }
+
+    fn has_certs(&self) -> bool {
+        true
+    }
+}
+
+fn hostile_client(anchors: &Path, issued: &Issued) -> tokio_rustls::TlsConnector {
+    use rustls_pki_types::pem::PemObject;
+    use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_file(anchors).unwrap()).unwrap();
+    let key = PrivateKeyDer::from_pem_slice(issued.key_pem.as_bytes()).unwrap();
+    let key = provider.key_provider.load_private_key(key).unwrap();
+    let shown = rustls::sign::CertifiedKey::new(vec![issued.der.clone().into()], key);
+    let config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_client_cert_resolver(Arc::new(Shows(Arc::new(shown))));
+    Arc::new(config).into()
+}
+
+#[tokio::test]
+async fn certificates_of_odd_form_end_in_an_alert_or_a_refusal_and_harm_nobody_else() {
+    let bench = Bench::new();
+    let listener = bench.hop_listener();
+    let mut refused_by_name = 0;
+    // Nobody signs with a key of 1024 bits here.
+    for flaw in Flaw::OF_FORM.into_iter().filter(|flaw| *flaw != Flaw::WeakKey) {
+        let issued = bench.pki.flawed_server(&holder("mx.hopital.fr"), flaw).unwrap();
+        let client = hostile_client(&bench.path("ca.pem"), &issued);
+        let (server_end, client_end) = sockets().await;
+        let hostile = async { drop(client.connect("localhost".try_into().unwrap(), client_end).await) };
+        let (server, ()) = tokio::join!(listener.accept(server_end), hostile);
+        match server {
+            Ok(transport) => {
+                assert_eq!(transport.judged().unwrap_err(), Refusal::CertificateUntrusted, "{flaw:?}");
+                refused_by_name += 1;
+            }
+            Err(error) => assert!(matches!(error, TlsError::Handshake(_)), "{flaw:?}: {error}"),
+        }
+        let (server, client) = handshake(&listener, &bench.good_hop()).await;
+        assert!(server.unwrap().judged().is_ok() && client.unwrap().judged().is_ok(), "after {flaw:?}");
+    }
+    assert!(refused_by_name >= 5, "{refused_by_name}");
+}

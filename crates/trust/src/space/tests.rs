@@ -202,8 +202,8 @@ fn a_certificate_that_is_revoked_during_a_connection_is_good_for_no_further_mess
     let now = time::macros::datetime!(2026-11-03 08:00 UTC);
     let clock = Arc::new(FixedClock::at(now));
     let pki = Pki::new(now).unwrap();
-    let (root, issuer) = (pki.anchor_der().to_vec(), pki.issuing_der().to_vec());
-    let authorities = Authorities::of_certificates(vec![root], vec![issuer], now).unwrap();
+    let (root, authority) = (pki.anchor_der().to_vec(), pki.issuing_der().to_vec());
+    let authorities = Authorities::of_certificates(vec![root], vec![authority], now).unwrap();
     let rules = RevocationRules {
         checked: true,
         crl_urls: Vec::new(),
