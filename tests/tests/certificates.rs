@@ -8,7 +8,6 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use e2e::{DOMAIN, Exit, Program, Site, wait_until};
 use mssante::Clock as _;
-use nix::sys::signal::Signal;
 use serde_json::Value;
 use testkit::clock::RealClock;
 use testkit::pki::{Pki, ServerHolder};
@@ -321,7 +320,7 @@ fn every_configured_certificate_is_listed() -> Result<()> {
 #[test]
 fn a_running_server_takes_an_imported_pair_over_by_itself() -> Result<()> {
     let site = Site::new()?;
-    let mut server = site.serve(&[])?;
+    let mut server = site.serve(&[("PLI__TLS__WATCH_INTERVAL", "500ms")])?;
     renewed(&site, "renewed", "Etablissement 1")?;
     let file = pack(site.folder(), "renewed", "")?;
     let exit = import(&site, &file, PASSPHRASE)?;
@@ -332,8 +331,7 @@ fn a_running_server_takes_an_imported_pair_over_by_itself() -> Result<()> {
         let program = Program::new("openssl").args(["s_client", "-connect", &address]);
         Program::new("openssl").args(["x509", "-noout", "-serial"]).input(program.run()?.stdout).succeed()
     };
-    server.signal(Signal::SIGHUP)?;
-    let taken_over = wait_until(Duration::from_secs(1), || shown().is_ok_and(|shown| shown == serial));
+    let taken_over = wait_until(Duration::from_secs(2), || shown().is_ok_and(|shown| shown == serial));
     ensure!(taken_over, "the new certificate is not shown:\n{}", server.log());
     server.check_health()
 }

@@ -154,7 +154,9 @@ fn say(
     if json {
         return Ok(());
     }
-    print::line(
-        "A running server takes the new pair over by itself, without ending a session; SIGHUP makes it do so at once.",
-    )
+    let looks = 2 * settings.tls.watch_interval;
+    print::line(&format!(
+        "A running server takes the new pair over by itself, within {looks:?}, without ending a session; SIGHUP makes it \
+         do so at once."
+    ))
 }
