@@ -371,3 +371,24 @@ fn a_list_that_was_handed_in_is_taken_and_verified_without_a_database() -> Resul
     );
     Ok(())
 }
+
+#[test]
+fn before_production_a_checksum_may_vouch_for_the_list_and_that_is_said_aloud() -> Result<()> {
+    let site = fetching("")?;
+    let (file, sum) = (site.folder().join("unsigned.xml"), site.folder().join("checksum"));
+    fs::write(&file, site.white_list(hours_ago(2)).unsigned_xml())?;
+    fs::write(&sum, Program::new("sha256sum").arg(&file).succeed()?)?;
+    let verify = || -> Result<Exit> {
+        trust(&site, &["verify", &file.display().to_string()])?
+            .env("PLI__TRUST_LIST__SIGNATURE", "sha256")
+            .env("PLI__TRUST_LIST__CHECKSUM_FILE", sum.display().to_string())
+            .run()
+    };
+    let good = verify()?;
+    ensure!(good.code == Some(0) && good.stdout.contains("NOT CHECKED"), "{good}");
+    ensure!(good.stderr.contains("warning: trust_list.signature = \"sha256\""), "{good}");
+    fs::write(&file, fs::read_to_string(&file)?.replace(PEER2, "pirate.mssante.fr"))?;
+    let changed = verify()?;
+    ensure!(changed.code == Some(1), "{changed}");
+    Ok(())
+}

@@ -42,6 +42,11 @@ pub(super) enum Command {
 impl Command {
     /// Does what was asked for.
     pub(super) async fn run(self, settings: &Settings, json: bool) -> Result<(), Failure> {
+        if !matches!(self, Self::Status | Self::Show(_) | Self::Diff(_)) {
+            for warning in settings.warnings() {
+                eprintln!("warning: {warning}");
+            }
+        }
         match self {
             Self::Status => status::run(settings, json).await,
             Self::Refresh => refresh::run(settings, json).await,

@@ -27,9 +27,9 @@ struct Found {
 pub(super) async fn run(settings: &Settings, as_json: bool) -> Result<(), Failure> {
     let found = visit(settings, Reach::Database, find).await?;
     if as_json {
-        print::json(&found.value())?
+        print::json(&found.value())?;
     } else {
-        found.print()?
+        found.print()?;
     }
     match found.standing {
         ListStanding::Fresh | ListStanding::Stale => Ok(()),

@@ -9,6 +9,7 @@ use time::OffsetDateTime;
 use tokio::task::JoinSet;
 use trust::{CrlError, CrlFacts, FetchError, Fetched, Validators, schedule};
 
+use super::source::validators;
 use super::{Keeper, view};
 use crate::ambient::{SystemClock, SystemRandom};
 use crate::config::RevocationCheck;
@@ -126,10 +127,7 @@ impl Keeper {
         claim: &SourceClaim,
         held: bool,
     ) -> Result<Option<(Vec<u8>, Validators, CrlFacts)>, FetchError> {
-        let known = match held {
-            true => Validators { etag: claim.etag.clone(), last_modified: claim.last_modified.clone() },
-            false => Validators::default(),
-        };
+        let known = if held { validators(claim) } else { Validators::default() };
         let fetcher = super::fetcher(&self.settings)?;
         match fetcher.get(&claim.url, &known, MAX_OCTETS).await? {
             Fetched::NotModified => Ok(None),

@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::{Keeper, crl};
+use super::{Keeper, crl, view};
 use crate::ambient::SystemClock;
 use crate::config::ListSource;
 
@@ -64,6 +64,7 @@ impl Follower {
     async fn hear(self, stop: CancellationToken) {
         let mut changes = self.keeper.store.trust_changes();
         let mut nudge = self.nudge.subscribe();
+        let mut standing = self.keeper.space.standing();
         changes.mark_changed();
         loop {
             tokio::select! {
@@ -73,6 +74,7 @@ impl Follower {
                 () = tokio::time::sleep(LONGEST_PAUSE) => {}
             }
             changes.mark_unchanged();
+            standing = view::turned(standing, &self.keeper.space);
             if let Err(error) = self.keeper.take_over().await {
                 tracing::warn!(%error, "the trust list cannot be read from the database; the one in force stays");
             }

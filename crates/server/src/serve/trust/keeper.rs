@@ -276,7 +276,7 @@ impl Keeper {
         {
             return Ok(Some(Outcome::Pending { version: pending, why: why.clone() }));
         }
-        let record = self.record(candidate, list, in_force.as_deref(), &change);
+        let record = record(candidate, list, in_force.as_deref(), &change);
         let counts = count(&change, list.domain_count());
         let base = self.store.list_in_force().await?.map(|version| version.id);
         if base != held.version && held.unusable.as_ref().map(|(id, _)| *id) != base {
@@ -311,25 +311,6 @@ impl Keeper {
         Ok(Some(pending.id))
     }
 
-    fn record(
-        &self,
-        candidate: &Candidate,
-        list: &TrustList,
-        in_force: Option<&InForce>,
-        change: &ListChange,
-    ) -> ListRecord {
-        ListRecord {
-            octets: candidate.octets.clone(),
-            generated_at: list.generated_at(),
-            confirmed_at: candidate.confirmed_at,
-            origin: candidate.origin,
-            source: candidate.source.clone(),
-            received_by: candidate.received_by.clone(),
-            domains: list.domain_count(),
-            changes: changes(change, in_force.map(|current| &*current.list), list),
-        }
-    }
-
     /// Puts the pending version in force because `by` says so, after all checks but that of its suspicious size.
     /// Nothing if it is not the pending one any more.
     pub(crate) async fn acknowledge(&self, pending: &ListVersion, by: &str) -> Result<Option<Outcome>, StoreError> {
@@ -358,6 +339,19 @@ impl Keeper {
         self.space.install(list, pending.confirmed_at);
         *held = Held { version: Some(version), sha256: pending.sha256.clone(), unusable: None };
         Ok(Some(Outcome::InForce { version, counts, acknowledged: pending.why.clone() }))
+    }
+}
+
+fn record(candidate: &Candidate, list: &TrustList, in_force: Option<&InForce>, change: &ListChange) -> ListRecord {
+    ListRecord {
+        octets: candidate.octets.clone(),
+        generated_at: list.generated_at(),
+        confirmed_at: candidate.confirmed_at,
+        origin: candidate.origin,
+        source: candidate.source.clone(),
+        received_by: candidate.received_by.clone(),
+        domains: list.domain_count(),
+        changes: changes(change, in_force.map(|current| &*current.list), list),
     }
 }
 

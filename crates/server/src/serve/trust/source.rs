@@ -27,12 +27,19 @@ pub(crate) struct Asked {
 #[derive(Default)]
 pub(super) struct FileWatch(Mutex<Seen>);
 
-#[derive(Default, Clone, Copy)]
+#[derive(Debug, Default, Clone, Copy)]
 struct Seen {
     stamp: Option<Stamp>,
     failures: u32,
     /// Before this, only a file that changed is looked into again.
     not_before: Option<OffsetDateTime>,
+}
+
+impl Seen {
+    fn is_due(&self, stamp: Option<Stamp>, now: OffsetDateTime) -> bool {
+        let Some(not_before) = self.not_before else { return stamp.is_none() || stamp != self.stamp };
+        stamp != self.stamp || now >= not_before
+    }
 }
 
 /// Who brings a file.
@@ -69,7 +76,8 @@ impl Keeper {
 
     /// Asks the URL and settles the claim.
     pub(super) async fn ask_url(&self, claim: &SourceClaim) -> Result<Asked, StoreError> {
-        let (answer, result) = match self.fetch_list(claim).await? {
+        let result = sources_own(self.fetch_list(claim).await)?;
+        let (answer, result) = match result {
             Ok((outcome, answer)) => (answer, Ok(outcome)),
             Err(error) => (SourceAnswer::Failed { why: error.to_string() }, Err(error)),
         };
@@ -80,98 +88,55 @@ impl Keeper {
     }
 
     /// The outcome, and what to write down for the source.
-    async fn fetch_list(&self, claim: &SourceClaim) -> Result<Result<(Outcome, SourceAnswer), FetchError>, StoreError> {
-        let fetched = match self.fetch(claim).await? {
-            Ok(fetched) => fetched,
-            Err(error) => return Ok(Err(error)),
-        };
-        let (octets, validators, sha256) = match fetched {
-            Some((octets, validators, sha256)) => (octets, validators, sha256),
-            None => return self.unchanged(claim).await,
-        };
-        let candidate = Candidate {
-            octets,
-            origin: ListOrigin::Url,
-            source: claim.url.clone(),
-            received_by: None,
-            confirmed_at: SystemClock.now(),
-            sha256,
-        };
-        let outcome = self.consider(&candidate, &Acknowledgement::None).await?;
-        let answer = match &outcome {
-            // Validators of a list that was refused are not kept: it is to come again in full.
-            Outcome::Refused(_, why) => SourceAnswer::Failed { why: why.clone() },
-            _ => SourceAnswer::New {
-                octets: candidate.octets,
-                etag: validators.etag,
-                last_modified: validators.last_modified,
-                next_update: None,
-            },
-        };
-        Ok(Ok((outcome, answer)))
-    }
-
-    /// New octets with what vouches for them; nothing if the source has nothing new.
-    #[allow(clippy::type_complexity, reason = "taken apart at once")]
-    async fn fetch(
-        &self,
-        claim: &SourceClaim,
-    ) -> Result<Result<Option<(Vec<u8>, Validators, Option<[u8; 32]>)>, FetchError>, StoreError> {
+    async fn fetch_list(&self, claim: &SourceClaim) -> Result<(Outcome, SourceAnswer), Trouble> {
         // Validators stand for octets: only of those that we still hold "not modified" says anything.
         let held = match &claim.sha256 {
             Some(sha256) => self.knows(sha256).await?,
             None => false,
         };
-        let known = match held {
-            true => Validators { etag: claim.etag.clone(), last_modified: claim.last_modified.clone() },
-            false => Validators::default(),
-        };
-        let fetch = async {
-            let fetcher = super::fetcher(&self.settings)?;
-            match fetcher.get(&claim.url, &known, TrustList::MAX_OCTETS).await? {
-                Fetched::NotModified => Ok(None),
-                Fetched::Body { octets, validators } => {
-                    let sha256 = policy::checksum(&self.settings, &fetcher).await?;
-                    Ok(Some((octets, validators, sha256)))
-                }
-            }
-        };
-        Ok(fetch.await)
-    }
-
-    async fn unchanged(&self, claim: &SourceClaim) -> Result<Result<(Outcome, SourceAnswer), FetchError>, StoreError> {
-        let sha256 = claim.sha256.as_deref().unwrap_or_default();
-        match self.confirm_unchanged(sha256, SystemClock.now()).await? {
-            Some(Outcome::Refused(reason, why)) => {
-                let answer = SourceAnswer::Failed { why: why.clone() };
-                Ok(Ok((Outcome::Refused(reason, why), answer)))
-            }
-            Some(outcome) => Ok(Ok((outcome, SourceAnswer::Same))),
-            // Another list came into force while we were asking.
-            None => {
-                let why = "it has nothing new, but another list came into force meanwhile".to_owned();
-                Ok(Err(FetchError::Connection { url: claim.url.clone(), why }))
+        let known = if held { validators(claim) } else { Validators::default() };
+        let fetcher = super::fetcher(&self.settings)?;
+        match fetcher.get(&claim.url, &known, TrustList::MAX_OCTETS).await? {
+            Fetched::NotModified => self.unchanged(claim).await,
+            Fetched::Body { octets, validators } => {
+                let candidate = Candidate {
+                    octets,
+                    origin: ListOrigin::Url,
+                    source: claim.url.clone(),
+                    received_by: None,
+                    confirmed_at: SystemClock.now(),
+                    sha256: policy::checksum(&self.settings, &fetcher).await?,
+                };
+                let outcome = self.consider(&candidate, &Acknowledgement::None).await?;
+                let Validators { etag, last_modified } = validators;
+                let taken = SourceAnswer::New { octets: candidate.octets, etag, last_modified, next_update: None };
+                Ok((outcome.clone(), answer(&outcome, taken)))
             }
         }
     }
 
-    /// Looks at the file; at its contents only if it changed, or if they could not be used last time.
+    async fn unchanged(&self, claim: &SourceClaim) -> Result<(Outcome, SourceAnswer), Trouble> {
+        let sha256 = claim.sha256.as_deref().unwrap_or_default();
+        let outcome = self.confirm_unchanged(sha256, SystemClock.now()).await?.ok_or_else(|| {
+            let why = "it has nothing new, but another list came into force meanwhile".to_owned();
+            FetchError::Connection { url: claim.url.clone(), why }
+        })?;
+        let answer = answer(&outcome, SourceAnswer::Same);
+        Ok((outcome, answer))
+    }
+
+    /// Looks at the file; at its contents only if it changed, or after a while if they could not be used last time.
     async fn ask_file(&self, file: &Path, due: Due) -> Result<Option<Asked>, StoreError> {
-        let now = SystemClock.now();
         let stamp = Stamp::of(file).ok();
         let seen = self.file.seen();
-        let waits = seen.not_before.is_none_or(|moment| now < moment);
-        if due == Due::InTime && stamp.is_some() && stamp == seen.stamp && waits {
-            return Ok(None);
-        }
-        if due == Due::InTime && stamp.is_none() && seen.not_before.is_some_and(|moment| now < moment) {
+        if due == Due::InTime && !seen.is_due(stamp, SystemClock.now()) {
             return Ok(None);
         }
         let source = file.display().to_string();
-        let result = self.consider_file(file, &source).await?;
+        let handed = Handed { origin: ListOrigin::File, received_by: None, acknowledgement: Acknowledgement::None };
+        let result = sources_own(self.take_file(file, handed).await)?;
         let answer = match &result {
-            Ok(Outcome::Refused(_, why)) => SourceAnswer::Failed { why: why.clone() },
-            Ok(_) => SourceAnswer::Same,
+            Ok(outcome) => answer(outcome, SourceAnswer::Same),
             Err(error) => SourceAnswer::Failed { why: error.to_string() },
         };
         let failed = matches!(answer, SourceAnswer::Failed { .. });
@@ -185,11 +150,6 @@ impl Keeper {
         Ok(Some(Asked { source, result }))
     }
 
-    async fn consider_file(&self, file: &Path, source: &str) -> Result<Result<Outcome, FetchError>, StoreError> {
-        let handed = Handed { origin: ListOrigin::File, received_by: None, acknowledgement: Acknowledgement::None };
-        self.take_file(file, source, handed).await
-    }
-
     /// Takes a list that a person hands in. The time of the file's last modification is when it was current.
     pub(crate) async fn import(
         &self,
@@ -197,38 +157,27 @@ impl Keeper {
         by: &str,
         acknowledgement: Acknowledgement,
     ) -> Result<Result<Outcome, FetchError>, StoreError> {
-        let received_by = Some(by.to_owned());
-        let handed = Handed { origin: ListOrigin::Import, received_by, acknowledgement };
-        self.take_file(file, &file.display().to_string(), handed).await
+        let handed = Handed { origin: ListOrigin::Import, received_by: Some(by.to_owned()), acknowledgement };
+        sources_own(self.take_file(file, handed).await)
     }
 
-    async fn take_file(
-        &self,
-        file: &Path,
-        source: &str,
-        handed: Handed,
-    ) -> Result<Result<Outcome, FetchError>, StoreError> {
-        let unreadable = |why| FetchError::Configuration(format!("{source}: {why}"));
+    async fn take_file(&self, file: &Path, handed: Handed) -> Result<Outcome, Trouble> {
+        let source = file.display().to_string();
         let path = file.to_owned();
         let read = tokio::task::spawn_blocking(move || read_list(&path)).await;
-        let (octets, modified) = match read.map_err(|error| error.to_string()).flatten() {
-            Ok(read) => read,
-            Err(why) => return Ok(Err(unreadable(why))),
-        };
-        let checksum = async { policy::checksum(&self.settings, &super::fetcher(&self.settings)?).await };
-        let sha256 = match checksum.await {
-            Ok(sha256) => sha256,
-            Err(error) => return Ok(Err(error)),
-        };
+        let (octets, modified) = read
+            .map_err(|error| error.to_string())
+            .flatten()
+            .map_err(|why| FetchError::Configuration(format!("{source}: {why}")))?;
         let candidate = Candidate {
             octets,
             origin: handed.origin,
-            source: source.to_owned(),
+            source,
             received_by: handed.received_by,
             confirmed_at: modified.min(SystemClock.now()),
-            sha256,
+            sha256: policy::checksum(&self.settings, &super::fetcher(&self.settings)?).await?,
         };
-        Ok(Ok(self.consider(&candidate, &handed.acknowledgement).await?))
+        Ok(self.consider(&candidate, &handed.acknowledgement).await?)
     }
 
     fn next_attempt(&self, answer: &SourceAnswer, failures: u32, error: Option<&FetchError>) -> OffsetDateTime {
@@ -259,6 +208,49 @@ impl Keeper {
     }
 }
 
+/// What to write down for a source: `taken` unless its list was refused. Validators of a list that was refused are
+/// not kept, it is to come again in full.
+fn answer(outcome: &Outcome, taken: SourceAnswer) -> SourceAnswer {
+    match outcome {
+        Outcome::Refused(_, why) => SourceAnswer::Failed { why: why.clone() },
+        _ => taken,
+    }
+}
+
+/// What a source said of the octets that it gave last.
+pub(super) fn validators(claim: &SourceClaim) -> Validators {
+    Validators { etag: claim.etag.clone(), last_modified: claim.last_modified.clone() }
+}
+
+/// Why asking broke off.
+enum Trouble {
+    /// The source gave nothing: to be written down.
+    Source(FetchError),
+    /// Nothing can be written down.
+    Store(StoreError),
+}
+
+impl From<FetchError> for Trouble {
+    fn from(error: FetchError) -> Self {
+        Self::Source(error)
+    }
+}
+
+impl From<StoreError> for Trouble {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+/// Takes the trouble that is the source's own apart from ours.
+fn sources_own<T>(result: Result<T, Trouble>) -> Result<Result<T, FetchError>, StoreError> {
+    match result {
+        Ok(done) => Ok(Ok(done)),
+        Err(Trouble::Source(error)) => Ok(Err(error)),
+        Err(Trouble::Store(error)) => Err(error),
+    }
+}
+
 impl FileWatch {
     fn seen(&self) -> Seen {
         *self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
@@ -266,5 +258,31 @@ impl FileWatch {
 
     fn saw(&self, seen: Seen) {
         *self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = seen;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_looked_into_when_it_changed_or_could_not_be_used() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("list.xml");
+        let now = SystemClock.now();
+        assert!(Seen::default().is_due(None, now), "it is not there: that is to be said");
+        std::fs::write(&file, "one").unwrap();
+        let one = Stamp::of(&file).ok();
+        assert!(Seen::default().is_due(one, now));
+        let good = Seen { stamp: one, ..Seen::default() };
+        assert!(!good.is_due(one, now));
+        let later = now + time::Duration::MINUTE;
+        let bad = Seen { stamp: one, failures: 1, not_before: Some(later) };
+        assert!(!bad.is_due(one, now));
+        assert!(bad.is_due(one, later));
+        std::fs::write(&file, "another").unwrap();
+        let other = Stamp::of(&file).ok();
+        assert!(good.is_due(other, now) && bad.is_due(other, now));
+        assert!(good.is_due(None, now), "somebody took it away");
     }
 }

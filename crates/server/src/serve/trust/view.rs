@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use mssante::Clock;
 use serde::Serialize;
 use store::{ListVersion, SourceKind, StoreError, TrustSource};
+use time::OffsetDateTime;
 use trust::{ListStanding, TrustSpace};
 
 use super::{Keeper, Outcome, Reason};
@@ -93,7 +94,7 @@ pub(super) async fn refresh(keeper: &Keeper) -> Result<(), StoreError> {
     let crls = keeper.store.sources(SourceKind::Crl).await?;
     metrics::gauge!("pli_trust_list_pending").set(f64::from(u8::from(pending.is_some())));
     for crl in &crls {
-        let end = crl.next_update.map_or(0, |end| end.unix_timestamp());
+        let end = crl.next_update.map_or(0, OffsetDateTime::unix_timestamp);
         gauge_of_moment("pli_crl_next_update_timestamp", Some(&crl.url), end);
     }
     let unusable = keeper.unusable().await;
@@ -138,6 +139,27 @@ pub(in crate::serve) fn tell(space: &TrustSpace) {
     gauge_of_moment("pli_trust_list_confirmed_timestamp", None, current.confirmed_at.unix_timestamp());
     let age = (SystemClock.now() - current.confirmed_at).max(time::Duration::ZERO);
     metrics::gauge!("pli_trust_list_age_seconds").set(age.as_seconds_f64());
+}
+
+/// Says in the log that the standing of the list is another one than before.
+pub(super) fn turned(before: ListStanding, space: &TrustSpace) -> ListStanding {
+    let standing = space.standing();
+    if standing != before {
+        let confirmed_at = space.in_force().map(|current| moment(current.confirmed_at));
+        match standing {
+            ListStanding::Fresh => tracing::info!(confirmed_at, "the trust list is fresh"),
+            ListStanding::Stale => tracing::warn!(
+                confirmed_at,
+                "the trust list is stale: its source has not confirmed it for longer than trust_list.stale_after"
+            ),
+            ListStanding::Expired => tracing::error!(
+                confirmed_at,
+                "the trust list has expired: mail of other operators is refused temporarily, mail to them waits"
+            ),
+            ListStanding::Missing => tracing::error!("there is no trust list"),
+        }
+    }
+    standing
 }
 
 #[allow(clippy::cast_precision_loss, reason = "a date before the year 142 million")]
