@@ -4,7 +4,10 @@ CARGO ?= cargo
 # More words for `pli demo` and the load generator: make demo ARGS=--once
 ARGS ?=
 
-.PHONY: help demo test check index audit bench
+# How long `make fuzz` tries each target.
+SECONDS ?= 20
+
+.PHONY: help demo test check fuzz index audit bench
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -30,6 +33,11 @@ check: ## Format, clippy and rustdoc without warnings, rule index
 	$(CARGO) xtask rules
 	@! $(CARGO) tree --package server --edges normal --prefix none --format '{p} {f}' | grep '^testkit .*database' || \
 	{ echo "the binary carries the test databases of testkit: enable that feature in dev-dependencies only"; exit 1; }
+
+fuzz: ## Fuzz targets on the committed corpus (SECONDS=20 for each)
+	@scripts/install-deps.sh fuzz
+	$(CARGO) fmt --manifest-path fuzz/Cargo.toml --check
+	scripts/fuzz.sh $(SECONDS)
 
 index: ## Write docs/conformity/README.md from the rule index
 	$(CARGO) xtask rules --write

@@ -23,13 +23,14 @@ host="$(rustc --version --verbose | sed -n 's/^host: //p')"
 built="$PWD/target/$host/release"
 # With --target the flags reach neither build scripts nor macros.
 CARGO_TARGET_DIR="$PWD/target" CARGO_ENCODED_RUSTFLAGS="$(IFS=$'\x1f'; echo "${instrumentation[*]}")" \
-    cargo build --quiet --locked --release --target "$host"
+    cargo build --quiet --release --target "$host"
 
 for target in "${targets[@]}"; do
     found="$PWD/target/corpus/$target"
     mkdir -p "$found" artifacts
     echo "fuzzing $target for $seconds s"
-    "$built/$target" "$found" "corpus/$target" "-artifact_prefix=$PWD/artifacts/$target-" \
+    "$built/$target" "$found" "corpus/$target" "-dict=$target.dict" \
+        "-artifact_prefix=$PWD/artifacts/$target-" \
         "-max_total_time=$seconds" -max_len=8192 -timeout=10 -rss_limit_mb=1024 -print_final_stats=1 -verbosity=0 \
         2>"$found.log" || {
         tail -n 60 "$found.log" >&2

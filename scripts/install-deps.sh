@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Installs what is missing to build, run and test pli: install-deps.sh [demo|test|bench]
+# Installs what is missing to build, run and test pli: install-deps.sh [demo|test|bench|fuzz]
 #
 # On Debian and Ubuntu through apt, as root or with sudo, saying so. When nothing is missing it does nothing and needs
 # no network. On other systems it prints what to install.
 set -euo pipefail
 
 purpose="${1:-demo}"
-case "$purpose" in demo | test | bench) ;; *)
-    echo "usage: $0 [demo|test|bench]" >&2
+case "$purpose" in demo | test | bench | fuzz) ;; *)
+    echo "usage: $0 [demo|test|bench|fuzz]" >&2
     exit 2
     ;;
 esac
@@ -34,6 +34,7 @@ need_library() { # need_library PKG_CONFIG_NAME PACKAGE...: what building agains
 
 need cc gcc libc6-dev
 need_library openssl libssl-dev
+[ "$purpose" = fuzz ] && need c++ g++
 has_postgres || missing+=(postgresql)
 if [ "$purpose" = test ]; then
     need python3 python3

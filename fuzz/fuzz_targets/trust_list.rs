@@ -23,9 +23,8 @@ static REQUIRED: LazyLock<SignaturePolicy> = LazyLock::new(|| {
     SignaturePolicy::Required { authorities, signer_cn: "Liste Blanche MSSante".to_owned(), signer_ou: None }
 });
 
-static IN_FORCE: LazyLock<TrustList> = LazyLock::new(|| {
-    TrustList::read(SIGNED, &REQUIRED, NOW).expect("the list of the tests")
-});
+static IN_FORCE: LazyLock<TrustList> =
+    LazyLock::new(|| TrustList::read(SIGNED, &REQUIRED, NOW).expect("the list of the tests"));
 
 fuzz_target!(|octets: &[u8]| {
     if let Ok(signed) = TrustList::read(octets, &REQUIRED, NOW) {

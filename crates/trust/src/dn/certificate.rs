@@ -1,6 +1,6 @@
 //! Names as certificates encode them.
 
-use x509_parser::asn1_rs::{Any, FromDer, Tag};
+use x509_parser::asn1_rs::{Any, FromDer, Oid, Tag};
 use x509_parser::x509::X509Name;
 
 /// Attribute types by their OID.
@@ -31,13 +31,21 @@ pub(super) fn type_name(oid: &str) -> Option<&'static str> {
 pub(super) fn attributes(name: &X509Name<'_>) -> Vec<(String, String)> {
     let mut attributes: Vec<_> = name
         .iter_attributes()
-        .map(|attribute| {
-            let oid = attribute.attr_type().to_id_string();
-            (type_name(&oid).map_or(oid, str::to_owned), value(attribute.attr_value()))
-        })
+        .map(|attribute| (attribute_type(attribute.attr_type()), value(attribute.attr_value())))
         .collect();
     attributes.reverse();
     attributes
+}
+
+/// The usual name of a type, its dotted digits, or, if it has none, its octets in a form that
+/// can be printed and read again.
+fn attribute_type(oid: &Oid<'_>) -> String {
+    let dotted = oid.to_id_string();
+    match type_name(&dotted) {
+        Some(name) => name.to_owned(),
+        None if dotted.starts_with(|c: char| c.is_ascii_digit()) && !dotted.contains(' ') => dotted,
+        None => hexadecimal("0X", oid.as_bytes()),
+    }
 }
 
 /// The text of a DER string of any type.
@@ -48,7 +56,11 @@ pub(super) fn string_of_der(der: &[u8]) -> Option<String> {
 
 /// The text of a value; what is no text is kept as `#` and its octets in hexadecimal.
 fn value(any: &Any<'_>) -> String {
-    string(any).unwrap_or_else(|| any.as_bytes().iter().fold("#".to_owned(), |hex, octet| format!("{hex}{octet:02X}")))
+    string(any).unwrap_or_else(|| hexadecimal("#", any.as_bytes()))
+}
+
+fn hexadecimal(prefix: &str, octets: &[u8]) -> String {
+    octets.iter().fold(prefix.to_owned(), |hex, octet| format!("{hex}{octet:02X}"))
 }
 
 fn string(any: &Any<'_>) -> Option<String> {
@@ -234,6 +246,15 @@ mod tests {
         assert!(listed("CN=h,OU=1,C=FR").matches(&shown, DnMatch::Normalised));
         assert!(listed("CN=h+OU=1,C=FR").matches(&shown, DnMatch::Normalised));
         assert!(!matches(&listed("CN=h,C=FR"), &shown));
+    }
+
+    /// Found by the fuzz target: it was printed as a part of the value before it.
+    #[test]
+    fn a_type_without_a_number_is_a_type_all_the_same() {
+        let odd = der(0x30, b"\x06\x00\x0c\x01x");
+        let shown = name(&[odd, attribute(CN, UTF8, b"h")]);
+        assert_eq!(shown.to_string(), "CN=h,0X=x");
+        assert_eq!(listed("CN=h,0X=x"), shown);
     }
 
     #[test]

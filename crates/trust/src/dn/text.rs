@@ -7,29 +7,40 @@ use super::certificate;
 /// `TYPE=value` pairs in the order in which they stand; nothing if the text is no such thing.
 pub(super) fn attributes(text: &str) -> Option<Vec<(String, String)>> {
     let mut attributes = Vec::new();
+    let mut quotes = Quotes::MayClose;
     let mut rest = Some(text);
     while let Some(text) = rest {
         let (kind, after) = attribute_type(text)?;
-        let (raw, next) = split_value(after);
+        let (raw, next) = split_value(after, &mut quotes);
         attributes.push((canonical_type(kind), value(raw)?));
         rest = next;
     }
     Some(attributes)
 }
 
-/// The type at the beginning of `text` and what follows its equals sign.
+/// Whether a quote that opens a value can still have its counterpart. Once one had none, no later
+/// one has, and nobody looks again: the time that a text takes grows with its length only.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Quotes {
+    MayClose,
+    StandForThemselves,
+}
+
+/// The type at the beginning of `text` and what follows its equals sign. Looks no further than
+/// the type goes.
 fn attribute_type(text: &str) -> Option<(&str, &str)> {
-    let (kind, after) = text.split_once('=')?;
-    let kind = kind.trim();
-    let well_formed = kind.starts_with(|c: char| c.is_ascii_alphanumeric())
-        && kind.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-'));
-    well_formed.then_some((kind, after))
+    let text = text.trim_start();
+    let length = text.find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '.' | '-')))?;
+    let (kind, after) = text.split_at(length);
+    let after = after.trim_start().strip_prefix('=')?;
+    kind.starts_with(|c: char| c.is_ascii_alphanumeric()).then_some((kind, after))
 }
 
 /// Spelling variants of a type brought to one; the white list itself uses CN, OU, O, ST, L and C.
 fn canonical_type(kind: &str) -> String {
     let kind = kind.to_ascii_uppercase();
-    let kind = kind.strip_prefix("OID.").unwrap_or(&kind);
+    let number = kind.strip_prefix("OID.").filter(|number| number.starts_with(|c: char| c.is_ascii_digit()));
+    let kind = number.unwrap_or(&kind);
     let name = match kind {
         "S" => "ST",
         "E" | "EMAIL" => "EMAILADDRESS",
@@ -39,12 +50,13 @@ fn canonical_type(kind: &str) -> String {
 }
 
 /// The raw value at the beginning of `text`, and the text of the next attribute if there is one.
-fn split_value(text: &str) -> (&str, Option<&str>) {
+fn split_value<'a>(text: &'a str, quotes: &mut Quotes) -> (&'a str, Option<&'a str>) {
     let quoted = text.trim_start();
-    if quoted.starts_with('"')
-        && let Some((end, next)) = closing_quote(quoted)
-    {
-        return (&quoted[..=end], next);
+    if quoted.starts_with('"') && *quotes == Quotes::MayClose {
+        match closing_quote(quoted) {
+            Some((end, next)) => return (&quoted[..=end], next),
+            None => *quotes = Quotes::StandForThemselves,
+        }
     }
     for (at, separator) in unescaped(text).filter(|(_, c)| is_separator(*c)) {
         let next = &text[at + separator.len_utf8()..];
@@ -195,8 +207,19 @@ mod tests {
         assert_eq!(read("O=A\\, OU\\=B,C=FR"), ["O|A, OU=B", "C|FR"]);
         assert_eq!(read("L=Lu\\C4\\8Di\\C4\\87"), ["L|Lučić"]);
         assert_eq!(read("2.5.4.3=#0C024869,oid.2.5.4.10=x"), ["CN|Hi", "O|x"]);
+        assert_eq!(read("OID.OID.2.5.4.3=x,OID.CN=y"), ["OID.OID.2.5.4.3|x", "OID.CN|y"]);
         assert_eq!(read("O=#zz"), ["O|#zz"]);
         assert_eq!(read("O=x\\ "), ["O|x "]);
+    }
+
+    /// None of them is looked at from each of its places to its end.
+    #[test]
+    fn long_texts_are_read_in_one_pass() {
+        for piece in [",", "=", " ", "\"", ",A=\"", "\\,", ", ", "A", "A=", ",A=\"x\"y"] {
+            let text = format!("A={}", piece.repeat(100_000));
+            let read = attributes(&text);
+            assert!(read.is_none_or(|read| !read.is_empty()), "{piece}");
+        }
     }
 
     #[test]
