@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use mssante::{Clock, Domain, Refusal};
 use rustls_pki_types::CertificateDer;
+use time::{OffsetDateTime, UtcOffset};
 
 use crate::chain::Usage;
 use crate::tls::judge::Judge;
@@ -188,10 +189,15 @@ fn host(asked: &Asked<'_>, leaf: &CertificateDer<'_>) -> Check {
             Check::failed(NAME, SETTING, Refusal::HostNameMismatch, why)
         }
         (false, HostRule::Ignored) => {
-            let why = format!("{host} is not among its alternative names, which is not asked for");
-            Check::new(NAME, SETTING, CheckOutcome::Doubtful, why)
+            Check::not_checked(NAME, SETTING, format!("{host} is not among its alternative names; not asked for"))
         }
     }
+}
+
+/// A moment for people, to the minute.
+fn moment(at: OffsetDateTime) -> String {
+    let at = at.to_offset(UtcOffset::UTC);
+    format!("{} {:02}:{:02} UTC", at.date(), at.hour(), at.minute())
 }
 
 /// A certificate that passed all checks of its own.

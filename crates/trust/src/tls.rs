@@ -39,6 +39,9 @@ pub enum TlsError {
     /// A client shows no certificate where one is obligatory.
     #[error("the peer presented no certificate")]
     NoCertificate,
+    /// The handshake is done, but the certificate will not do where one is obligatory: revoked, or in doubt.
+    #[error("the peer's certificate will not do: {}", .0.word())]
+    Distrusted(mssante::Refusal),
     /// The connection broke.
     #[error("connection lost during the TLS handshake: {0}")]
     Io(#[from] io::Error),
@@ -71,9 +74,9 @@ pub struct TlsFiles {
 /// What a listener of submission or IMAP asks of its clients; that of hops always requires a certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClientCertificate {
-    /// No handshake without one.
+    /// No connection without a good one: neither revoked nor in doubt.
     Required,
-    /// Asked for; judged if shown, and a bad one ends the handshake.
+    /// Asked for; judged if shown, and a bad one ends the handshake. A revoked or doubtful one counts as none.
     Requested,
     /// Not asked for.
     Off,

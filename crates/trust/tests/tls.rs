@@ -252,6 +252,32 @@ async fn a_requested_certificate_may_be_left_out_or_must_be_good() {
 }
 
 #[tokio::test]
+async fn software_in_doubt_is_nobody_where_a_certificate_is_requested_and_is_turned_away_where_one_is_required() {
+    let bench = Bench::new();
+    let authorities =
+        trust::Authorities::load(&bench.path("ca.pem"), &bench.path("issuing-ca.pem"), RealClock.now()).unwrap();
+    let rules = trust::RevocationRules {
+        checked: true,
+        crl_urls: Vec::new(),
+        when_unknown: trust::WhenUnknown::Refuse,
+        ocsp: trust::Ocsp::Off,
+        patience: std::time::Duration::ZERO,
+    };
+    let good = bench.pki.software(&software()).unwrap();
+    for policy in [ClientCertificate::Requested, ClientCertificate::Required] {
+        let nobody_knows = Revocation::new(rules.clone(), &authorities, None, clock());
+        let listener = ServerTls::load(bench.files("server"), policy, "smtp", nobody_knows, clock()).unwrap();
+        let (server, _) = handshake_of_mail_client(&listener, &bench.mail_client(Some(&good)), "localhost").await;
+        match policy {
+            ClientCertificate::Required => {
+                assert!(matches!(server, Err(TlsError::Distrusted(Refusal::RevocationUnknown))), "{server:?}");
+            }
+            _ => assert_eq!(server.unwrap().judged().unwrap_err(), Refusal::RevocationUnknown),
+        }
+    }
+}
+
+#[tokio::test]
 async fn mail_clients_compare_the_host_name() {
     let bench = Bench::new();
     let listener = bench.listener(ClientCertificate::Off);

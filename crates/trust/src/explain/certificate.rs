@@ -5,7 +5,7 @@ use time::OffsetDateTime;
 use webpki::EndEntityCert;
 use x509_parser::certificate::X509Certificate;
 
-use super::{Check, CheckOutcome, Verified};
+use super::{Check, CheckOutcome, Verified, moment};
 use crate::certificate::form;
 use crate::chain::{self, Usage, VerifiedPath, unix_time};
 use crate::{Authorities, CertificateFacts, CertificateFault, DnMatch, Standing, TrustSpace, VerifiedCertificate};
@@ -63,7 +63,7 @@ impl Scene<'_> {
 
     fn validity(&self, facts: &CertificateFacts) -> Check {
         let CertificateFacts { not_before, not_after, .. } = facts;
-        let period = format!("from {not_before} to {not_after}, now {}", self.now);
+        let period = format!("from {} to {}, now {}", moment(*not_before), moment(*not_after), moment(self.now));
         let fault = match () {
             () if not_before > not_after => CertificateFault::Malformed,
             () if self.now < *not_before => CertificateFault::NotYetValid,
@@ -135,7 +135,7 @@ pub(super) async fn revocation(
         _ if standing.is_unchecked() => (CheckOutcome::NotChecked, "switched off".to_owned()),
         Standing::Good { source } => (CheckOutcome::Held, format!("not revoked, says {}", aged(source, space, now))),
         Standing::Revoked { since, source } => {
-            (CheckOutcome::Failed, format!("revoked since {since}, says {}", aged(source, space, now)))
+            (CheckOutcome::Failed, format!("revoked since {}, says {}", moment(*since), aged(source, space, now)))
         }
         Standing::Unknown { why } => (CheckOutcome::Doubtful, why.clone()),
     };
@@ -147,7 +147,7 @@ fn aged(source: &str, space: &TrustSpace, now: OffsetDateTime) -> String {
     match space.revocation().lists().iter().find(|list| list.url == source) {
         Some(list) => {
             let hours = (now - list.this_update).whole_hours();
-            format!("{source} ({hours} hours old, {} certificates, until {})", list.revoked, list.next_update)
+            format!("{source} ({hours} h old, {} certificates, until {})", list.revoked, moment(list.next_update))
         }
         None => source.to_owned(),
     }

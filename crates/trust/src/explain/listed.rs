@@ -2,7 +2,7 @@
 
 use mssante::Refusal;
 
-use super::{Asked, Check, CheckOutcome, Direction};
+use super::{Asked, Check, CheckOutcome, Direction, moment};
 use crate::{AttributeComparison, AttributeOutcome, DistinguishedName, DnMatch, ListStanding, TrustList, TrustSpace};
 
 const LIST: &str = "trust_list.url, trust_list.file";
@@ -41,7 +41,7 @@ fn ownership(asked: &Asked<'_>) -> Check {
 fn standing(space: &TrustSpace) -> Check {
     let age = space.in_force().map_or_else(String::new, |current| {
         let list = &current.list;
-        let (made, confirmed) = (list.generated_at(), current.confirmed_at);
+        let (made, confirmed) = (moment(list.generated_at()), moment(current.confirmed_at));
         format!("{} domains, made {made}, confirmed {confirmed}", list.domain_count())
     });
     match space.standing() {

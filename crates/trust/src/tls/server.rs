@@ -116,6 +116,9 @@ impl ServerTls {
             Some(judge) => judge.judge(stream.get_ref().1.peer_certificates(), None).await,
             None => Err(Refusal::CertificateMissing),
         };
+        if let (Clients::Software(ClientCertificate::Required), Err(refusal)) = (self.clients, &peer) {
+            return Err(TlsError::Distrusted(*refusal));
+        }
         Ok(Transport::from_tls(TlsStream::from(stream), peer))
     }
 }
