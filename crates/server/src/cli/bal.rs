@@ -258,8 +258,9 @@ mod tests {
         lines.chain(spans.filter(|span| span.starts_with("bal "))).map(words).collect()
     }
 
-    /// As a shell splits them, as far as manuals go: double quotes only.
+    /// As a shell splits them, as far as manuals go: double quotes and comments only.
     fn words(command: &str) -> Vec<String> {
+        let command = command.split(" # ").next().unwrap_or(command);
         let mut words = vec!["pli".to_owned()];
         for (place, piece) in command.split('"').enumerate() {
             if place % 2 == 1 {

@@ -93,10 +93,6 @@ pub(super) async fn refresh(keeper: &Keeper) -> Result<(), StoreError> {
         keeper.store.sources(SourceKind::List).await?.into_iter().find(|list| Some(&list.url) == source.as_ref());
     let crls = keeper.store.sources(SourceKind::Crl).await?;
     metrics::gauge!("pli_trust_list_pending").set(f64::from(u8::from(pending.is_some())));
-    for crl in &crls {
-        let end = crl.next_update.map_or(0, OffsetDateTime::unix_timestamp);
-        gauge_of_moment("pli_crl_next_update_timestamp", Some(&crl.url), end);
-    }
     let unusable = keeper.unusable().await;
     *keeper.shown.0.lock().unwrap_or_else(PoisonError::into_inner) = Snapshot { pending, list, crls, unusable };
     Ok(())
@@ -111,7 +107,6 @@ pub(in crate::serve) fn describe() {
         ("pli_trust_list_age_seconds", "seconds since its source last said that it is current"),
         ("pli_trust_list_standing", "1 for the state in which the trust list is"),
         ("pli_trust_list_pending", "1 if a trust list waits for `pli trust acknowledge`"),
-        ("pli_crl_next_update_timestamp", "when the revocation list of this URL ends, in seconds since 1970"),
     ] {
         metrics::describe_gauge!(name, meaning);
     }
@@ -135,8 +130,8 @@ pub(in crate::serve) fn tell(space: &TrustSpace) {
     let Some(current) = space.in_force() else { return };
     #[allow(clippy::cast_precision_loss, reason = "fewer domains than 2^52")]
     metrics::gauge!("pli_trust_list_domains").set(current.list.domain_count() as f64);
-    gauge_of_moment("pli_trust_list_generated_timestamp", None, current.list.generated_at().unix_timestamp());
-    gauge_of_moment("pli_trust_list_confirmed_timestamp", None, current.confirmed_at.unix_timestamp());
+    gauge_of_moment("pli_trust_list_generated_timestamp", current.list.generated_at());
+    gauge_of_moment("pli_trust_list_confirmed_timestamp", current.confirmed_at);
     let age = (SystemClock.now() - current.confirmed_at).max(time::Duration::ZERO);
     metrics::gauge!("pli_trust_list_age_seconds").set(age.as_seconds_f64());
 }
@@ -163,11 +158,8 @@ pub(super) fn turned(before: ListStanding, space: &TrustSpace) -> ListStanding {
 }
 
 #[allow(clippy::cast_precision_loss, reason = "a date before the year 142 million")]
-fn gauge_of_moment(name: &'static str, url: Option<&str>, seconds: i64) {
-    match url {
-        Some(url) => metrics::gauge!(name, "url" => url.to_owned()).set(seconds as f64),
-        None => metrics::gauge!(name).set(seconds as f64),
-    }
+fn gauge_of_moment(name: &'static str, at: OffsetDateTime) {
+    metrics::gauge!(name).set(at.unix_timestamp() as f64);
 }
 
 /// One more list that was not taken.
