@@ -36,8 +36,11 @@ fn checked(text: &str) -> Result<(), String> {
 }
 
 fn example() -> String {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../config/pli.toml");
-    std::fs::read_to_string(file).unwrap()
+    of_the_repository("config/pli.toml")
+}
+
+fn of_the_repository(file: &str) -> String {
+    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(file)).unwrap()
 }
 
 #[test]
@@ -201,7 +204,7 @@ fn the_list_has_one_source_and_what_vouches_for_it_fits() {
         ("expired_after = \"23h\"", "trust_list.expired_after"),
         ("[revocation]\ncrl_urls = [\"ldap://x\"]", "revocation.crl_urls: 'ldap://x'"),
         ("[revocation]\ncrl_refresh = \"0s\"", "revocation.crl_refresh"),
-        ("[revocation]\npatience = \"2m\"", "revocation.patience"),
+        ("[revocation]\npatience = \"21s\"", "revocation.patience is over 20s"),
         ("[fetch]\nproxy = \"socks5://x\"", "fetch.proxy"),
         ("[fetch]\ntimeout = \"0s\"", "fetch.timeout"),
     ] {
@@ -228,4 +231,37 @@ fn what_looks_at_revocation_less_closely_says_so() {
     assert!(warned("[revocation]\ncheck = \"off\"", "revocation.check"));
     assert!(warned("[revocation]\nwhen_unknown = \"accept\"", "revocation.when_unknown"));
     assert!(warned("signature = \"sha256\"\nchecksum_file = \"/dev/null\"", "trust_list.signature"));
+}
+
+/// `PLI__SECTION__SETTING` and its value, as `docker-compose.yml` (with `: `) and `Dockerfile` (with `=`) write them.
+fn variables(file: &str, sign: &str) -> Vec<(String, String)> {
+    let lines = of_the_repository(file);
+    let lines = lines.lines().map(|line| line.trim().trim_start_matches("ENV ").trim_end_matches(" \\"));
+    let pairs = lines.filter(|line| line.starts_with("PLI__")).filter_map(|line| line.split_once(sign));
+    pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
+#[test]
+fn the_container_runs_with_the_example_and_needs_the_files_that_compose_names() {
+    let (image, compose) = (variables("Dockerfile", "="), variables("docker-compose.yml", ": "));
+    assert!(image.len() >= 5 && compose.len() >= 5, "{image:?} {compose:?}");
+    let settings = parse(&example(), Some(image.into_iter().chain(compose.clone()).collect())).unwrap();
+    assert_eq!(settings.check(), Ok(()));
+    let header = of_the_repository("docker-compose.yml");
+    for (name, file) in compose.iter().filter_map(|(name, file)| Some((name, file.strip_prefix("/etc/pli/")?))) {
+        let named = header.lines().any(|line| line.starts_with(&format!("#   etc/{file} ")));
+        assert!(named, "{name}: etc/{file} is not among the files to bring");
+    }
+}
+
+#[test]
+fn an_empty_source_counts_as_none() {
+    let url = [("PLI__TRUST_LIST__FILE", ""), ("PLI__TRUST_LIST__URL", "https://list.example.fr/l.xml")];
+    let settings = parsed(SMALLEST, &url).unwrap();
+    assert_eq!(settings.check(), Ok(()));
+    assert_eq!(settings.trust_list.source(), Some(super::ListSource::Url("https://list.example.fr/l.xml")));
+    let neither = parsed(SMALLEST, &[("PLI__TRUST_LIST__FILE", "")]).unwrap().check().unwrap_err();
+    assert!(neither.contains("trust_list names no source"), "{neither}");
+    let plain = parsed(&format!("{SMALLEST}\nchecksum_url = \"\"\nchecksum_file = \"\"\n"), &[]).unwrap();
+    assert_eq!(plain.check(), Ok(()));
 }

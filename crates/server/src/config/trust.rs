@@ -4,15 +4,20 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 use super::settings::list;
+
+/// A handshake has 30 seconds, and waiting for revocation lists is a part of it.
+const LONGEST_PATIENCE: Duration = Duration::from_secs(20);
 
 /// The white list.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct TrustList {
+    #[serde(deserialize_with = "unless_empty")]
     pub(crate) url: Option<String>,
+    #[serde(deserialize_with = "unless_empty")]
     pub(crate) file: Option<PathBuf>,
     #[serde(with = "humantime_serde")]
     pub(crate) refresh: Duration,
@@ -22,7 +27,9 @@ pub(crate) struct TrustList {
     pub(crate) expired_after: Duration,
     pub(crate) max_shrink: u8,
     pub(crate) signature: Signature,
+    #[serde(deserialize_with = "unless_empty")]
     pub(crate) checksum_url: Option<String>,
+    #[serde(deserialize_with = "unless_empty")]
     pub(crate) checksum_file: Option<PathBuf>,
     pub(crate) signer_cn: String,
     pub(crate) signer_ou: String,
@@ -275,8 +282,12 @@ impl Revocation {
         if self.crl_refresh < Duration::from_secs(1) {
             return Err("revocation.crl_refresh is under a second; the default is 1h".to_owned());
         }
-        if self.patience > Duration::from_mins(1) {
-            return Err("revocation.patience is over a minute; peers do not wait so long, the default is 5s".to_owned());
+        if self.patience > LONGEST_PATIENCE {
+            return Err(
+                "revocation.patience is over 20s: waiting counts as part of the handshake, which is broken off \
+                        after 30s; the default is 5s"
+                    .to_owned(),
+            );
         }
         Ok(())
     }
@@ -333,6 +344,12 @@ impl Fetch {
     pub(crate) fn rules(&self) -> trust::FetchRules {
         trust::FetchRules { timeout: self.timeout, proxy: self.proxy.clone() }
     }
+}
+
+/// Nothing if the text is empty: the environment cannot take a setting of the file away, only empty it.
+fn unless_empty<'de, D: Deserializer<'de>, T: From<String>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    let text = Option::<String>::deserialize(deserializer)?;
+    Ok(text.filter(|text| !text.trim().is_empty()).map(T::from))
 }
 
 /// Without HTTPS anybody on the way could hold back a list.
