@@ -50,12 +50,12 @@ fn canonical_type(kind: &str) -> String {
 }
 
 /// The raw value at the beginning of `text`, and the text of the next attribute if there is one.
-fn split_value<'a>(text: &'a str, quotes: &mut Quotes) -> (&'a str, Option<&'a str>) {
+fn split_value<'a>(text: &'a str, rule: &mut Quotes) -> (&'a str, Option<&'a str>) {
     let quoted = text.trim_start();
-    if quoted.starts_with('"') && *quotes == Quotes::MayClose {
+    if quoted.starts_with('"') && *rule == Quotes::MayClose {
         match closing_quote(quoted) {
             Some((end, next)) => return (&quoted[..=end], next),
-            None => *quotes = Quotes::StandForThemselves,
+            None => *rule = Quotes::StandForThemselves,
         }
     }
     for (at, separator) in unescaped(text).filter(|(_, c)| is_separator(*c)) {

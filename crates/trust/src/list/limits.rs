@@ -5,14 +5,14 @@ use memchr::{memchr, memmem};
 use super::{SignaturePolicy, TrustList, TrustListError};
 
 /// Tags of a list, opening and closing; France has 121,000.
-const MAX_TAGS: usize = 1_000_000;
+const MAX_TAGS: usize = 500_000;
 /// Equals signs after one `<`: attributes and what a name needs. The parser compares each
 /// attribute of an element with each other.
 const MAX_EQUALS_IN_A_TAG: usize = 100;
 /// Equals signs in all: five for each name.
-const MAX_EQUALS: usize = 1_000_000;
+const MAX_EQUALS: usize = 500_000;
 /// Declared namespaces; a signed list has about ten. Each is looked at for each element below it.
-const MAX_NAMESPACES: usize = 64;
+const MAX_NAMESPACES: usize = 32;
 
 /// The octets as text, if they are UTF-8, not too many, and declare no document type: no list
 /// needs one, and every attack by entities does.
