@@ -247,9 +247,7 @@ impl Revocation {
     /// Ends when the standing is known, or when nothing more is to be expected.
     async fn find_out(&self, certificate: &VerifiedCertificate) {
         let mut news = self.shared.news.subscribe();
-        if self.wanted_now().discover(certificate.crl_urls()) {
-            self.wants.send_modify(|grown| *grown += 1);
-        }
+        self.expect(certificate);
         self.shared.ask_responders(certificate);
         while matches!(self.standing(certificate), Standing::Unknown { .. }) && self.has_hope(certificate) {
             if news.changed().await.is_err() {
@@ -290,6 +288,13 @@ impl Revocation {
                 count::accepted_in_doubt();
                 Ok(())
             }
+        }
+    }
+
+    /// Certificates of the same issuer as this one will come: its lists are wanted from now on.
+    pub(crate) fn expect(&self, certificate: &VerifiedCertificate) {
+        if self.wanted_now().discover(certificate.crl_urls()) {
+            self.wants.send_modify(|grown| *grown += 1);
         }
     }
 

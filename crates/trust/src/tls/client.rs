@@ -132,7 +132,10 @@ fn load_hop(
 ) -> Result<Loaded, TlsError> {
     let identity = Identity::load(&files.certificate, &files.key)?;
     let authorities = Arc::new(Authorities::load(&files.anchors, &files.issuers, clock.now())?);
-    identity.judge(&files.certificate, &authorities, clock.now(), occasion)?;
+    if let Some(certificate) = identity.judge(&files.certificate, &authorities, clock.now(), occasion)? {
+        // Peers come with certificates of our own issuer: its list is to be here before they are.
+        revocation.expect(&certificate);
+    }
     let mut config = builder(clock.clone())?
         .dangerous()
         // Each connection has one of its own.

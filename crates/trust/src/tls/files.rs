@@ -11,7 +11,7 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use time::OffsetDateTime;
 
 use crate::chain::{Usage, provider, unix_time};
-use crate::{Authorities, CertificateFacts, TlsError};
+use crate::{Authorities, CertificateFacts, TlsError, VerifiedCertificate};
 
 /// A chain with its key, and what its first certificate says.
 pub(super) struct Identity {
@@ -49,22 +49,26 @@ impl Identity {
         Ok(Self { key: Arc::new(certified), facts })
     }
 
-    /// Whether peers will take this certificate of the file `certificate`, who trust the same authorities as we.
+    /// Whether peers will take this certificate of the file `certificate`, who trust the same authorities as we; with
+    /// what is known of it then.
     pub(super) fn judge(
         &self,
         certificate: &Path,
         authorities: &Authorities,
         now: OffsetDateTime,
         occasion: Occasion,
-    ) -> Result<(), TlsError> {
+    ) -> Result<Option<VerifiedCertificate>, TlsError> {
         let (leaf, others) = self.key.cert.split_first().ok_or_else(|| wrong(certificate, "no certificate in it"))?;
-        let Err(fault) = authorities.verify(leaf, others, Usage::Server, unix_time(now)) else { return Ok(()) };
+        let fault = match authorities.verify(leaf, others, Usage::Server, unix_time(now)) {
+            Ok(verified) => return Ok(Some(verified)),
+            Err(fault) => fault,
+        };
         let why = format!("{fault}: other operators will refuse it; put a valid certificate of IGC-Santé there");
         match occasion {
             Occasion::Renewal => Err(wrong(certificate, why)),
             Occasion::Start => {
                 tracing::warn!(file = %certificate.display(), %why, "our certificate is not good");
-                Ok(())
+                Ok(None)
             }
         }
     }

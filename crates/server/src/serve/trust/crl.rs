@@ -45,9 +45,9 @@ impl Keeper {
             return Ok(());
         }
         for source in self.store.sources(SourceKind::Crl).await? {
-            if source.version > self.loaded.version(&source.url) {
+            if source.version != self.loaded.version(&source.url) {
                 self.load_crl(&source.url).await?;
-            } else if let (0, Some(why)) = (source.version, &source.last_error) {
+            } else if let Some(why) = &source.last_error {
                 // Nobody has to wait for it, whoever found that out.
                 self.space.revocation().missed(&source.url, why);
             }
@@ -57,11 +57,16 @@ impl Keeper {
 
     async fn load_crl(&self, url: &str) -> Result<(), StoreError> {
         let Some((version, octets)) = self.store.revocation_list(url).await? else { return Ok(()) };
-        // What cannot be used now will not be usable later: a newer version will come.
-        self.loaded.loaded(url, version);
-        if let Err(error) = self.offer(url, octets).await {
-            tracing::warn!(url, %error, "a revocation list of the database is not used");
+        match self.offer(url, octets).await {
+            // Our clock is behind: it becomes usable by itself.
+            Err(error @ CrlError::NotYetValid(_)) => {
+                tracing::warn!(url, %error, "a revocation list of the database cannot be used yet");
+                return Ok(());
+            }
+            Err(error) => tracing::warn!(url, %error, "a revocation list of the database is not used"),
+            Ok(_) => {}
         }
+        self.loaded.loaded(url, version);
         Ok(())
     }
 
@@ -111,7 +116,6 @@ impl Keeper {
             Ok(None) => (SourceAnswer::Same, self.before_end(held.as_ref()), Ok(held)),
             Err(error) => {
                 let next = self.after_failure(claim, &error);
-                self.space.revocation().missed(&claim.url, &error.to_string());
                 view::source_failed(SourceKind::Crl, &claim.url, &error.to_string());
                 self.space.revocation().missed(&claim.url, &error.to_string());
                 (SourceAnswer::Failed { why: error.to_string() }, next, Err(error.to_string()))

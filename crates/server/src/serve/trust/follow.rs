@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use trust::ListStanding;
 
 use super::{Keeper, crl, view};
 use crate::ambient::SystemClock;
@@ -43,6 +44,10 @@ impl Follower {
             super::trust_again(&keeper.settings, keeper.space.revocation());
             keeper.loaded.forget();
         }
+        self.nudge();
+    }
+
+    fn nudge(&self) {
         self.nudge.send_modify(|count| *count = count.wrapping_add(1));
     }
 
@@ -85,13 +90,14 @@ impl Follower {
         let mut nudge = self.nudge.subscribe();
         let mut due = Due::InTime;
         loop {
-            let pause = tokio::select! {
-                () = stop.cancelled() => return,
-                pause = self.ask_list(due, &stop) => pause,
-            };
+            // Not cut off when the server stops: what was claimed is given back.
+            let pause = self.ask_list(due, &stop).await;
             due = tokio::select! {
                 () = stop.cancelled() => return,
-                _ = nudge.changed() => Due::Now,
+                _ = nudge.changed() => {
+                    self.keeper.try_again().await;
+                    Due::Now
+                }
                 () = tokio::time::sleep(pause) => Due::InTime,
             };
         }
@@ -161,10 +167,17 @@ impl Follower {
     async fn ask_crl(self, claim: SourceClaim, stop: CancellationToken) {
         let asked = tokio::select! {
             () = stop.cancelled() => self.keeper.store.release_source(&claim).await,
-            asked = self.keeper.ask_crl(&claim) => asked.map(drop),
+            asked = self.keeper.ask_crl(&claim) => asked.map(|asked| self.without_list(&asked)),
         };
         if let Err(error) = asked {
             tracing::warn!(url = claim.url, %error, "what a source of revocation lists gave is not written down");
+        }
+    }
+
+    /// A list that was refused because nobody could say whether its signer is revoked need not wait for its turn.
+    fn without_list(&self, asked: &crl::CrlAsked) {
+        if matches!(asked.result, Ok(Some(_))) && self.keeper.space.standing() == ListStanding::Missing {
+            self.nudge();
         }
     }
 

@@ -1,12 +1,13 @@
 //! Puts lists in force: from the database, from candidates, from those that were pending.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use aws_lc_rs::digest::{SHA256, digest};
 use mssante::Clock;
-use store::{ListCounts, ListId, ListRecord, ListVersion, Placing, Recorded, Store, StoreError};
+use store::{ListCounts, ListId, ListOrigin, ListRecord, ListVersion, Placing, Recorded, Store, StoreError};
 use tokio::sync::Mutex;
-use trust::{InForce, ListChange, SignaturePolicy, TrustList, TrustListError, TrustSpace, Weighed, weigh};
+use trust::{InForce, ListChange, Sanity, SignaturePolicy, TrustList, TrustListError, TrustSpace, Weighed, weigh};
 
 use super::crl::Loaded;
 use super::source::FileWatch;
@@ -31,8 +32,50 @@ pub(crate) struct Keeper {
 struct Held {
     version: Option<ListId>,
     sha256: Vec<u8>,
-    /// A version of the database that cannot be used, so that it is not tried again and again.
-    unusable: Option<(ListId, String)>,
+    /// What the database has in force and cannot be used here.
+    unusable: Option<Unusable>,
+}
+
+impl Held {
+    fn is(&self, version: &ListVersion) -> bool {
+        self.version == Some(version.id) && self.sha256 == version.sha256
+    }
+
+    /// Whether this version was tried not long ago.
+    fn was_tried(&self, version: &ListVersion) -> bool {
+        self.unusable.as_ref().is_some_and(|tried| tried.is(version) && tried.at.elapsed() < TRY_AGAIN)
+    }
+
+    /// The version of the database that a new one replaces, whether it can be used here or not.
+    fn base(&self) -> Option<ListId> {
+        self.unusable.as_ref().map(|unusable| unusable.version.id).or(self.version)
+    }
+}
+
+/// A version of the database that cannot be used here: it was damaged, our files have changed, or somebody put an
+/// older one back.
+struct Unusable {
+    version: ListVersion,
+    why: String,
+    at: Instant,
+}
+
+impl Unusable {
+    fn is(&self, version: &ListVersion) -> bool {
+        self.version.id == version.id && self.version.sha256 == version.sha256
+    }
+
+    /// Its octets cannot be compared with, but a list that replaces it has to be younger and about as long.
+    fn doubt(&self, list: &TrustList, sanity: &Sanity) -> Result<Option<String>, Refused> {
+        let (date, before) = (self.version.generated_at, self.version.counts.domains);
+        if list.generated_at() < date {
+            let error = TrustListError::Older { candidate: list.generated_at(), in_force: date };
+            return Err((Reason::Older, error.to_string()));
+        }
+        let least = before - before.saturating_mul(sanity.max_shrink.into()) / 100;
+        Ok((list.domain_count() < least)
+            .then(|| format!("it has {} domains, the one in force in the database {before}", list.domain_count())))
+    }
 }
 
 /// Not taken, and why.
@@ -40,6 +83,8 @@ type Refused = (Reason, String);
 
 /// Weighing again is for the case that another node was faster.
 const ATTEMPTS: usize = 5;
+/// What cannot be used is tried again after so long: our files may have been mended.
+const TRY_AGAIN: Duration = Duration::from_mins(5);
 
 impl Keeper {
     /// With nothing in force yet.
@@ -90,20 +135,26 @@ impl Keeper {
 
     /// Why the version in force of the database is not in force here.
     pub(crate) async fn unusable(&self) -> Option<String> {
-        self.held.lock().await.unusable.as_ref().map(|(_, why)| why.clone())
+        self.held.lock().await.unusable.as_ref().map(|unusable| unusable.why.clone())
+    }
+
+    /// Our files may have been mended: what cannot be used is tried again at once.
+    pub(super) async fn try_again(&self) {
+        self.held.lock().await.unusable = None;
     }
 
     async fn load_into(&self, held: &mut Held) -> Result<(), StoreError> {
         let Some(version) = self.store.list_in_force().await? else { return Ok(()) };
-        if held.version == Some(version.id) {
+        if held.is(&version) {
+            held.unusable = None;
             self.space.confirm(version.confirmed_at);
             return Ok(());
         }
-        if held.unusable.as_ref().is_some_and(|(id, _)| *id == version.id) {
+        if held.was_tried(&version) {
             return Ok(());
         }
         let octets = self.store.list_octets(version.id).await?.unwrap_or_default();
-        match self.verify_stored(&version, octets).await {
+        match self.not_older(self.verify_stored(&version, octets).await) {
             Ok(list) => {
                 tracing::info!(
                     version = version.id.0, domains = list.domain_count(), generated_at = %list.generated_at(),
@@ -115,10 +166,21 @@ impl Keeper {
             Err((reason, why)) => {
                 tracing::error!(version = version.id.0, %why, "the trust list of the database cannot be used");
                 view::count_refusal(reason);
-                held.unusable = Some((version.id, why));
+                held.unusable = Some(Unusable { version, why, at: Instant::now() });
             }
         }
         Ok(())
+    }
+
+    /// Versions never go back: an older list in the database was put there by a restore, or by somebody.
+    fn not_older(&self, stored: Result<TrustList, Refused>) -> Result<TrustList, Refused> {
+        let list = stored?;
+        let in_force = self.space.list().map_or(list.generated_at(), |list| list.generated_at());
+        if list.generated_at() < in_force {
+            let error = TrustListError::Older { candidate: list.generated_at(), in_force };
+            return Err((Reason::Older, error.to_string()));
+        }
+        Ok(list)
     }
 
     /// The database is not believed: signature and digest must still fit. The signer's certificate
@@ -158,8 +220,11 @@ impl Keeper {
     ) -> Result<Outcome, StoreError> {
         self.load_into(held).await?;
         let sha256 = sha256(&candidate.octets);
-        if let Some(version) = held.version.filter(|_| held.sha256 == sha256) {
-            return self.confirm(version, candidate.confirmed_at).await;
+        if held.unusable.is_none()
+            && let Some(version) = held.version.filter(|_| held.sha256 == sha256)
+            && let Some(outcome) = self.confirm(held, version, candidate.confirmed_at, &candidate.source).await?
+        {
+            return Ok(outcome);
         }
         let policy = match policy::signature(&self.settings, candidate.sha256) {
             Ok(policy) => policy,
@@ -179,24 +244,35 @@ impl Keeper {
     }
 
     /// The source says that it is still this one. That does not count if the signer's certificate was revoked
-    /// since: the list stays, and grows old.
-    async fn confirm(&self, version: ListId, at: time::OffsetDateTime) -> Result<Outcome, StoreError> {
+    /// since: the list stays, and grows old. Nothing if another node has put another list in force meanwhile.
+    async fn confirm(
+        &self,
+        held: &mut Held,
+        version: ListId,
+        at: time::OffsetDateTime,
+        source: &str,
+    ) -> Result<Option<Outcome>, StoreError> {
         if let Some(in_force) = self.space.in_force()
             && let Err((reason, why)) = self.judge_signer(&in_force.list).await
         {
-            return Ok(Outcome::Refused(reason, why));
+            return Ok(Some(Outcome::Refused(reason, why)));
         }
-        self.store.confirm_list(version, at).await?;
-        if let Some(pending) = self.store.pending_list().await? {
-            self.store.withdraw_list(pending.id, "its source went back to the list in force").await?;
+        let ours = |current: &ListVersion| current.id == version;
+        if !self.store.confirm_list(version, at).await? || !self.store.list_in_force().await?.as_ref().is_some_and(ours)
+        {
+            self.load_into(held).await?;
+            return Ok(None);
         }
-        self.load_confirmation().await?;
-        Ok(Outcome::Confirmed(version))
+        self.withdraw_of(source).await?;
+        self.load_into(held).await?;
+        Ok(Some(Outcome::Confirmed(version)))
     }
 
-    async fn load_confirmation(&self) -> Result<(), StoreError> {
-        if let Some(version) = self.store.list_in_force().await? {
-            self.space.confirm(version.confirmed_at);
+    /// Withdraws the list that waits, if it came from this source; what a person handed in waits for a person.
+    async fn withdraw_of(&self, source: &str) -> Result<(), StoreError> {
+        let Some(pending) = self.store.pending_list().await? else { return Ok(()) };
+        if pending.source == source && pending.origin != ListOrigin::Import {
+            self.store.withdraw_list(pending.id, "its source went back to the list in force").await?;
         }
         Ok(())
     }
@@ -207,19 +283,26 @@ impl Keeper {
         &self,
         sha256: &[u8],
         at: time::OffsetDateTime,
+        source: &str,
     ) -> Result<Option<Outcome>, StoreError> {
         let mut held = self.held.lock().await;
         self.load_into(&mut held).await?;
-        if let Some(version) = held.version.filter(|_| held.sha256 == sha256) {
-            let outcome = self.confirm(version, at).await?;
-            view::report(&outcome, "");
-            return Ok(Some(outcome));
+        if held.unusable.is_none()
+            && let Some(version) = held.version.filter(|_| held.sha256 == sha256)
+        {
+            let outcome = self.confirm(&mut held, version, at, source).await?;
+            if let Some(outcome) = &outcome {
+                view::report(outcome, source);
+            }
+            return Ok(outcome);
         }
         let Some(pending) = self.store.pending_list().await?.filter(|pending| pending.sha256 == sha256) else {
             return Ok(None);
         };
         self.store.confirm_list(pending.id, at).await?;
-        Ok(Some(Outcome::Pending { version: pending.id, why: pending.why.unwrap_or_default() }))
+        let outcome = Outcome::Pending { version: pending.id, why: pending.why.unwrap_or_default() };
+        view::report(&outcome, source);
+        Ok(Some(outcome))
     }
 
     /// Whether these octets are worth asking about conditionally.
@@ -238,7 +321,7 @@ impl Keeper {
         Ok(list)
     }
 
-    /// Whether the certificate that signed the list was revoked. `[MSS2 ECO.1.1.5]`
+    /// Whether the certificate that signed the list was revoked. `[MSS2 ECO.1.1.6]`
     async fn judge_signer(&self, list: &TrustList) -> Result<(), Refused> {
         let Some(signer) = list.signer() else { return Ok(()) };
         let revocation = self.space.revocation();
@@ -261,7 +344,11 @@ impl Keeper {
         list: &Arc<TrustList>,
     ) -> Result<Option<Outcome>, StoreError> {
         let in_force = self.space.in_force();
-        let (change, placing) = match (self.weighed(list, in_force.as_deref()).await, acknowledgement) {
+        let weighed = match (&held.unusable, self.weighed(list, in_force.as_deref()).await) {
+            (Some(unusable), Ok(weighed)) => self.weighed_against(unusable, list, weighed),
+            (_, weighed) => weighed,
+        };
+        let (change, placing) = match (weighed, acknowledgement) {
             (Err((reason, why)), _) => return Ok(Some(Outcome::Refused(reason, why))),
             // The same content in other octets: the signature was made anew.
             (Ok(Weighed::Same), _) => (ListChange::default(), Placing::InForce),
@@ -276,10 +363,11 @@ impl Keeper {
         {
             return Ok(Some(Outcome::Pending { version: pending, why: why.clone() }));
         }
-        let record = record(candidate, list, in_force.as_deref(), &change);
+        let confirmed_at = confirmed_at(candidate, list);
+        let record = record(candidate, confirmed_at, list, in_force.as_deref(), &change);
         let counts = count(&change, list.domain_count());
         let base = self.store.list_in_force().await?.map(|version| version.id);
-        if base != held.version && held.unusable.as_ref().map(|(id, _)| *id) != base {
+        if base != held.base() {
             return Ok(None);
         }
         let Recorded::As(version) = self.store.record_list(record, base, placing.clone()).await? else {
@@ -290,9 +378,19 @@ impl Keeper {
             Placing::Acknowledged { why, .. } => Some(why),
             Placing::InForce => None,
         };
-        self.space.install(Arc::clone(list), candidate.confirmed_at);
+        self.space.install(Arc::clone(list), confirmed_at);
         *held = Held { version: Some(version), sha256: sha256(&candidate.octets).to_vec(), unusable: None };
         Ok(Some(Outcome::InForce { version, counts, acknowledged }))
+    }
+
+    /// The list of the database cannot be used here; a new one is held to what is written down of it.
+    fn weighed_against(&self, unusable: &Unusable, list: &TrustList, weighed: Weighed) -> Result<Weighed, Refused> {
+        let Some(why) = unusable.doubt(list, &policy::sanity(&self.settings))? else { return Ok(weighed) };
+        let change = match weighed {
+            Weighed::Take(change) | Weighed::Acknowledge { change, .. } => change,
+            Weighed::Same => ListChange::default(),
+        };
+        Ok(Weighed::Acknowledge { change, why })
     }
 
     async fn weighed(&self, list: &Arc<TrustList>, in_force: Option<&InForce>) -> Result<Weighed, Refused> {
@@ -342,11 +440,22 @@ impl Keeper {
     }
 }
 
-fn record(candidate: &Candidate, list: &TrustList, in_force: Option<&InForce>, change: &ListChange) -> ListRecord {
+/// A list was current when it was made, however old the file says that it is; and never later than now.
+fn confirmed_at(candidate: &Candidate, list: &TrustList) -> time::OffsetDateTime {
+    candidate.confirmed_at.max(list.generated_at()).min(SystemClock.now())
+}
+
+fn record(
+    candidate: &Candidate,
+    confirmed_at: time::OffsetDateTime,
+    list: &TrustList,
+    in_force: Option<&InForce>,
+    change: &ListChange,
+) -> ListRecord {
     ListRecord {
         octets: candidate.octets.clone(),
         generated_at: list.generated_at(),
-        confirmed_at: candidate.confirmed_at,
+        confirmed_at,
         origin: candidate.origin,
         source: candidate.source.clone(),
         received_by: candidate.received_by.clone(),
@@ -382,4 +491,59 @@ pub(crate) fn sha256(octets: &[u8]) -> [u8; 32] {
     let mut sha256 = [0; 32];
     sha256.copy_from_slice(digest(&SHA256, octets).as_ref());
     sha256
+}
+
+#[cfg(test)]
+mod tests {
+    use store::ListState;
+    use testkit::list::WhiteList;
+    use time::OffsetDateTime;
+
+    use super::*;
+
+    const DATE: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
+
+    fn list(generated_at: OffsetDateTime, domains: usize) -> TrustList {
+        let xml = (0..domains).fold(WhiteList::new(generated_at), |list, place| {
+            list.with(&format!("d{place}.mssante.fr"), "CN=host,OU=1300000000,O=X,C=FR")
+        });
+        TrustList::read(xml.unsigned_xml().as_bytes(), &SignaturePolicy::Off, generated_at).unwrap()
+    }
+
+    /// A version of ten domains whose octets are of no use any more.
+    fn unusable() -> Unusable {
+        let version = ListVersion {
+            id: ListId(7),
+            state: ListState::InForce,
+            sha256: vec![1],
+            generated_at: DATE,
+            received_at: DATE,
+            accepted_at: Some(DATE),
+            confirmed_at: DATE,
+            origin: ListOrigin::Url,
+            source: "https://exemple.fr/list.xml".to_owned(),
+            received_by: None,
+            acknowledged: None,
+            why: None,
+            counts: ListCounts { domains: 10, ..ListCounts::default() },
+        };
+        Unusable { version, why: "damaged".to_owned(), at: Instant::now() }
+    }
+
+    #[test]
+    fn a_list_that_replaces_one_of_no_use_is_still_younger_and_about_as_long() {
+        let sanity = Sanity { max_shrink: 20, clock_tolerance: time::Duration::ZERO };
+        let doubt = |at, domains| unusable().doubt(&list(at, domains), &sanity);
+        assert_eq!(doubt(DATE + time::Duration::DAY, 8), Ok(None));
+        assert_eq!(doubt(DATE, 10), Ok(None), "the same list from its source again");
+        assert!(matches!(doubt(DATE + time::Duration::DAY, 7), Ok(Some(why)) if why.contains("7 domains")));
+        assert!(matches!(doubt(DATE - time::Duration::SECOND, 10), Err((Reason::Older, _))));
+    }
+
+    #[test]
+    fn a_version_is_known_by_its_octets_not_by_its_number_alone() {
+        let Unusable { version, .. } = unusable();
+        let held = |sha256: &[u8]| Held { version: Some(ListId(7)), sha256: sha256.to_vec(), unusable: None };
+        assert!(held(&[1]).is(&version) && !held(&[2]).is(&version), "a restored database counts anew");
+    }
 }

@@ -30,6 +30,8 @@ pub(super) struct FileWatch(Mutex<Seen>);
 #[derive(Debug, Default, Clone, Copy)]
 struct Seen {
     stamp: Option<Stamp>,
+    /// What it looked like a moment ago, if that was new: somebody may be writing it.
+    moving: Option<Stamp>,
     failures: u32,
     /// Before this, only a file that changed is looked into again.
     not_before: Option<OffsetDateTime>,
@@ -39,6 +41,11 @@ impl Seen {
     fn is_due(&self, stamp: Option<Stamp>, now: OffsetDateTime) -> bool {
         let Some(not_before) = self.not_before else { return stamp.is_none() || stamp != self.stamp };
         stamp != self.stamp || now >= not_before
+    }
+
+    /// Whether a file that was good has changed since the last look: it is taken when it lies still.
+    fn is_moving(&self, stamp: Option<Stamp>) -> bool {
+        self.stamp.is_some() && stamp.is_some() && stamp != self.stamp && stamp != self.moving
     }
 }
 
@@ -117,7 +124,7 @@ impl Keeper {
 
     async fn unchanged(&self, claim: &SourceClaim) -> Result<(Outcome, SourceAnswer), Trouble> {
         let sha256 = claim.sha256.as_deref().unwrap_or_default();
-        let outcome = self.confirm_unchanged(sha256, SystemClock.now()).await?.ok_or_else(|| {
+        let outcome = self.confirm_unchanged(sha256, SystemClock.now(), &claim.url).await?.ok_or_else(|| {
             let why = "it has nothing new, but another list came into force meanwhile".to_owned();
             FetchError::Connection { url: claim.url.clone(), why }
         })?;
@@ -132,6 +139,10 @@ impl Keeper {
         if due == Due::InTime && !seen.is_due(stamp, SystemClock.now()) {
             return Ok(None);
         }
+        if due == Due::InTime && seen.is_moving(stamp) {
+            self.file.saw(Seen { moving: stamp, ..seen });
+            return Ok(None);
+        }
         let source = file.display().to_string();
         let handed = Handed { origin: ListOrigin::File, received_by: None, acknowledgement: Acknowledgement::None };
         let result = sources_own(self.take_file(file, handed).await)?;
@@ -142,7 +153,7 @@ impl Keeper {
         let failed = matches!(answer, SourceAnswer::Failed { .. });
         let next = self.next_attempt(&answer, seen.failures, result.as_ref().err());
         let failures = if failed { seen.failures.saturating_add(1) } else { 0 };
-        self.file.saw(Seen { stamp, failures, not_before: failed.then_some(next) });
+        self.file.saw(Seen { stamp, moving: None, failures, not_before: failed.then_some(next) });
         if let Some(claim) = self.claim_list(&source, Due::Now).await? {
             self.store.settle_source(&claim, &answer, next).await?;
             self.tell(&source, claim.last_error.as_deref(), &result).await?;
@@ -277,12 +288,14 @@ mod tests {
         let good = Seen { stamp: one, ..Seen::default() };
         assert!(!good.is_due(one, now));
         let later = now + time::Duration::MINUTE;
-        let bad = Seen { stamp: one, failures: 1, not_before: Some(later) };
+        let bad = Seen { stamp: one, failures: 1, not_before: Some(later), ..Seen::default() };
         assert!(!bad.is_due(one, now));
         assert!(bad.is_due(one, later));
         std::fs::write(&file, "another").unwrap();
         let other = Stamp::of(&file).ok();
         assert!(good.is_due(other, now) && bad.is_due(other, now));
         assert!(good.is_due(None, now), "somebody took it away");
+        assert!(good.is_moving(other) && !good.is_moving(None) && !Seen::default().is_moving(other));
+        assert!(!Seen { moving: other, ..good }.is_moving(other), "it lies still");
     }
 }
