@@ -70,16 +70,23 @@ pub struct Authorities {
     anchors: Arc<RootCertStore>,
     roots: Vec<Arc<Authority>>,
     issuers: Vec<Arc<Authority>>,
+    left_out: Vec<String>,
 }
 
 impl Authorities {
     /// Reads PEM files: `anchors` holds the roots, `issuers` the authorities below them (or
-    /// among them) whose certificates are accepted. Every issuer must chain to a root at `now`. `[MSS2 ECO.1.1.10]`
+    /// among them) whose certificates are accepted. Every issuer must chain to a root. What has ended at
+    /// `now`, or has not begun, does not count and is logged. `[MSS2 ECO.1.1.10]`
     pub fn load(anchors: &Path, issuers: &Path, now: OffsetDateTime) -> Result<Self, TlsError> {
-        Self::assemble(files::certificates(anchors)?, files::certificates(issuers)?, now).map_err(|error| match error {
+        let read = Self::assemble(files::certificates(anchors)?, files::certificates(issuers)?, now);
+        let authorities = read.map_err(|error| match error {
             AuthoritiesError::Roots(why) => TlsError::File { file: anchors.to_owned(), why },
             AuthoritiesError::Issuers(why) => TlsError::File { file: issuers.to_owned(), why },
-        })
+        })?;
+        for why in &authorities.left_out {
+            tracing::warn!(%why, "an authority does not count");
+        }
+        Ok(authorities)
     }
 
     /// The same from certificates in DER.
@@ -99,15 +106,18 @@ impl Authorities {
     ) -> Result<Self, AuthoritiesError> {
         let roots = read(roots).map_err(AuthoritiesError::Roots)?;
         let issuers = read(issuers).map_err(AuthoritiesError::Issuers)?;
-        check::roots(&roots, now).map_err(AuthoritiesError::Roots)?;
-        check::issuers(&issuers, &roots, now).map_err(AuthoritiesError::Issuers)?;
+        let present = check::roots(&roots, now).map_err(AuthoritiesError::Roots)?;
+        let accepted =
+            check::issuers(&issuers, &roots, &present.authorities, now).map_err(AuthoritiesError::Issuers)?;
+        let (roots, issuers) = (present.authorities, accepted.authorities);
+        let left_out = present.left_out.into_iter().chain(accepted.left_out).collect();
         let mut anchors = RootCertStore::empty();
         for root in &roots {
             anchors.add(root.der.clone()).map_err(|error| {
                 AuthoritiesError::Roots(format!("{} cannot be a trust anchor ({error})", root.name))
             })?;
         }
-        Ok(Self { anchors: Arc::new(anchors), roots, issuers })
+        Ok(Self { anchors: Arc::new(anchors), roots, issuers, left_out })
     }
 
     /// Whether `leaf` was issued by one of the accepted authorities, is valid at `now` and made
@@ -159,6 +169,11 @@ impl Authorities {
     /// The accepted issuing authorities.
     pub fn issuers(&self) -> &[Arc<Authority>] {
         &self.issuers
+    }
+
+    /// Why authorities of the files do not count: one sentence each, with name and date.
+    pub fn left_out(&self) -> &[String] {
+        &self.left_out
     }
 
     pub(crate) fn anchors(&self) -> &Arc<RootCertStore> {

@@ -16,29 +16,62 @@ use crate::CertificateFacts;
 /// OpenSSL's security level of 112 bits: RSA from 2048 bits, no SHA-1.
 const SECURITY_LEVEL: i32 = 2;
 
-/// At least one, each an authority in its time.
-pub(super) fn roots(roots: &[Arc<Authority>], now: OffsetDateTime) -> Result<(), String> {
+/// Authorities that count now, and why others do not.
+pub(super) struct Present {
+    pub(super) authorities: Vec<Arc<Authority>>,
+    /// One sentence each.
+    pub(super) left_out: Vec<String>,
+}
+
+/// Those whose time it is; at least one. One that has ended must not take the others with it.
+pub(super) fn roots(roots: &[Arc<Authority>], now: OffsetDateTime) -> Result<Present, String> {
     if roots.is_empty() {
         return Err("no certificate in it; the roots of IGC-Santé are expected".to_owned());
     }
-    roots.iter().try_for_each(|root| standing(root, now))
+    present(roots, |root| standing(root, now))
 }
 
-/// At least one, each an authority in its time that is one of the roots or chains to one.
-pub(super) fn issuers(issuers: &[Arc<Authority>], roots: &[Arc<Authority>], now: OffsetDateTime) -> Result<(), String> {
+/// Those whose time it is, that are one of the present roots or chain to one; at least one. One that does not chain to
+/// any root, present or not, is a mistake.
+pub(super) fn issuers(
+    issuers: &[Arc<Authority>],
+    roots: &[Arc<Authority>],
+    present_roots: &[Arc<Authority>],
+    now: OffsetDateTime,
+) -> Result<Present, String> {
     if issuers.is_empty() {
         return Err("no certificate in it; the accepted authorities below the roots are expected".to_owned());
     }
-    for issuer in issuers {
-        standing(issuer, now)?;
-        if !roots.contains(issuer) {
-            below(issuer, issuers, roots, now)?;
+    present(issuers, |issuer| {
+        let standing = standing(issuer, now)?;
+        if standing.is_err() || present_roots.contains(issuer) {
+            return Ok(standing);
         }
-    }
-    Ok(())
+        below(issuer, issuers, roots, When::Whenever)?;
+        Ok(below(issuer, issuers, present_roots, When::At(now)))
+    })
 }
 
-fn standing(authority: &Authority, now: OffsetDateTime) -> Result<(), String> {
+/// `standing` says what is wrong with the file, or why one authority in it does not count now.
+fn present(
+    all: &[Arc<Authority>],
+    standing: impl Fn(&Arc<Authority>) -> Result<Result<(), String>, String>,
+) -> Result<Present, String> {
+    let mut present = Present { authorities: Vec::new(), left_out: Vec::new() };
+    for authority in all {
+        match standing(authority)? {
+            Ok(()) => present.authorities.push(Arc::clone(authority)),
+            Err(why) => present.left_out.push(why),
+        }
+    }
+    match present.authorities.is_empty() {
+        true => Err(present.left_out.join("; ")),
+        false => Ok(present),
+    }
+}
+
+/// What is not an authority is a mistake; one whose time it is not does not count.
+fn standing(authority: &Authority, now: OffsetDateTime) -> Result<Result<(), String>, String> {
     let Authority { name, der } = authority;
     let unreadable = || format!("{name}: its certificate cannot be read; export it again");
     let facts = CertificateFacts::of_certificate(der).map_err(|_| unreadable())?;
@@ -49,24 +82,27 @@ fn standing(authority: &Authority, now: OffsetDateTime) -> Result<(), String> {
             Err(format!("{name} is not an authority; keep only CA certificates in this file"))
         }
         () if now > facts.not_after => {
-            Err(format!("{name} has expired ({}); take it out of this file", facts.not_after.date()))
+            Ok(Err(format!("{name} has expired ({}); take it out of this file", facts.not_after.date())))
         }
         () if now < facts.not_before => {
-            Err(format!("{name} is not valid before {}; check the clock", facts.not_before.date()))
+            Ok(Err(format!("{name} is not valid before {}; check the clock", facts.not_before.date())))
         }
-        () => Ok(()),
+        () => Ok(Ok(())),
     }
 }
 
+/// At which moment a chain is looked at.
+#[derive(Clone, Copy)]
+enum When {
+    At(OffsetDateTime),
+    /// The dates are not looked at.
+    Whenever,
+}
+
 /// Whether an issuer chains to a root, by signatures. `[RFC5280 6.1]`
-fn below(
-    issuer: &Authority,
-    others: &[Arc<Authority>],
-    roots: &[Arc<Authority>],
-    now: OffsetDateTime,
-) -> Result<(), String> {
+fn below(issuer: &Authority, others: &[Arc<Authority>], roots: &[Arc<Authority>], when: When) -> Result<(), String> {
     let advice = "add its root to the anchors, or take it out of this file";
-    match chains(issuer, others, roots, now) {
+    match chains(issuer, others, roots, when) {
         Ok(None) => Ok(()),
         Ok(Some(why)) => Err(format!("{} does not chain to a root ({why}); {advice}", issuer.name)),
         Err(error) => Err(format!("{} cannot be verified ({error}); {advice}", issuer.name)),
@@ -78,10 +114,13 @@ fn chains(
     issuer: &Authority,
     others: &[Arc<Authority>],
     roots: &[Arc<Authority>],
-    now: OffsetDateTime,
+    when: When,
 ) -> Result<Option<String>, ErrorStack> {
     let mut parameters = X509VerifyParam::new()?;
-    parameters.set_time(now.unix_timestamp());
+    match when {
+        When::At(now) => parameters.set_time(now.unix_timestamp()),
+        When::Whenever => parameters.set_flags(X509VerifyFlags::NO_CHECK_TIME)?,
+    }
     parameters.set_auth_level(SECURITY_LEVEL);
     // A root that is not self-signed is an anchor all the same, as in handshakes.
     parameters.set_flags(X509VerifyFlags::PARTIAL_CHAIN)?;

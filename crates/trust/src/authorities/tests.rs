@@ -55,7 +55,22 @@ fn an_issuer_below_another_issuer_chains_too_and_roots_may_issue() {
 }
 
 #[test]
-fn expired_authorities_are_refused_in_both_files() {
+fn one_authority_out_of_its_time_does_not_take_the_others_with_it() {
+    let (old, new, early) =
+        (Pki::new(NOW - Duration::days(11 * 365)).unwrap(), pki(), Pki::new(NOW + Duration::days(3 * 365)).unwrap());
+    let roots = [old.anchor_der(), new.anchor_der(), early.anchor_der()];
+    let authorities = of(&roots, &[old.issuing_der(), new.issuing_der(), early.issuing_der()]).unwrap();
+    assert_eq!(authorities.roots().iter().map(|root| root.der()).collect::<Vec<_>>(), [new.anchor_der()]);
+    assert_eq!(authorities.issuers().iter().map(|issuer| issuer.der()).collect::<Vec<_>>(), [new.issuing_der()]);
+    let why = authorities.left_out();
+    assert_eq!(why.iter().filter(|why| why.contains("has expired (")).count(), 2, "{why:?}");
+    assert_eq!(why.iter().filter(|why| why.contains("is not valid before")).count(), 2, "{why:?}");
+    let leaf = new.server(&holder()).unwrap().der;
+    assert!(judged(&authorities, &leaf, &[]).is_ok());
+}
+
+#[test]
+fn files_with_nothing_but_authorities_out_of_their_time_are_refused() {
     let (old, new) = (Pki::new(NOW - Duration::days(11 * 365)).unwrap(), pki());
     let issuer = of(&[new.anchor_der()], &[old.issuing_der()]).unwrap_err();
     assert!(matches!(&issuer, AuthoritiesError::Issuers(why) if why.contains("has expired")), "{issuer}");
