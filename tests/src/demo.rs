@@ -141,9 +141,10 @@ impl Drop for Demo {
     }
 }
 
-/// Whether it says that it is ready; its ports are open before its database is.
+/// Whether it says that it is ready and has a trust list; its ports are open before its database is.
 pub(crate) fn answers(operator: &Operator) -> bool {
-    http_get(operator.http_port, "/readyz").is_ok_and(|(status, _)| status == 200)
+    http_get(operator.http_port, "/readyz")
+        .is_ok_and(|(status, body)| status == 200 && !body.contains("\"trust_list_standing\":\"missing\""))
 }
 
 pub(crate) fn pid(id: u32) -> Pid {

@@ -214,6 +214,12 @@ fn without_a_trust_list_hops_are_refused_for_now() {
     fs::write(&list, good.replace(PEER, "un-autre.mssante.fr")).expect("a list that is not what was signed");
     let server = site.start(&[]).expect("pli serve");
     site.wait_until_alive().expect("a server without a list");
+    let page = || http_get(site.operator.http_port, "/readyz").expect("readyz");
+    assert!(e2e::wait_until(Duration::from_secs(30), || page().0 == 200), "a load balancer cuts off readers");
+    assert!(page().1.contains("\"trust_list_standing\":\"missing\""), "{}", page().1);
+    site.mailbox(&bal).expect("people read");
+    let told = site.pli().and_then(|pli| pli.arg("status").run()).expect("pli status");
+    assert!(told.code == Some(1) && told.stderr.contains("trust list is missing"), "{told}");
     let mut wire = hop(&site).expect("a hop");
     let refused = send(&mut wire, &bal, "meanwhile").expect_err("nobody is trusted under a forged list");
     assert!(format!("{refused:#}").contains("got [\"451 4.7.0"), "{refused:#}");
@@ -229,6 +235,24 @@ fn without_a_trust_list_hops_are_refused_for_now() {
         std::thread::sleep(Duration::from_millis(50));
     }
     outcome.expect("the good list is in force");
+}
+
+#[test]
+fn a_list_file_that_is_gone_leaves_the_list_of_the_database_in_force() {
+    let (site, bal) = site_with_bal();
+    let mut server = serve(&site);
+    send(&mut hop(&site).expect("a hop"), &bal, "before").expect("a message");
+    assert_eq!(server.stop().expect("a clean stop"), Some(0));
+    fs::remove_file(site.folder().join("list.xml")).expect("the list is gone");
+    let mut server = serve(&site);
+    send(&mut hop(&site).expect("a hop"), &bal, "after").expect("the list of the database is in force");
+    for arguments in [&["status"][..], &["trust", "status"]] {
+        let told = site.pli().and_then(|pli| pli.args(arguments).run()).expect("a command");
+        assert!(told.code == Some(0) && told.stderr.contains("list.xml"), "{arguments:?}: {told}");
+    }
+    let checked = site.pli().and_then(|pli| pli.arg("check-config").run()).expect("check-config");
+    assert!(checked.code == Some(3) && checked.stderr.contains("trust_list.file"), "{checked}");
+    server.check_health().expect("a healthy server");
 }
 
 /// Kills the postmaster of the site's private cluster.

@@ -12,8 +12,9 @@ mod trust;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use mssante::Domain;
+use mssante::{Clock as _, Domain};
 
+use crate::ambient::SystemClock;
 use crate::config::{self, Settings};
 use crate::failure::Failure;
 use crate::{demo, serve};
@@ -60,6 +61,10 @@ enum Command {
     /// Print the rules that are enforced, and every refusal.
     Rules,
     /// Ask the running server how it is.
+    ///
+    /// Exit code 0 if it works. 1 if it works without a trust list that peers are judged by (missing or expired):
+    /// people read and write, mail of other operators is refused temporarily. 4 if it does not run, its database
+    /// does not answer, or it is about to stop: it is not ready then, and `/readyz` is 503.
     Status,
     /// Open a hop to a domain as the relay would, and say how each step went; nothing is sent.
     ///
@@ -95,20 +100,28 @@ impl Cli {
     pub(crate) async fn run(self) -> Result<(), Failure> {
         let file = config::file_or_default(self.config);
         let settings = || config::load(&file);
+        let warned = || settings().inspect(|settings| warn_of_list(settings));
         match self.command {
             Command::Serve { with_parent } => serve::serve(settings()?, with_parent).await,
-            Command::CheckConfig => check_config(&settings()?, self.json).await,
+            Command::CheckConfig => check_config(&config::load_with_list(&file)?, self.json).await,
             Command::Bal(command) => command.run(&settings()?, self.json).await,
-            Command::Trust(command) => command.run(&settings()?, self.json).await,
+            Command::Trust(command) => command.run(&warned()?, self.json).await,
             Command::Cert(command) => command.run(|| config::load_without_files(&file), self.json).await,
             Command::Rules => rules::print(self.json),
-            Command::Status => status::print(&settings()?, self.json).await,
+            Command::Status => status::print(&warned()?, self.json).await,
             Command::Probe { domain } => probe::print(&settings()?, &domain, self.json).await,
             Command::Demo(args) => {
                 let audience = if self.json { demo::Audience::Programs } else { demo::Audience::People };
                 demo::run(args, audience).await
             }
         }
+    }
+}
+
+/// These commands are for the day when the list is missing.
+fn warn_of_list(settings: &Settings) {
+    if let Some(warning) = settings.list_warning() {
+        eprintln!("warning: {warning}");
     }
 }
 
@@ -124,7 +137,10 @@ async fn check_config(settings: &Settings, json: bool) -> Result<(), Failure> {
         "trust_list_domains": list.as_ref().map(::trust::TrustList::domain_count),
     });
     print::facts(&facts, json)?;
-    for warning in settings.warnings().into_iter().chain(expiry) {
+    let files = settings.tls_files();
+    let authorities = ::trust::Authorities::load(&files.anchors, &files.issuers, SystemClock.now())?;
+    let left_out = authorities.left_out().iter().map(|why| format!("an authority does not count: {why}"));
+    for warning in settings.warnings().into_iter().chain(expiry).chain(left_out) {
         eprintln!("warning: {warning}");
     }
     for domain in unbound {

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -10,7 +11,8 @@ use super::print;
 use crate::config::Settings;
 use crate::failure::Failure;
 
-/// Prints `/readyz`; fails with exit code 4 if the server is not running or not ready.
+/// Prints `/readyz`; fails with exit code 4 if the server is not running or not ready, with 1 if no usable trust list
+/// is in force.
 pub(super) async fn print(settings: &Settings, json: bool) -> Result<(), Failure> {
     let address = settings.http.listen;
     let (status, body) = get(address, "/readyz").await.map_err(|why| {
@@ -18,10 +20,24 @@ pub(super) async fn print(settings: &Settings, json: bool) -> Result<(), Failure
             "no running server answers on http.listen = \"{address}\": {why}; is `pli serve` up?"
         ))
     })?;
-    let facts = serde_json::from_str(&body)
+    let facts: Value = serde_json::from_str(&body)
         .map_err(|_| Failure::Unavailable(format!("what answers on http.listen = \"{address}\" is not pli")))?;
     print::facts(&facts, json)?;
-    if status == 200 { Ok(()) } else { Err(Failure::Unavailable("the server is running but not ready".to_owned())) }
+    if status != 200 {
+        return Err(Failure::Unavailable("the server is running but not ready".to_owned()));
+    }
+    judge_list(&facts)
+}
+
+/// What a monitor must hear of although the server is ready.
+fn judge_list(facts: &Value) -> Result<(), Failure> {
+    match facts["trust_list_standing"].as_str() {
+        Some(standing @ ("missing" | "expired")) => Err(Failure::Refused(format!(
+            "the trust list is {standing}: people can read, mail of other operators is refused temporarily, mail to \
+             them waits; see `pli trust status`"
+        ))),
+        _ => Ok(()),
+    }
 }
 
 /// Status and body of a plain GET; enough for our own loopback endpoints.
@@ -49,6 +65,15 @@ fn read_answer(answer: &str) -> Option<(u16, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn monitors_hear_of_a_trust_list_that_is_missing_or_expired() {
+        let code = |standing: &str| {
+            let facts = serde_json::json!({ "trust_list_standing": standing });
+            judge_list(&facts).map_err(|failure| failure.exit_code())
+        };
+        assert_eq!(["fresh", "stale", "missing", "expired"].map(code), [Ok(()), Ok(()), Err(1), Err(1)]);
+    }
 
     #[test]
     fn status_and_body_are_read() {

@@ -106,8 +106,6 @@ impl Settings {
             ("tls.key_file", Some(&self.tls.key_file)),
             ("tls.anchors_file", Some(&self.tls.anchors_file)),
             ("tls.issuers_file", Some(&self.tls.issuers_file)),
-            ("trust_list.file", self.trust_list.file.as_ref()),
-            ("trust_list.checksum_file", self.trust_list.checksum_file.as_ref()),
             ("trust_list.anchors_file", self.trust_list.anchors_file.as_ref()),
             ("trust_list.issuers_file", self.trust_list.issuers_file.as_ref()),
             ("trust_list.url_anchors_file", self.trust_list.url_anchors_file.as_ref()),
@@ -115,12 +113,22 @@ impl Settings {
             ("dns.zone_file", self.dns.zone_file.as_ref()),
             ("database.url_file", self.database.url_file.as_ref()),
         ];
-        for (setting, file) in obligatory {
-            if let Some(file) = file {
-                std::fs::File::open(file).map_err(|error| unreadable(setting, file, &error))?;
-            }
-        }
-        Ok(())
+        readable(&obligatory)
+    }
+
+    /// Whether the white list is where somebody else should have brought it.
+    pub(super) fn check_list_files(&self) -> Result<(), String> {
+        readable(&[
+            ("trust_list.file", self.trust_list.file.as_ref()),
+            ("trust_list.checksum_file", self.trust_list.checksum_file.as_ref()),
+        ])
+    }
+
+    /// What to say where the last good list of the database goes on without these files. See docs/adr/0010.
+    pub(crate) fn list_warning(&self) -> Option<String> {
+        self.check_list_files()
+            .err()
+            .map(|why| format!("{why}; the last good list of the database stays and grows old"))
     }
 
     fn check_numbers(&self) -> Result<(), String> {
@@ -159,6 +167,12 @@ impl Settings {
         Ok(Some(SecretString::from(text.trim())))
     }
 
+    /// Whether there is a database, if only one that does not run: a cluster is not made for a look at a file.
+    pub(crate) fn has_database(&self) -> bool {
+        let remote = self.database.url.is_some() || self.database.url_file.is_some();
+        remote || self.data.dir.join("postgresql/data").exists()
+    }
+
     /// Where the key ring is.
     pub(crate) fn keyring_file(&self) -> PathBuf {
         self.store.keyring_file.clone().unwrap_or_else(|| self.data.dir.join("keyring"))
@@ -179,7 +193,7 @@ impl Settings {
     /// What works but is less safe than it should be; `check-config` prints it, `serve` logs it.
     pub(crate) fn warnings(&self) -> Vec<String> {
         let trust = self.trust_list.warnings().into_iter().chain(self.revocation.warnings());
-        trust.chain(self.open_key()).collect()
+        trust.chain(self.open_key()).chain(self.list_warning()).collect()
     }
 
     /// A group may read the key (mode 0640 and a group of the service's own are usual), everybody may not.
@@ -199,6 +213,14 @@ impl Settings {
 /// The text of `database.url` for the store.
 pub(crate) fn exposed(url: &SecretString) -> String {
     url.expose_secret().to_owned()
+}
+
+fn readable(files: &[(&str, Option<&PathBuf>)]) -> Result<(), String> {
+    let named = files.iter().filter_map(|(setting, file)| Some((setting, (*file)?)));
+    for (setting, file) in named {
+        std::fs::File::open(file).map_err(|error| unreadable(setting, file, &error))?;
+    }
+    Ok(())
 }
 
 fn unreadable(setting: &str, file: &Path, error: &std::io::Error) -> String {

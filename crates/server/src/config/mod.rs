@@ -23,10 +23,18 @@ use crate::failure::Failure;
 pub(crate) const DEFAULT_FILE: &str = "/etc/pli/pli.toml";
 
 /// Reads the file and what the environment adds, and checks what can be checked without
-/// opening anything but files.
+/// opening anything but files. The file of the white list may be missing: the database has the last good list, and
+/// [`Settings::list_warning`] says it.
 pub(crate) fn load(file: &Path) -> Result<Settings, Failure> {
     let settings = load_without_files(file)?;
     settings.check_files().map_err(|why| in_file(file, &why))?;
+    Ok(settings)
+}
+
+/// The same for `check-config`, for which a missing white list is an error, too.
+pub(crate) fn load_with_list(file: &Path) -> Result<Settings, Failure> {
+    let settings = load(file)?;
+    settings.check_list_files().map_err(|why| in_file(file, &why))?;
     Ok(settings)
 }
 

@@ -32,7 +32,8 @@ pub(crate) fn for_tests() -> super::Settings {
 fn checked(text: &str) -> Result<(), String> {
     let settings = parsed(text, &[])?;
     settings.check()?;
-    settings.check_files()
+    settings.check_files()?;
+    settings.check_list_files()
 }
 
 fn example() -> String {
@@ -264,4 +265,32 @@ fn an_empty_source_counts_as_none() {
     assert!(neither.contains("trust_list names no source"), "{neither}");
     let plain = parsed(&format!("{SMALLEST}\nchecksum_url = \"\"\nchecksum_file = \"\"\n"), &[]).unwrap();
     assert_eq!(plain.check(), Ok(()));
+}
+
+#[test]
+fn a_missing_list_is_a_warning_and_an_error_for_check_config_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("pli.toml");
+    std::fs::write(&file, SMALLEST.replace(" file = \"/dev/null\"", " file = \"/nowhere/list.xml\"")).unwrap();
+    let settings = load(&file).unwrap();
+    assert!(
+        settings.warnings().iter().any(|warning| warning.contains("/nowhere/list.xml")),
+        "{:?}",
+        settings.warnings()
+    );
+    let failure = super::load_with_list(&file).unwrap_err();
+    assert!(failure.exit_code() == 3 && failure.to_string().contains("trust_list.file"), "{failure}");
+    assert_eq!(for_tests().list_warning(), None);
+}
+
+#[test]
+fn a_database_is_there_if_it_is_named_or_its_cluster_was_made() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut settings = for_tests();
+    settings.data.dir = folder.path().to_owned();
+    std::fs::create_dir(folder.path().join("postgresql")).unwrap();
+    assert!(!settings.has_database(), "a cluster that was never finished");
+    std::fs::create_dir(folder.path().join("postgresql/data")).unwrap();
+    assert!(settings.has_database());
+    assert!(parsed(&format!("{SMALLEST}\n[database]\nurl_file = \"/dev/null\"\n"), &[]).unwrap().has_database());
 }

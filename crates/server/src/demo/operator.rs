@@ -59,7 +59,7 @@ impl Operator {
         Ok(Self { plan, files, bals: Vec::new(), program, process, pid })
     }
 
-    /// Waits until `/readyz` says yes and knows `bals` BALs.
+    /// Waits until `/readyz` says yes, has a trust list and knows `bals` BALs.
     pub(super) async fn until_ready(&mut self, bals: usize) -> Result<(), Failure> {
         let begin = Instant::now();
         loop {
@@ -189,7 +189,8 @@ async fn fed(mut command: Command, input: &str) -> std::io::Result<std::process:
 async fn is_ready(http_port: u16, bals: usize) -> bool {
     let Ok((200, body)) = get(here(http_port), "/readyz").await else { return false };
     let report: serde_json::Value = serde_json::from_str(&body).unwrap_or_default();
-    report["bals"].as_u64().is_some_and(|count| count >= bals as u64)
+    let listed = report["trust_list_standing"] == "fresh";
+    listed && report["bals"].as_u64().is_some_and(|count| count >= bals as u64)
 }
 
 /// 20 characters out of 32: 100 bits.

@@ -27,12 +27,12 @@ pub(super) struct Health {
 /// The answer of `/readyz`.
 #[derive(Debug, Serialize)]
 pub(super) struct Report {
-    /// The database answers, a trust list is in force and the server is not about to stop.
+    /// The database answers and the server is not about to stop.
     pub(super) ready: bool,
     /// `ok`, or what is wrong.
     pub(super) database: String,
-    /// The trust list and the revocation lists. An expired list does not make the server unready: people go on
-    /// reading and submitting, and a load balancer that took all nodes away would stop them, too.
+    /// The trust list and the revocation lists. A missing or expired list does not make the server unready: people
+    /// go on reading, and a load balancer that took all nodes away would stop them, too. See docs/adr/0010.
     #[serde(flatten)]
     pub(super) trust: View,
     /// When our own certificate ends. An expired one does not make the server unready: reading still works.
@@ -82,7 +82,7 @@ impl Health {
         let draining = self.draining.load(Ordering::Relaxed);
         let expiry = expiry::notice(&self.tls, SystemClock.now());
         Report {
-            ready: database.is_ok() && self.trust.list().is_some() && !draining,
+            ready: database.is_ok() && !draining,
             database: database.err().unwrap_or_else(|| "ok".to_owned()),
             trust: View::of(&self.trust, self.opened.get().map(|(_, keeper)| &**keeper)),
             certificate_not_after: moment(self.tls.first_end()),

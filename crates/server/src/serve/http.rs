@@ -42,7 +42,7 @@ async fn healthz() -> &'static str {
     "ok\n"
 }
 
-/// The process can work: database, trust list.
+/// The process can work: its database answers. How the trust list stands is in the answer.
 async fn readyz(State(shared): State<Shared>) -> impl IntoResponse {
     let report = shared.health.report().await;
     let status = if report.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };

@@ -66,16 +66,10 @@ async fn trust_list(settings: &Settings) -> Result<Arc<TrustList>, String> {
     let (why, none) = (|failure: Failure| failure.to_string(), "no list is in force yet; see `pli trust status`");
     let list = match settings.trust_list.source() {
         Some(ListSource::File(_)) => serve::inspect(settings).await.map_err(why)?.list.map(Arc::new),
-        _ if has_database(settings) => {
+        _ if settings.has_database() => {
             visit(settings, Reach::Database, async |keeper| Ok(keeper.space().list())).await.map_err(why)?
         }
         _ => None,
     };
     list.ok_or_else(|| none.to_owned())
-}
-
-/// Looking at certificates makes no database.
-fn has_database(settings: &Settings) -> bool {
-    let remote = settings.database.url.is_some() || settings.database.url_file.is_some();
-    remote || settings.data.dir.join("postgresql").exists()
 }

@@ -60,7 +60,7 @@ fn facts(settings: &Settings, list: &TrustList) -> Value {
 
 /// What would follow, and whether the list would be taken.
 async fn compared(settings: &Settings, list: &TrustList) -> (String, bool) {
-    if !has_database(settings) {
+    if !settings.has_database() {
         return ("not compared: there is no database yet".to_owned(), true);
     }
     let visited = visit(settings, Reach::Database, async |keeper| Ok(keeper.space().list())).await;
@@ -80,10 +80,4 @@ async fn compared(settings: &Settings, list: &TrustList) -> (String, bool) {
         }
         Err(error) => (error.to_string(), false),
     }
-}
-
-/// A cluster is not made for a look at a file.
-fn has_database(settings: &Settings) -> bool {
-    let url = &settings.database;
-    url.url.is_some() || url.url_file.is_some() || settings.data.dir.join("postgresql/data").exists()
 }
