@@ -130,6 +130,21 @@ fn a_request_overwrites_nothing_and_asks_for_nothing_impossible() -> Result<()> 
     Ok(())
 }
 
+/// Where a file may have 512 octets, nothing is left of what has more. A full disk is the same to the program.
+#[test]
+fn a_request_that_cannot_be_written_leaves_no_half_of_a_key() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let (key, out) = (folder.path().join("a.key"), folder.path().join("a.csr"));
+    let script = "trap '' XFSZ; ulimit -f 1; exec \"$@\"";
+    let mut command = std::process::Command::new("sh");
+    command.args(["-c", script, "sh"]).arg(e2e::pli()?).args(["cert", "csr"]).args(SUBJECT);
+    let ended = command.arg("--key").arg(&key).arg("--out").arg(&out).output()?;
+    ensure!(ended.status.code() == Some(1), "{ended:?}");
+    ensure!(String::from_utf8_lossy(&ended.stderr).contains("a.key cannot be written"), "{ended:?}");
+    ensure!(fs::read_dir(folder.path())?.count() == 0, "something is left behind");
+    Ok(())
+}
+
 #[test]
 fn from_request_to_certificate_in_use() -> Result<()> {
     let site = Site::new()?;

@@ -51,6 +51,15 @@ fn plain(value: &serde_json::Value) -> String {
     }
 }
 
+/// Octets as lower-case digits.
+pub(crate) fn hexadecimal(octets: &[u8]) -> String {
+    use std::fmt::Write as _;
+    octets.iter().fold(String::new(), |mut text, octet| {
+        let _ = write!(text, "{octet:02x}");
+        text
+    })
+}
+
 /// A moment as RFC 3339 writes it.
 pub(crate) fn moment(at: OffsetDateTime) -> String {
     at.format(&Rfc3339).unwrap_or_else(|_| at.to_string())

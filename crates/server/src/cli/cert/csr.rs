@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 use mssante::StructureId;
 use trust::chores::{CertificateRequest, CsrSubject, KeyKind};
 
-use super::files::{Secrecy, create_new};
+use super::files::{Replacement, Secrecy, create_new};
 use super::print;
 use crate::failure::Failure;
 
@@ -69,12 +69,10 @@ impl Csr {
             }
         }
         let made = CertificateRequest::new(&subject, &self.dns_names, self.key_kind.into())?;
-        create_new(&self.key, made.key.as_bytes(), Secrecy::Secret)?;
-        if let Err(failure) = create_new(&self.out, &made.csr_pem, Secrecy::Public) {
-            // A key without its request is of no use to anybody.
-            let _ = std::fs::remove_file(&self.key);
-            return Err(failure);
-        }
+        create_new(&[
+            Replacement { file: &self.key, octets: made.key.as_bytes(), secrecy: Secrecy::Secret },
+            Replacement { file: &self.out, octets: &made.csr_pem, secrecy: Secrecy::Public },
+        ])?;
         let subject = subject.name()?.to_string();
         let facts = serde_json::json!({
             "subject": subject,

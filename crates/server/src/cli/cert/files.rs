@@ -36,10 +36,55 @@ impl Secrecy {
     }
 }
 
-/// Writes a file that is not there yet.
-pub(super) fn create_new(file: &Path, octets: &[u8], secrecy: Secrecy) -> Result<(), Failure> {
-    write_new(file, octets, secrecy.mode())
-        .map_err(|error| Failure::Refused(format!("{} cannot be written: {error}", file.display())))
+/// Whose a file is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Owner {
+    uid: u32,
+    gid: u32,
+}
+
+impl Owner {
+    /// Of a file or folder that is there.
+    pub(super) fn of(file: &Path) -> Option<Self> {
+        fs::metadata(file).ok().map(|metadata| Self { uid: metadata.uid(), gid: metadata.gid() })
+    }
+
+    pub(super) fn is_root(self) -> bool {
+        self.uid == 0
+    }
+}
+
+/// Writes files that are not there yet: all of them, or none. Under their names they appear whole.
+pub(super) fn create_new(files: &[Replacement<'_>]) -> Result<(), Failure> {
+    let (mut written, mut placed) = (Vec::new(), Vec::new());
+    let result = files.iter().try_for_each(|one| {
+        let new = beside(one.file, "new");
+        write_new(&new, one.octets, one.secrecy.mode()).map_err(|error| unwritten(one.file, &error))?;
+        written.push((new, one.file));
+        Ok(())
+    });
+    // A link, unlike a new name, never takes the place of what is there.
+    let result = result.and_then(|()| {
+        written.iter().try_for_each(|(new, file)| {
+            fs::hard_link(new, file).map_err(|error| unwritten(file, &error))?;
+            placed.push(*file);
+            Ok(())
+        })
+    });
+    if result.is_err() {
+        placed.iter().for_each(|file| drop(fs::remove_file(file)));
+    }
+    written.iter().for_each(|(new, _)| drop(fs::remove_file(new)));
+    result
+}
+
+fn unwritten(file: &Path, error: &io::Error) -> Failure {
+    Failure::Refused(format!("{} cannot be written: {error}; nothing was written", file.display()))
+}
+
+fn beside(file: &Path, ending: &str) -> PathBuf {
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    file.with_file_name(format!("{name}.{ending}"))
 }
 
 /// New content for a file.
@@ -50,12 +95,17 @@ pub(super) struct Replacement<'a> {
 }
 
 /// Puts all of them in place, or none. Predecessors stay beside them as `NAME.old-<moment>`; their
-/// owners and modes are taken over. Returns where the predecessors are.
-pub(super) fn replace(replacements: &[Replacement<'_>], now: OffsetDateTime) -> Result<Vec<PathBuf>, Failure> {
+/// owners and modes are taken over; a file without one becomes `first_owner`'s if that is given, which only root
+/// may do. Returns where the predecessors are.
+pub(super) fn replace(
+    replacements: &[Replacement<'_>],
+    first_owner: Option<Owner>,
+    now: OffsetDateTime,
+) -> Result<Vec<PathBuf>, Failure> {
     let stamp = now.format(format_description!("[year][month][day]T[hour][minute][second]Z")).unwrap_or_default();
     let mut staged = Vec::new();
     for replacement in replacements {
-        match Staged::new(replacement, &stamp) {
+        match Staged::new(replacement, first_owner, &stamp) {
             Ok(file) => staged.push(file),
             Err(error) => {
                 staged.iter().for_each(Staged::discard);
@@ -86,19 +136,16 @@ struct Staged {
 }
 
 impl Staged {
-    fn new(replacement: &Replacement<'_>, stamp: &str) -> io::Result<Self> {
+    fn new(replacement: &Replacement<'_>, first_owner: Option<Owner>, stamp: &str) -> io::Result<Self> {
         let Replacement { file, octets, secrecy } = replacement;
         let target = file.canonicalize().unwrap_or_else(|_| (*file).to_owned());
-        let beside = |ending: &str| {
-            let name = target.file_name().unwrap_or_default().to_string_lossy();
-            target.with_file_name(format!("{name}.{ending}"))
-        };
-        let (new, old) = (beside(&format!("new-{stamp}")), beside(&format!("old-{stamp}")));
+        let (new, old) = (beside(&target, &format!("new-{stamp}")), beside(&target, &format!("old-{stamp}")));
         let before = fs::metadata(&target).ok();
         let mode = before.as_ref().map_or(secrecy.mode(), |before| before.mode() & secrecy.mask());
         write_new(&new, octets, mode)?;
         let staged = Self { target, new, old: before.as_ref().map(|_| old) };
-        match staged.keep(before.as_ref()) {
+        let owner = before.as_ref().map(|before| Owner { uid: before.uid(), gid: before.gid() }).or(first_owner);
+        match owner.map_or(Ok(()), |owner| staged.keep(owner)) {
             Ok(()) => Ok(staged),
             Err(error) => {
                 staged.discard();
@@ -107,12 +154,10 @@ impl Staged {
         }
     }
 
-    /// The new file gets the owner of the old one, which gets a second name.
-    fn keep(&self, before: Option<&fs::Metadata>) -> io::Result<()> {
-        let Some(before) = before else { return Ok(()) };
-        let written = fs::metadata(&self.new)?;
-        if (written.uid(), written.gid()) != (before.uid(), before.gid()) {
-            chown(&self.new, Some(before.uid()), Some(before.gid())).map_err(|error| {
+    /// The new file gets the owner of the old one, which gets a second name if there is one.
+    fn keep(&self, owner: Owner) -> io::Result<()> {
+        if Owner::of(&self.new) != Some(owner) {
+            chown(&self.new, Some(owner.uid), Some(owner.gid)).map_err(|error| {
                 io::Error::other(format!("its owner cannot be kept ({error}); run this as root or as the owner"))
             })?;
         }
@@ -145,11 +190,15 @@ impl Staged {
 }
 
 fn write_new(file: &Path, octets: &[u8], mode: u32) -> io::Result<()> {
-    let mut out = OpenOptions::new().write(true).create_new(true).mode(mode & 0o600).open(file)?;
-    // The umask may have taken bits away that a predecessor had.
-    out.set_permissions(Permissions::from_mode(mode))?;
-    out.write_all(octets)?;
-    out.sync_all()
+    let out = OpenOptions::new().write(true).create_new(true).mode(mode & 0o600).open(file)?;
+    let filled = || {
+        // The umask may have taken bits away that a predecessor had.
+        out.set_permissions(Permissions::from_mode(mode))?;
+        (&out).write_all(octets)?;
+        out.sync_all()
+    };
+    // Half a key, on a full disk, is of no use to anybody.
+    filled().inspect_err(|_| drop(fs::remove_file(file)))
 }
 
 #[cfg(test)]
@@ -177,7 +226,7 @@ mod tests {
             replacement(&key, b"new key", Secrecy::Secret),
             replacement(&certificate, b"new certificate", Secrecy::Public),
         ];
-        let kept = replace(&pair, NOW).unwrap();
+        let kept = replace(&pair, None, NOW).unwrap();
         assert_eq!(kept[0], folder.path().canonicalize().unwrap().join("server.key.old-20261122T031500Z"));
         assert_eq!(fs::read_to_string(&kept[0]).unwrap(), "old key");
         assert_eq!(fs::read_to_string(&kept[1]).unwrap(), "old certificate");
@@ -193,7 +242,7 @@ mod tests {
         let [certificate, nowhere] = ["server.pem", "missing/server.key"].map(|name| folder.path().join(name));
         fs::write(&certificate, "old").unwrap();
         let pair = [replacement(&certificate, b"new", Secrecy::Public), replacement(&nowhere, b"new", Secrecy::Secret)];
-        assert!(replace(&pair, NOW).unwrap_err().to_string().contains("nothing was changed"));
+        assert!(replace(&pair, None, NOW).unwrap_err().to_string().contains("nothing was changed"));
         assert_eq!(fs::read_to_string(&certificate).unwrap(), "old");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
@@ -202,10 +251,27 @@ mod tests {
     fn a_first_key_is_for_its_owner_only() {
         let folder = tempfile::tempdir().unwrap();
         let key = folder.path().join("server.key");
-        assert_eq!(replace(&[replacement(&key, b"key", Secrecy::Secret)], NOW).unwrap(), Vec::<PathBuf>::new());
+        assert_eq!(replace(&[replacement(&key, b"key", Secrecy::Secret)], None, NOW).unwrap(), Vec::<PathBuf>::new());
         assert_eq!(mode(&key), 0o600);
-        assert!(create_new(&key, b"other", Secrecy::Secret).is_err(), "what is there is not overwritten");
+        let request = folder.path().join("server.csr");
+        let both = [replacement(&request, b"request", Secrecy::Public), replacement(&key, b"other", Secrecy::Secret)];
+        assert!(create_new(&both).is_err(), "what is there is not overwritten");
         assert_eq!(fs::read_to_string(&key).unwrap(), "key");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "all or nothing");
+    }
+
+    #[test]
+    fn a_first_key_belongs_to_the_account_that_is_to_read_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let key = folder.path().join("server.key");
+        // Only root can give files away; others can give them to themselves.
+        let owner = match nix::unistd::geteuid() {
+            root if root.is_root() => Owner { uid: 10_001, gid: 10_002 },
+            _ => Owner::of(folder.path()).unwrap(),
+        };
+        replace(&[replacement(&key, b"key", Secrecy::Secret)], Some(owner), NOW).unwrap();
+        assert_eq!(Owner::of(&key), Some(owner));
+        assert_eq!(mode(&key), 0o600);
     }
 
     #[test]
@@ -214,7 +280,7 @@ mod tests {
         let [real, link] = ["real.pem", "link.pem"].map(|name| folder.path().join(name));
         fs::write(&real, "old").unwrap();
         std::os::unix::fs::symlink(&real, &link).unwrap();
-        replace(&[replacement(&link, b"new", Secrecy::Public)], NOW).unwrap();
+        replace(&[replacement(&link, b"new", Secrecy::Public)], None, NOW).unwrap();
         assert_eq!(fs::read_to_string(&real).unwrap(), "new");
         assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
     }

@@ -55,7 +55,7 @@ impl ImportChain {
             Replacement { file: anchors_file, octets: &anchors, secrecy: Secrecy::Public },
             Replacement { file: issuers_file, octets: &issuers, secrecy: Secrecy::Public },
         ];
-        let kept = replace(&replacements, SystemClock.now())?;
+        let kept = replace(&replacements, None, SystemClock.now())?;
         let names = |chosen: &[&HeldCertificate]| -> Vec<String> {
             chosen.iter().map(|certificate| certificate.facts.name.to_string()).collect()
         };
@@ -179,7 +179,7 @@ fn contents(sorted: &Sorted) -> impl Iterator<Item = &HeldCertificate> {
 fn print_contents(sorted: &Sorted) -> Result<(), Failure> {
     let rows = contents(sorted).map(|certificate| {
         let HeldCertificate { facts, issuer, role, .. } = certificate;
-        let sha256 = super::hexadecimal(&facts.sha256);
+        let sha256 = print::hexadecimal(&facts.sha256);
         [
             role.word().to_owned(),
             format!("{}\nissuer {issuer}\nSHA-256 {sha256}", facts.name),

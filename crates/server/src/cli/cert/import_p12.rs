@@ -8,7 +8,7 @@ use mssante::Clock;
 use trust::chores::{HeldCertificate, NewIdentity, certificates, open_pkcs12};
 use trust::{Authorities, CertificateFault};
 
-use super::files::{Replacement, Secrecy, replace};
+use super::files::{Owner, Replacement, Secrecy, replace};
 use super::listed::{Standing, listed};
 use super::{about, as_json, password, print, read, shown};
 use crate::ambient::SystemClock;
@@ -33,8 +33,12 @@ impl ImportP12 {
     pub(super) async fn run(&self, settings: &Settings, json: bool) -> Result<(), Failure> {
         let identity = self.open(settings)?;
         let own = HeldCertificate::read(&identity.chain()[0])?;
-        let warnings = warnings(settings, &own).await;
-        let kept = install(settings, &identity)?;
+        let mut warnings = warnings(settings, &own).await;
+        // With a predecessor, its owner counts.
+        let owner = service_account(settings);
+        let strange = !settings.tls.key_file.exists() && owner.is_none();
+        let kept = install(settings, &identity, owner)?;
+        warnings.extend(strange.then(|| only_ours(settings)).flatten());
         say(settings, &identity, &own, &kept, json)?;
         for warning in warnings {
             eprintln!("warning: {warning}");
@@ -123,13 +127,29 @@ fn present_name(settings: &Settings) -> Option<String> {
     Some(present.facts.name.key().to_owned())
 }
 
-fn install(settings: &Settings, identity: &NewIdentity) -> Result<Vec<PathBuf>, Failure> {
+/// The account that is to read what root writes for the first time: the one that has the certificate in use, or the
+/// data. Those who are not root keep what they write.
+fn service_account(settings: &Settings) -> Option<Owner> {
+    let known = [&settings.tls.certificate_file, &settings.data.dir];
+    let mut owners = known.into_iter().filter_map(|file| Owner::of(file));
+    owners.find(|owner| !owner.is_root()).filter(|_| nix::unistd::geteuid().is_root())
+}
+
+/// What root is told whose key nobody else can read.
+fn only_ours(settings: &Settings) -> Option<String> {
+    let key = settings.tls.key_file.display();
+    nix::unistd::geteuid().is_root().then(|| {
+        format!("{key} belongs to root, and nobody else can read it; if pli runs under an account, run `chown ACCOUNT {key}`")
+    })
+}
+
+fn install(settings: &Settings, identity: &NewIdentity, owner: Option<Owner>) -> Result<Vec<PathBuf>, Failure> {
     let chain = identity.chain_pem()?;
     let pair = [
         Replacement { file: &settings.tls.key_file, octets: identity.key().as_bytes(), secrecy: Secrecy::Secret },
         Replacement { file: &settings.tls.certificate_file, octets: &chain, secrecy: Secrecy::Public },
     ];
-    replace(&pair, SystemClock.now())
+    replace(&pair, owner, SystemClock.now())
 }
 
 fn say(
@@ -159,4 +179,25 @@ fn say(
         "A running server takes the new pair over by itself, within {looks:?}, without ending a session; SIGHUP makes it \
          do so at once."
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_root_imports_first_is_for_the_account_that_has_the_data() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut settings = crate::config::for_tests();
+        settings.data.dir = folder.path().to_owned();
+        if !nix::unistd::geteuid().is_root() {
+            assert_eq!(service_account(&settings), None, "only root gives files away");
+            return;
+        }
+        assert_eq!(service_account(&settings), None, "everything is root's");
+        assert!(only_ours(&settings).is_some_and(|warning| warning.contains("chown ACCOUNT")));
+        std::os::unix::fs::chown(folder.path(), Some(10_001), Some(10_002)).unwrap();
+        assert_eq!(service_account(&settings), Owner::of(folder.path()));
+        assert!(service_account(&settings).is_some());
+    }
 }

@@ -5,7 +5,7 @@ use trust::chores::HeldCertificate;
 
 use super::configured::{self, Configured};
 use super::listed::{Listed, listed};
-use super::{as_json, hexadecimal, print};
+use super::{as_json, print};
 use crate::ambient::SystemClock;
 use crate::config::Settings;
 use crate::failure::Failure;
@@ -62,7 +62,8 @@ fn print_tables(files: &[Configured], listed: &[Listed]) -> Result<(), Failure> 
 
 fn row(setting: &str, certificate: &HeldCertificate) -> [String; 4] {
     let HeldCertificate { facts, issuer, serial, role, usages, dns_names, .. } = certificate;
-    let mut what = format!("{}\nissuer {issuer}\nserial {serial}\nSHA-256 {}", facts.name, hexadecimal(&facts.sha256));
+    let mut what =
+        format!("{}\nissuer {issuer}\nserial {serial}\nSHA-256 {}", facts.name, print::hexadecimal(&facts.sha256));
     if !dns_names.is_empty() {
         what = format!("{what}\nfor {}", dns_names.join(", "));
     }

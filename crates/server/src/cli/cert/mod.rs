@@ -71,17 +71,13 @@ impl From<ChoreError> for Failure {
     }
 }
 
-fn hexadecimal(octets: &[u8]) -> String {
-    octets.iter().fold(String::new(), |text, octet| format!("{text}{octet:02x}"))
-}
-
 /// A certificate for machines.
 fn as_json(certificate: &HeldCertificate, now: time::OffsetDateTime) -> serde_json::Value {
     serde_json::json!({
         "subject": certificate.facts.name.to_string(),
         "issuer": certificate.issuer.to_string(),
         "serial": certificate.serial,
-        "sha256": hexadecimal(&certificate.facts.sha256),
+        "sha256": print::hexadecimal(&certificate.facts.sha256),
         "not_before": print::moment(certificate.facts.not_before),
         "not_after": print::moment(certificate.facts.not_after),
         "days_left": certificate.days_left(now),

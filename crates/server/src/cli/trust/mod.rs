@@ -11,6 +11,7 @@ mod status;
 mod verify;
 
 use clap::Subcommand;
+use nix::unistd::{Uid, User};
 use serde_json::{Value, json};
 use store::{DomainChange, DomainChangeKind, ListVersion};
 
@@ -60,13 +61,21 @@ impl Command {
     }
 }
 
-/// Who runs this command, for the audit trail: the account behind sudo, or the user's number.
+/// Who runs this command, for the audit trail: the account of the process, and the one behind sudo.
 fn who() -> String {
-    let name = ["SUDO_USER", "USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok());
+    // Only root is believed about somebody else; the environment of others is theirs to write.
     let uid = nix::unistd::getuid();
-    match name.filter(|name| !name.is_empty()) {
-        Some(name) => format!("{name} (uid {uid})"),
-        None => format!("uid {uid}"),
+    let behind = std::env::var("SUDO_USER").ok().filter(|name| uid.is_root() && !name.is_empty());
+    match behind {
+        Some(name) => format!("{} for {name}", account(uid)),
+        None => account(uid),
+    }
+}
+
+fn account(uid: Uid) -> String {
+    match User::from_uid(uid) {
+        Ok(Some(user)) => format!("{} (uid {uid})", user.name),
+        _ => format!("uid {uid}"),
     }
 }
 
@@ -75,7 +84,7 @@ fn version_json(version: &ListVersion) -> Value {
     json!({
         "version": version.id.0,
         "state": version.state.word(),
-        "sha256": hexadecimal(&version.sha256),
+        "sha256": print::hexadecimal(&version.sha256),
         "generated_at": print::moment(version.generated_at),
         "received_at": print::moment(version.received_at),
         "accepted_at": version.accepted_at.map(print::moment),
@@ -122,10 +131,13 @@ fn print_changes(changes: &[DomainChange]) -> Result<(), Failure> {
     Ok(())
 }
 
-fn hexadecimal(octets: &[u8]) -> String {
-    use std::fmt::Write as _;
-    octets.iter().fold(String::new(), |mut text, octet| {
-        let _ = write!(text, "{octet:02x}");
-        text
-    })
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_account_is_named_by_the_system_and_not_by_the_environment() {
+        assert_eq!(account(Uid::from_raw(0)), "root (uid 0)");
+        assert_eq!(account(Uid::from_raw(3_999_999_999)), "uid 3999999999");
+    }
 }
