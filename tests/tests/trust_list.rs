@@ -392,3 +392,29 @@ fn before_production_a_checksum_may_vouch_for_the_list_and_that_is_said_aloud() 
     ensure!(changed.code == Some(1), "{changed}");
     Ok(())
 }
+
+/// Only the last good list, and what a signer without blemish signed.
+#[test]
+fn a_signer_who_is_revoked_or_whom_nobody_can_vouch_for_brings_no_list_into_force() -> Result<()> {
+    let site = fetching("")?;
+    let publisher = site.publisher();
+    publisher.publish_list(&without(&site, hours_ago(3), &[])?);
+    publisher.answer_crl(Answer::status(503));
+    let doubtful = trust(&site, &["refresh"])?.run()?;
+    ensure!(doubtful.code == Some(1) && doubtful.stdout.contains("\"signer-unknown\""), "{doubtful}");
+    ensure!(told(&site, &["status"])?["standing"] == "missing", "nothing was ever taken");
+    publisher.publish_crl(site.pki(), &Crl::around(RealClock.now()))?;
+    let good = trust(&site, &["refresh"])?.run()?;
+    ensure!(good.code == Some(0), "{good}");
+
+    let compromised = site.pki().list_signer()?;
+    let signer = testkit::list::ListSigner::new(&compromised)?;
+    let shape = testkit::list::SignatureShape::XmlDsig;
+    publisher.publish_list(&site.white_list(hours_ago(2)).signed_xml(&signer, shape)?);
+    let revoked = Crl::around(RealClock.now()).number(2).revoke(&compromised.der, hours_ago(1));
+    publisher.publish_crl(site.pki(), &revoked)?;
+    let refused = trust(&site, &["refresh"])?.run()?;
+    ensure!(refused.code == Some(1) && refused.stdout.contains("\"signer-revoked\""), "{refused}");
+    ensure!(version(&site)? == 1, "the first list stays");
+    Ok(())
+}

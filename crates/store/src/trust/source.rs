@@ -146,6 +146,21 @@ impl From<SourceRow> for Source {
     }
 }
 
+/// Claims rows for which a condition holds.
+macro_rules! claim {
+    ($due:literal, $lock:literal) => {
+        concat!(
+            "WITH due AS (SELECT kind, url FROM trust_source WHERE kind = $1 AND url = ANY ($2) AND (",
+            $due,
+            ") ORDER BY next_attempt LIMIT $5 ",
+            $lock,
+            ") UPDATE trust_source s SET fence = s.fence + 1, next_attempt = $6, checked_at = $3
+             FROM due WHERE s.kind = due.kind AND s.url = due.url
+             RETURNING s.url, s.fence, s.failures, s.last_error, s.etag, s.last_modified, s.sha256, s.next_update"
+        )
+    };
+}
+
 /// Sources that nobody wanted for so long are forgotten.
 const UNWANTED: time::Duration = time::Duration::days(30);
 /// How often it is written down that a source is still wanted.
@@ -189,24 +204,21 @@ impl Store {
         lease: Duration,
     ) -> Result<Vec<SourceClaim>, StoreError> {
         let now = self.clock().now();
-        let rows: Vec<ClaimRow> = sqlx::query_as(
-            "WITH due AS (
-                 SELECT kind, url FROM trust_source
-                 WHERE kind = $1 AND url = ANY ($2) AND ($3 OR next_attempt <= $4 OR checked_at > $5)
-                 ORDER BY next_attempt LIMIT $6 FOR UPDATE SKIP LOCKED)
-             UPDATE trust_source s SET fence = s.fence + 1, next_attempt = $7, checked_at = $4
-             FROM due WHERE s.kind = due.kind AND s.url = due.url
-             RETURNING s.url, s.fence, s.failures, s.last_error, s.etag, s.last_modified, s.sha256, s.next_update",
-        )
-        .bind(kind.word())
-        .bind(urls)
-        .bind(due == Due::Now)
-        .bind(now)
-        .bind(now + CLOCKS_DIFFER)
-        .bind(i64::from(limit))
-        .bind(now + lease)
-        .fetch_all(self.pool())
-        .await?;
+        let claim = match due {
+            Due::InTime => claim!("next_attempt <= $3 OR checked_at > $4", "FOR UPDATE SKIP LOCKED"),
+            // Whoever holds a row has it for a moment; a person who asks must not be told nothing.
+            // The condition always holds; it tells the server the type of $4.
+            Due::Now => claim!("$3 <= $4", "FOR UPDATE"),
+        };
+        let rows: Vec<ClaimRow> = sqlx::query_as(claim)
+            .bind(kind.word())
+            .bind(urls)
+            .bind(now)
+            .bind(now + CLOCKS_DIFFER)
+            .bind(i64::from(limit))
+            .bind(now + lease)
+            .fetch_all(self.pool())
+            .await?;
         let claim = |row: ClaimRow| SourceClaim {
             kind,
             url: row.url,

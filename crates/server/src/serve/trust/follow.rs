@@ -75,7 +75,7 @@ impl Follower {
             tokio::select! {
                 () = stop.cancelled() => return,
                 alive = changes.changed() => if alive.is_err() { return },
-                _ = nudge.changed() => {}
+                _ = nudge.changed() => self.keeper.try_again().await,
                 () = tokio::time::sleep(LONGEST_PAUSE) => {}
             }
             changes.mark_unchanged();

@@ -7,7 +7,9 @@ use aws_lc_rs::digest::{SHA256, digest};
 use mssante::Clock;
 use store::{ListCounts, ListId, ListOrigin, ListRecord, ListVersion, Placing, Recorded, Store, StoreError};
 use tokio::sync::Mutex;
-use trust::{InForce, ListChange, Sanity, SignaturePolicy, TrustList, TrustListError, TrustSpace, Weighed, weigh};
+use trust::{
+    InForce, ListChange, Sanity, SignaturePolicy, Standing, TrustList, TrustListError, TrustSpace, Weighed, weigh,
+};
 
 use super::crl::Loaded;
 use super::source::FileWatch;
@@ -133,15 +135,16 @@ impl Keeper {
         self.load_into(&mut held).await
     }
 
+    /// What could not be used is tried again: settings and files may be others now.
+    pub(super) async fn try_again(&self) {
+        self.held.lock().await.unusable = None;
+    }
+
     /// Why the version in force of the database is not in force here.
     pub(crate) async fn unusable(&self) -> Option<String> {
         self.held.lock().await.unusable.as_ref().map(|unusable| unusable.why.clone())
     }
 
-    /// Our files may have been mended: what cannot be used is tried again at once.
-    pub(super) async fn try_again(&self) {
-        self.held.lock().await.unusable = None;
-    }
 
     async fn load_into(&self, held: &mut Held) -> Result<(), StoreError> {
         let Some(version) = self.store.list_in_force().await? else { return Ok(()) };
@@ -329,9 +332,9 @@ impl Keeper {
         match revocation.verdict(&standing) {
             Ok(()) => Ok(()),
             Err(trust::CertificateFault::Revoked) => {
-                Err((Reason::SignerRevoked, format!("the certificate of its signer is revoked: {standing:?}")))
+                Err((Reason::SignerRevoked, format!("the certificate of its signer is revoked{}", details(&standing))))
             }
-            Err(fault) => Err((Reason::SignerUnknown, format!("its signer: {fault} ({standing:?})"))),
+            Err(fault) => Err((Reason::SignerUnknown, format!("its signer: {fault}{}", details(&standing)))),
         }
     }
 
@@ -461,6 +464,15 @@ fn record(
         received_by: candidate.received_by.clone(),
         domains: list.domain_count(),
         changes: changes(change, in_force.map(|current| &*current.list), list),
+    }
+}
+
+/// What is known beyond good or bad.
+fn details(standing: &Standing) -> String {
+    match standing {
+        Standing::Good { .. } => String::new(),
+        Standing::Revoked { since, source } => format!(" since {since}, says {source}"),
+        Standing::Unknown { why } => format!(": {why}"),
     }
 }
 
