@@ -22,6 +22,9 @@ fuzz_target!(|octets: &[u8]| {
 /// A name that was read from text is text, and the same when it is printed and read again.
 fn check_text(name: &DistinguishedName) {
     let printed = name.to_string();
+    if printed.len() > DistinguishedName::MAX_OCTETS {
+        return;
+    }
     let again = DistinguishedName::parse(&printed).expect("what is printed can be read");
     assert_eq!(&again, name, "{printed}");
     assert_eq!(again.key(), name.key(), "{printed}");

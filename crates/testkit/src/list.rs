@@ -202,7 +202,18 @@ impl WhiteList {
 
     /// The same with a choice of algorithms.
     pub fn signed_xml_as(&self, signer: &ListSigner, profile: SignatureProfile) -> Result<String, PkiError> {
-        let signature = signer.sign(&self.root(None), profile, self.generated_at)?;
+        self.signed_xml_saying(signer, profile, |properties| properties)
+    }
+
+    /// The same, and the signer says of himself what `alter` makes of the signed properties, in canonical form.
+    pub fn signed_xml_saying(
+        &self,
+        signer: &ListSigner,
+        profile: SignatureProfile,
+        alter: impl FnOnce(String) -> String,
+    ) -> Result<String, PkiError> {
+        let properties = signer.properties(profile, self.generated_at)?.map(alter);
+        let signature = signer.sign(&self.root(None), profile, properties.as_deref())?;
         Ok(prolog() + &self.root(Some(&signature)))
     }
 
@@ -241,16 +252,20 @@ impl ListSigner {
         Ok(Self { key: PKey::private_key_from_pem(key.as_bytes())?, chain })
     }
 
-    /// The `ds:Signature` over a document whose canonical form is `document`.
-    fn sign(&self, document: &str, profile: SignatureProfile, at: OffsetDateTime) -> Result<String, PkiError> {
-        let properties = match profile.shape {
+    /// What the signer says of himself, if the shape has such a thing.
+    fn properties(&self, profile: SignatureProfile, at: OffsetDateTime) -> Result<Option<String>, PkiError> {
+        Ok(match profile.shape {
             SignatureShape::XmlDsig => None,
             SignatureShape::XadesB => Some(signed_properties(at, &self.second_edition(profile.hash)?)),
             SignatureShape::XadesFirstEdition => Some(signed_properties(at, &self.first_edition(profile.hash)?)),
-        };
-        let signed_info = self.signed_info(document, properties.as_deref(), profile)?;
+        })
+    }
+
+    /// The `ds:Signature` over a document whose canonical form is `document`.
+    fn sign(&self, document: &str, profile: SignatureProfile, properties: Option<&str>) -> Result<String, PkiError> {
+        let signed_info = self.signed_info(document, properties, profile)?;
         let value = self.value(profile.canonical.signed_info(&signed_info).as_bytes(), profile.hash)?;
-        let object = properties.as_deref().map(qualifying_object).unwrap_or_default();
+        let object = properties.map(qualifying_object).unwrap_or_default();
         Ok(format!(
             "<ds:Signature xmlns:ds=\"{DS}\" Id=\"signature\">{signed_info}\
              <ds:SignatureValue>{}</ds:SignatureValue>{}{object}</ds:Signature>",

@@ -20,6 +20,9 @@ pub enum DnError {
     /// Not `TYPE=value` pairs separated by commas.
     #[error("'{0}' is not a distinguished name such as CN=host,OU=1FINESS,O=name,C=FR")]
     Syntax(String),
+    /// Longer than [`DistinguishedName::MAX_OCTETS`].
+    #[error("a distinguished name of {0} octets is not read; no name has more than 4096")]
+    TooLong(usize),
     /// NUL or another control character in a value, or hexadecimal digits that stand for no text.
     #[error("'{0}' holds control characters or a value that is no text; names must be printable")]
     NotText(String),
@@ -63,11 +66,17 @@ struct Attributes {
 }
 
 impl DistinguishedName {
+    /// No name that is written as text may have more octets. Those of the white list have up to 200.
+    pub const MAX_OCTETS: usize = 4096;
+
     /// Reads the textual form of the white list, with its irregularities. `[RFC4514 3]`
     ///
     /// Beyond the RFC, a separator counts only before a `TYPE=`, and quotes inside a value or
     /// without a counterpart stand for themselves (`O=CRLCC "PAUL STRAUSS"`).
     pub fn parse(text: &str) -> Result<Self, DnError> {
+        if text.len() > Self::MAX_OCTETS {
+            return Err(DnError::TooLong(text.len()));
+        }
         let pairs = text::attributes(text).ok_or_else(|| DnError::Syntax(beginning(text)))?;
         if pairs.iter().all(|(_, value)| key::is_text(value)) {
             Ok(Self::new(pairs))
@@ -201,6 +210,17 @@ mod tests {
             "  CN = smtp.exemple.fr , OU = 10B0078671 , O = GIP \"X\" A\\, B , S = Paris , C = FR  ",
         ] {
             assert!(dn(spelling).matches(&regular, DnMatch::Normalised), "{spelling} is {}", dn(spelling).key());
+        }
+    }
+
+    #[test]
+    fn what_is_too_long_for_a_name_is_not_even_looked_at() {
+        let longest = format!("CN={}", "a".repeat(DistinguishedName::MAX_OCTETS - 3));
+        assert!(DistinguishedName::parse(&longest).is_ok());
+        for long in [format!("{longest}a"), format!("CN={}", ",".repeat(1 << 20)), "\0".repeat(1 << 20)] {
+            let error = DistinguishedName::parse(&long).unwrap_err();
+            assert_eq!(error, DnError::TooLong(long.len()));
+            assert!(error.to_string().len() < 100, "{error}");
         }
     }
 

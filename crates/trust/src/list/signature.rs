@@ -56,10 +56,11 @@ pub(super) fn check(
     let certificates = signer::certificates(document, signature)?;
     let signer = signer::named(&certificates, cn, ou.as_deref())?;
     let verified = signer::verified(signer, &certificates, authorities, now)?;
+    // What the properties say is read only once it is known who wrote it.
+    check_value(document, signer, &parts)?;
     if let Some(properties) = parts.properties() {
         xades::check(document, signature, properties, &verified, now)?;
     }
-    check_value(document, signer, &parts)?;
     Ok(Some(verified))
 }
 

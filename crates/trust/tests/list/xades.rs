@@ -6,6 +6,12 @@ use time::Duration;
 
 use super::{DN, NOW, issued, pki, read, refusal, signed_by, signed_with_properties, white_list};
 
+/// The usual signer, who signs what `alter` makes of the properties.
+fn saying(shape: SignatureShape, alter: impl FnOnce(String) -> String) -> String {
+    let signer = ListSigner::new(issued()).unwrap();
+    white_list().signed_xml_saying(&signer, SignatureProfile::usual(shape), alter).unwrap()
+}
+
 /// Signs so that the properties name another certificate than the signer's.
 fn naming(other: &Issued, shape: SignatureShape) -> String {
     let chain_pem = format!("{}{}", other.chain_pem, issued().chain_pem);
@@ -28,6 +34,17 @@ fn changed_properties_are_refused() {
     assert!(refusal(&changed).contains("digest"));
 }
 
+/// Whoever did not sign gives us nothing to read: neither moments nor names.
+#[test]
+fn properties_are_not_read_before_their_digest_is_found_good() {
+    let first = signed_by(issued(), SignatureShape::XadesFirstEdition);
+    let no_name = first.replace("<ds:X509IssuerName>CN=", "<ds:X509IssuerName>");
+    let no_moment = signed_with_properties().replace("2026-11-03T08:00:00Z</xades", "hier</xades");
+    for changed in [no_name, no_moment] {
+        assert!(refusal(&changed).contains("digest"), "{}", refusal(&changed));
+    }
+}
+
 #[test]
 fn the_certificate_that_is_named_must_be_the_signers() {
     let other = pki().signer("Somebody", NOW + Duration::days(300)).unwrap();
@@ -39,27 +56,29 @@ fn the_certificate_that_is_named_must_be_the_signers() {
 
 #[test]
 fn issuer_and_serial_number_must_be_those_of_the_signer() {
-    let xades = signed_by(issued(), SignatureShape::XadesFirstEdition);
-    let serial = xades.find("<ds:X509SerialNumber>").unwrap() + "<ds:X509SerialNumber>".len();
-    let other_serial = format!("{}1{}", &xades[..serial], &xades[serial..]);
-    let other_issuer = xades.replace("<ds:X509IssuerName>CN=TEST ", "<ds:X509IssuerName>CN=");
+    let first = |alter: fn(String) -> String| saying(SignatureShape::XadesFirstEdition, alter);
+    assert!(read(&first(|properties| properties)).is_ok());
+    let other_serial = first(|said| said.replace("<ds:X509SerialNumber>", "<ds:X509SerialNumber>1"));
+    let other_issuer = first(|said| said.replace("<ds:X509IssuerName>CN=TEST ", "<ds:X509IssuerName>CN="));
     for changed in [other_serial, other_issuer] {
         assert!(refusal(&changed).contains("another certificate"));
     }
-    let no_name = xades.replace("<ds:X509IssuerName>CN=", "<ds:X509IssuerName>");
+    let no_name = first(|said| said.replace("<ds:X509IssuerName>CN=", "<ds:X509IssuerName>"));
     assert!(refusal(&no_name).contains("not a distinguished name"));
+    let endless =
+        first(|said| said.replace("<ds:X509IssuerName>", &format!("<ds:X509IssuerName>{}", ",".repeat(5000))));
+    assert!(refusal(&endless).contains("no name has more than 4096"));
 }
 
 #[test]
 fn the_second_edition_names_issuer_and_serial_number_in_der() {
     let named = |der: &str| {
         let issuer = format!("</xades:CertDigest><xades:IssuerSerialV2>{der}</xades:IssuerSerialV2>");
-        refusal(&signed_with_properties().replace("</xades:CertDigest>", &issuer))
+        saying(SignatureShape::XadesB, |said| said.replace("</xades:CertDigest>", &issuer))
     };
-    assert!(named("MAA=").contains("another certificate"));
-    assert!(named("?").contains("not base64"));
-    // The right ones are no contradiction; that they were added is seen by the digest.
-    assert!(named(&issuer_and_serial()).contains("digest"));
+    assert!(refusal(&named("MAA=")).contains("another certificate"));
+    assert!(refusal(&named("?")).contains("not base64"));
+    assert!(read(&named(&issuer_and_serial())).is_ok());
 }
 
 /// `IssuerSerial` as openssl has the issuer's name and the serial number.
@@ -86,8 +105,7 @@ fn issuer_and_serial() -> String {
 
 #[test]
 fn the_moment_of_signing_must_be_readable_and_past() {
-    let xades = signed_with_properties();
-    let with_time = |text: &str| xades.replace("2026-11-03T08:00:00Z</xades", &format!("{text}</xades"));
+    let with_time = |text: &str| saying(SignatureShape::XadesB, |said| said.replace("2026-11-03T08:00:00Z", text));
     for unreadable in ["", "hier", "2026-11-03", "2026-11-03T08:00:00"] {
         assert!(refusal(&with_time(unreadable)).contains("SigningTime"), "{unreadable}");
     }
@@ -109,10 +127,15 @@ fn what_level_b_requires_must_be_there_once() {
     };
     for name in ["SignedSignatureProperties", "SigningTime", "SigningCertificateV2", "CertDigest", "Cert"] {
         for count in [0, 2] {
-            let why = refusal(&xades.replace(element(name), &element(name).repeat(count)));
+            let element = element(name);
+            let said = saying(SignatureShape::XadesB, |said| said.replace(element, &element.repeat(count)));
             // Further certificates are those of the chain.
-            let expected = if (name, count) == ("Cert", 2) { "digest" } else { "properties" };
-            assert!(why.contains(expected) || why.contains("SigningCertificate"), "{name} {count}: {why}");
+            if (name, count) == ("Cert", 2) {
+                assert!(read(&said).is_ok());
+                continue;
+            }
+            let why = refusal(&said);
+            assert!(why.contains("properties") || why.contains("SigningCertificate"), "{name} {count}: {why}");
         }
     }
 }
@@ -122,8 +145,7 @@ fn a_certificate_named_by_a_weak_digest_is_refused() {
     let signer = ListSigner::new(&pki().list_signer_of(SignerKey::P256).unwrap()).unwrap();
     let profile =
         SignatureProfile { shape: SignatureShape::XadesB, hash: Hash::Sha512, canonical: Canonical::Inclusive };
-    let xades = white_list().signed_xml_as(&signer, profile).unwrap();
-    let at = xades.rfind("http://www.w3.org/2001/04/xmlenc#sha512").unwrap();
-    let weak = format!("{}{}", &xades[..at], xades[at..].replacen("2001/04/xmlenc#sha512", "2000/09/xmldsig#sha1", 1));
-    assert!(refusal(&weak).contains("'http://www.w3.org/2000/09/xmldsig#sha1' is not allowed"));
+    let weak = |said: String| said.replace("2001/04/xmlenc#sha512", "2000/09/xmldsig#sha1");
+    let xades = white_list().signed_xml_saying(&signer, profile, weak).unwrap();
+    assert!(refusal(&xades).contains("'http://www.w3.org/2000/09/xmldsig#sha1' is not allowed"));
 }
