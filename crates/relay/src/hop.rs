@@ -12,6 +12,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use trust::{DnMatch, HopTls, ListStanding, Standing, TrustSpace, VerifiedPeer};
 
+use crate::dns::Security;
 use crate::health::HostHealth;
 use crate::hosts::{Found, HostSource};
 use crate::journal::{Journal, hex};
@@ -22,6 +23,14 @@ use crate::{Host, HostError, HostFinder};
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 /// The same while there is another one to try.
 const CONNECT_TIMEOUT_WITH_OTHERS: Duration = Duration::from_secs(5);
+
+/// Most addresses that are called for one attempt: whoever publishes more wants us busy.
+const MOST_CALLS: usize = 10;
+/// How long all of it may take together. A hop that is being opened keeps others from theirs, and its entries' lease.
+const OPENING: Duration = Duration::from_mins(10);
+/// How long each step up to the envelope may take while there is another address to try. The five minutes for a
+/// greeting are for a peer that is the last that can be asked. `[RFC5321 4.5.3.2]`
+const STEP_WITH_OTHERS: Duration = Duration::from_mins(1);
 
 /// Whether the certificate of a host must carry its name, beside the DN that the white list names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -87,10 +96,11 @@ impl NoHop {
         Self { permanence, trouble: Trouble::of_refusal(refusal, permanence, None) }
     }
 
-    /// Only a domain's own word that it takes no mail is final; what is missing in DNS may come back, for the
-    /// list says that the domain exists. `[RFC7505 3]`
+    /// Only a domain's own word that it takes no mail is final, and only if it is proven to be its own: anybody can
+    /// write an answer that is not signed. What is missing in DNS may come back, for the list says that the domain
+    /// exists. `[RFC7505 3]`
     fn of_hosts(error: &HostError) -> Self {
-        let final_word = matches!(error, HostError::NullMx(_));
+        let final_word = matches!(error, HostError::NullMx(_, Security::Secure | Security::Local));
         let permanence = if final_word { Permanence::Permanent } else { Permanence::Temporary };
         Self { permanence, trouble: Trouble::of_hosts(error, None) }
     }
@@ -111,20 +121,37 @@ struct Call<'a> {
     domain: &'a Domain,
     host: &'a Host,
     address: SocketAddr,
-    /// For the connection.
-    patience: Duration,
+    patience: Patience,
+}
+
+/// How long a peer is waited for until the hop is open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Patience {
+    connection: Duration,
+    /// For each step behind it.
+    step: Duration,
+}
+
+impl Patience {
+    fn of(is_last: bool, command: Duration) -> Self {
+        if is_last {
+            return Self { connection: CONNECT_TIMEOUT, step: command };
+        }
+        Self { connection: CONNECT_TIMEOUT_WITH_OTHERS, step: command.min(STEP_WITH_OTHERS) }
+    }
 }
 
 /// What came of several attempts.
 struct Tally {
     extent: Extent,
+    calls: usize,
     opened: Option<OpenHop>,
     worst: Option<Trouble>,
 }
 
 impl Tally {
     fn new(extent: Extent) -> Self {
-        Self { extent, opened: None, worst: None }
+        Self { extent, calls: 0, opened: None, worst: None }
     }
 
     /// Keeps the first hop and the most telling trouble.
@@ -142,18 +169,18 @@ impl Tally {
     }
 
     fn is_enough(&self) -> bool {
-        self.opened.is_some() && self.extent == Extent::First
+        self.calls >= MOST_CALLS || (self.opened.is_some() && self.extent == Extent::First)
     }
 
-    fn result(self, host: Option<&str>) -> Result<OpenHop, Trouble> {
-        let nobody = || Trouble::unreached("4.4.1", "host-silent", "no host answered", host);
+    fn result(self) -> Result<OpenHop, Trouble> {
+        let nobody = || Trouble::unreached("4.4.1", "host-silent", "no host answered", None);
         self.opened.ok_or_else(|| self.worst.unwrap_or_else(nobody))
     }
 }
 
 impl Hops {
-    /// Tries the addresses of the hosts in order; a bad one does not doom the others. Of several troubles the most
-    /// telling is returned.
+    /// Tries the addresses of the hosts in order, ten at most and within ten minutes; a bad one does not doom the
+    /// others. Of several troubles the most telling is returned.
     pub(crate) async fn open(
         &self,
         domain: &Domain,
@@ -166,13 +193,29 @@ impl Hops {
         let found = found.inspect_err(|no| journal.bad("mx", &no.trouble))?;
         describe(&found, journal);
         let mut tally = Tally::new(extent);
-        for host in &found.hosts {
-            tally.add(self.try_host(domain, host, extent, health, journal).await).await;
+        if timeout(OPENING, self.try_hosts(domain, &found.hosts, &mut tally, health, journal)).await.is_err() {
+            tracing::info!(%domain, "the hosts of the domain take too long, no further one is tried");
+        }
+        tally.result().map_err(NoHop::later)
+    }
+
+    async fn try_hosts(
+        &self,
+        domain: &Domain,
+        hosts: &[Host],
+        tally: &mut Tally,
+        health: &HostHealth,
+        journal: &mut Journal,
+    ) {
+        for (place, host) in hosts.iter().enumerate() {
+            let is_last = place + 1 == hosts.len();
+            if let Err(trouble) = self.try_host(domain, host, is_last, tally, health, journal).await {
+                tally.add(Err(trouble)).await;
+            }
             if tally.is_enough() {
                 break;
             }
         }
-        tally.result(None).map_err(NoHop::later)
     }
 
     /// Whether a hop that was opened some time ago may still be used: the list may have changed and the certificate
@@ -210,10 +253,11 @@ impl Hops {
         &self,
         domain: &Domain,
         host: &Host,
-        extent: Extent,
+        is_last_host: bool,
+        tally: &mut Tally,
         health: &HostHealth,
         journal: &mut Journal,
-    ) -> Result<OpenHop, Trouble> {
+    ) -> Result<(), Trouble> {
         journal.at(&host.name, None);
         let (addresses, security) = self.hosts.addresses(host).await.map_err(|error| {
             let trouble = Trouble::of_hosts(&error, Some(&host.name));
@@ -225,17 +269,17 @@ impl Hops {
             let texts: Vec<_> = addresses.iter().map(|address| address.ip().to_string()).collect();
             format!("{} ({})", texts.join(", "), security.word())
         });
-        let mut tally = Tally::new(extent);
         for (place, address) in addresses.iter().enumerate() {
-            let is_last = place + 1 == addresses.len();
-            let patience = if is_last { CONNECT_TIMEOUT } else { CONNECT_TIMEOUT_WITH_OTHERS };
+            tally.calls += 1;
+            let is_last = (is_last_host && place + 1 == addresses.len()) || tally.calls == MOST_CALLS;
+            let patience = Patience::of(is_last, self.timeouts.command);
             let call = Call { domain, host, address: *address, patience };
             tally.add(self.try_address(call, health, journal).await).await;
             if tally.is_enough() {
                 break;
             }
         }
-        tally.result(Some(&host.name))
+        Ok(())
     }
 
     async fn try_address(
@@ -253,9 +297,10 @@ impl Hops {
         if let Err(trouble) = &opened {
             journal.bad("hop", trouble);
             trouble.tell(call.domain, &call.host.name);
-            if trouble.is_silence() {
-                health.is_silent(call.address, self.clock.now());
-            }
+        }
+        match &opened {
+            Err(trouble) if trouble.is_silence() => health.is_silent(call.address, self.clock.now()),
+            _ => health.has_answered(call.address),
         }
         opened
     }
@@ -264,14 +309,16 @@ impl Hops {
     async fn call(&self, call: Call<'_>, journal: &mut Journal) -> Result<OpenHop, Trouble> {
         let name = call.host.name.as_str();
         let silent = |text: String| Trouble::unreached("4.4.1", "host-silent", &text, Some(name));
-        let stream = timeout(call.patience, TcpStream::connect(call.address))
+        let stream = timeout(call.patience.connection, TcpStream::connect(call.address))
             .await
             .map_err(|_| silent("no answer to the connection attempt".to_owned()))?
             .map_err(|error| silent(error.to_string()))?;
         journal.good("connect", || call.address.to_string());
-        let client = Client::open(stream, name, &self.hostname, &self.tls, self.timeouts, journal)
+        let opening = Timeouts { command: call.patience.step, ..self.timeouts };
+        let client = Client::open(stream, name, &self.hostname, &self.tls, opening, journal)
             .await
-            .map_err(|error| Trouble::of_client(&error, name))?;
+            .map_err(|error| Trouble::of_client(&error, name))?
+            .waiting(self.timeouts);
         match self.judge(call.domain, call.host, client.peer(), journal) {
             Ok(how) => {
                 journal.good("usable", || usable(&client));
@@ -333,5 +380,43 @@ fn usable(client: &Client) -> String {
     match client.size_limit() {
         Some(limit) => format!("takes messages up to {limit} octets"),
         None => "names no largest size".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_proven_null_mx_is_final() {
+        let domain = Domain::parse("peer.mssante.fr").unwrap();
+        for (security, permanence) in [
+            (Security::Unchecked, Permanence::Temporary),
+            (Security::Insecure, Permanence::Temporary),
+            (Security::Secure, Permanence::Permanent),
+            (Security::Local, Permanence::Permanent),
+        ] {
+            let no = NoHop::of_hosts(&HostError::NullMx(domain.clone(), security));
+            assert_eq!((no.permanence, no.trouble.reason), (permanence, "dns-null-mx"), "{security:?}");
+        }
+    }
+
+    #[test]
+    fn five_minutes_for_a_greeting_are_for_the_last_that_can_be_asked() {
+        let command = Timeouts::default().command;
+        assert_eq!(Patience::of(true, command).step, Duration::from_mins(5));
+        assert_eq!(Patience::of(false, command).step, Duration::from_mins(1));
+        assert_eq!(Patience::of(false, Duration::from_secs(5)).step, Duration::from_secs(5));
+    }
+
+    #[tokio::test]
+    async fn no_more_than_ten_addresses_are_called() {
+        let mut tally = Tally::new(Extent::All);
+        for calls in 1..=10 {
+            assert!(!tally.is_enough(), "{calls}");
+            tally.calls += 1;
+            tally.add(Err(Trouble::unreached("4.4.1", "host-silent", "silent", None))).await;
+        }
+        assert!(tally.is_enough());
     }
 }

@@ -27,9 +27,9 @@ pub enum HostError {
     /// DNS has no answer, for now.
     #[error(transparent)]
     Dns(#[from] DnsError),
-    /// The domain takes no mail, and says so. Final. `[RFC7505 3]`
+    /// The domain takes no mail, and says so: final where that is proven. `[RFC7505 3]`
     #[error("{0} takes no mail: its MX record is null")]
-    NullMx(Domain),
+    NullMx(Domain, Security),
     /// DNS says that we are the host, and we do not serve the domain.
     #[error("the MX records of {0} lead to ourselves, and it is not among operator.domains")]
     Loop(Domain),
@@ -81,7 +81,7 @@ impl HostFinder {
         }
         let Answer { records, security } = self.dns.exchanges(domain.as_str()).await?;
         let source = if records.is_empty() { HostSource::Domain(security) } else { HostSource::Mx(security) };
-        let names = in_order(domain, records, &self.hostname, &*self.random)?;
+        let names = in_order(domain, Answer { records, security }, &self.hostname, &*self.random)?;
         let hosts = names.into_iter().take(MOST).map(|name| Host { name, port: self.port }).collect();
         Ok(Found { hosts, source })
     }
@@ -121,16 +121,17 @@ fn in_turn(addresses: Vec<IpAddr>) -> Vec<IpAddr> {
 /// that are no better than one that names ourselves are left out. `[RFC5321 5.1]`, `[RFC7505 3]`
 fn in_order(
     domain: &Domain,
-    mut exchanges: Vec<Exchange>,
+    answer: Answer<Exchange>,
     ourselves: &str,
     random: &dyn Random,
 ) -> Result<Vec<String>, HostError> {
+    let Answer { records: mut exchanges, security } = answer;
     if exchanges.is_empty() {
         exchanges.push(Exchange { preference: 0, host: domain.to_string() });
     }
     exchanges.retain(|mx| !mx.host.is_empty());
     if exchanges.is_empty() {
-        return Err(HostError::NullMx(domain.clone()));
+        return Err(HostError::NullMx(domain.clone(), security));
     }
     exchanges.retain(|mx| literal(&mx.host).is_none());
     if exchanges.is_empty() {
@@ -170,8 +171,8 @@ mod tests {
 
     fn ordered(exchanges: &[(u16, &str)]) -> Result<Vec<String>, HostError> {
         let exchange = |&(preference, host): &(u16, &str)| Exchange { preference, host: host.to_owned() };
-        let exchanges = exchanges.iter().map(exchange).collect();
-        in_order(&domain(), exchanges, "mail.ch.fr", &Counting(AtomicU8::new(200)))
+        let answer = Answer { records: exchanges.iter().map(exchange).collect(), security: Security::Secure };
+        in_order(&domain(), answer, "mail.ch.fr", &Counting(AtomicU8::new(200)))
     }
 
     fn finder(zone: &str) -> HostFinder {
@@ -199,7 +200,7 @@ mod tests {
 
     #[test]
     fn a_null_mx_takes_no_mail() {
-        assert_eq!(ordered(&[(0, "")]), Err(HostError::NullMx(domain())));
+        assert_eq!(ordered(&[(0, "")]), Err(HostError::NullMx(domain(), Security::Secure)));
     }
 
     #[test]

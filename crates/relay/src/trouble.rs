@@ -56,7 +56,7 @@ impl Trouble {
     pub(crate) fn of_hosts(error: &HostError, host: Option<&str>) -> Self {
         let (status, reason) = match error {
             HostError::Dns(error) => (error.status(), error.word()),
-            HostError::NullMx(_) => ("5.1.10", "dns-null-mx"),
+            HostError::NullMx(..) => ("5.1.10", "dns-null-mx"),
             HostError::Loop(_) => ("4.4.6", "mail-loop"),
             HostError::Unusable(_) => ("4.4.4", "dns-no-host"),
             HostError::NoAddress(_) => ("4.4.4", "dns-no-address"),

@@ -119,6 +119,12 @@ impl Client {
         Self { transport, replies: ReplyReader::default(), offered: Offer::default(), timeouts, out_of_step: false }
     }
 
+    /// The same hop, on which the peer is waited for so long from now on.
+    #[must_use]
+    pub fn waiting(self, timeouts: Timeouts) -> Self {
+        Self { timeouts, ..self }
+    }
+
     /// The peer whose certificate was verified.
     pub fn peer(&self) -> Option<&VerifiedPeer> {
         self.transport.peer()
