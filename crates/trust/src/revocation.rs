@@ -30,7 +30,7 @@ use time::OffsetDateTime;
 use tokio::sync::watch;
 
 use self::answers::Answers;
-use self::register::Register;
+use self::register::{Origin, Register};
 use self::wanted::Wanted;
 use crate::{Authorities, CertificateFault, Fetcher, VerifiedCertificate};
 
@@ -314,12 +314,30 @@ impl Revocation {
     /// The signature is verified and each entry read here, once: a list of 200,000 entries takes its
     /// time (seconds in a debug build). Call it by `spawn_blocking`.
     pub fn offer(&self, url: &str, der: &[u8]) -> Result<CrlFacts, CrlError> {
+        self.take(url, der, Origin::Download)
+    }
+
+    /// The same for a list that was in use before a restart and has been kept since. It is taken even
+    /// if it has ended: then whoever is on it is revoked, of everybody else nothing is known, and none
+    /// that is older is taken in its place.
+    pub async fn restore(self: &Arc<Self>, url: &str, der: Vec<u8>) -> Result<CrlFacts, CrlError> {
+        let (revocation, url) = (Arc::clone(self), url.to_owned());
+        tokio::task::spawn_blocking(move || revocation.take(&url, &der, Origin::OwnCopy))
+            .await
+            .unwrap_or_else(|error| Err(CrlError::Format(format!("it could not be read to its end: {error}"))))
+    }
+
+    fn take(&self, url: &str, der: &[u8], origin: Origin) -> Result<CrlFacts, CrlError> {
         let _changing = self.changing();
-        let offered = self.shared.register.load().with_list(url, der, self.shared.clock.now());
+        let now = self.shared.clock.now();
+        let offered = self.shared.register.load().with_list(url, der, origin, now);
         let register = offered.inspect_err(|error| self.missed(url, &error.to_string()))?;
         let facts = register.facts().find(|facts| facts.url == url).ok_or(CrlError::Untrusted)?;
         self.shared.register.store(Arc::new(register));
-        self.wanted_now().gave(url);
+        // One that has ended is still waited for.
+        if facts.next_update >= now {
+            self.wanted_now().gave(url);
+        }
         count::lists(&self.lists());
         self.shared.tell();
         Ok(facts)

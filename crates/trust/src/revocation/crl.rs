@@ -21,6 +21,9 @@ const AUTHORITY_KEY: &[u8] = &[0x55, 0x1d, 35];
 /// The reason of an entry that takes back another. `[RFC5280 5.3.1]`
 const REMOVE_FROM_CRL: u8 = 8;
 
+/// Extensions of a list; some ten are defined. `[RFC5280 5.2]`
+const MOST_EXTENSIONS: usize = 32;
+
 /// Of which certificates a list speaks. `[RFC5280 5.2.5]`
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 struct Scope {
@@ -45,12 +48,20 @@ impl Scope {
     }
 }
 
-/// A list whose signature is still to be verified.
+/// A list whose signature is still to be verified: nothing of it is read but who has issued it.
 #[derive(Debug)]
 pub(super) struct Unverified<'a> {
     pub(super) signed: Signed<'a>,
     /// The name of its issuer, DER.
     pub(super) issuer: &'a [u8],
+    /// What follows the issuer.
+    rest: Reader<'a>,
+}
+
+/// A list whose entries are still to be read.
+#[derive(Debug)]
+pub(super) struct Unread<'a> {
+    content: &'a [u8],
     pub(super) this_update: OffsetDateTime,
     pub(super) next_update: OffsetDateTime,
     entries: &'a [u8],
@@ -86,7 +97,7 @@ pub(super) fn der_of(octets: &[u8]) -> Result<Vec<u8>, CrlError> {
 }
 
 impl<'a> Unverified<'a> {
-    /// Reads all but the entries.
+    /// Reads who has issued it.
     pub(super) fn read(list: &'a [u8]) -> Result<Self, CrlError> {
         const WHAT: &str = "a revocation list";
         let signed = signed(Reader::only(list, SEQUENCE, WHAT)?, WHAT)?;
@@ -98,6 +109,13 @@ impl<'a> Unverified<'a> {
             return Err(CrlError::Format("it names two algorithms".to_owned()));
         }
         let issuer = content.take(SEQUENCE, "the issuer")?.whole;
+        Ok(Self { signed, issuer, rest: content })
+    }
+
+    /// Reads all but the entries; for lists whose signature was verified. They come over plain HTTP,
+    /// and what strangers put into them is no business of ours.
+    pub(super) fn open(self) -> Result<Unread<'a>, CrlError> {
+        let mut content = self.rest;
         let this_update = content.time("thisUpdate")?;
         if !content.at_time() {
             return Err(CrlError::Format("it does not say when it ends (nextUpdate)".to_owned()));
@@ -109,13 +127,15 @@ impl<'a> Unverified<'a> {
             None => Extensions::default(),
         };
         content.end("the end of the list")?;
-        Ok(Self { signed, issuer, this_update, next_update, entries, extensions })
+        Ok(Unread { content: self.signed.content, this_update, next_update, entries, extensions })
     }
+}
 
-    /// Reads the entries; for lists whose signature was verified.
+impl Unread<'_> {
+    /// Reads the entries.
     pub(super) fn accept(self) -> Result<RevocationList, CrlError> {
         let mut sha256 = [0; 32];
-        sha256.copy_from_slice(digest(&SHA256, self.signed.content).as_ref());
+        sha256.copy_from_slice(digest(&SHA256, self.content).as_ref());
         Ok(RevocationList {
             this_update: self.this_update,
             next_update: self.next_update,
@@ -174,6 +194,9 @@ impl Extensions {
         let mut seen: Vec<&[u8]> = Vec::new();
         for extension in der::extensions(&content) {
             let extension = extension?;
+            if seen.len() == MOST_EXTENSIONS {
+                return Err(unsupported("it has too many extensions"));
+            }
             if seen.contains(&extension.oid) {
                 return Err(CrlError::Format("it has an extension twice".to_owned()));
             }
@@ -277,5 +300,26 @@ fn unsupported(why: &str) -> CrlError {
 impl From<Unexpected> for CrlError {
     fn from(Unexpected(what): Unexpected) -> Self {
         Self::Format(format!("{what} was expected"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::revocation::der::{OCTET_STRING, OID, encoded};
+
+    fn extensions(number: u8) -> Vec<u8> {
+        let one = |last: u8| {
+            let content = [encoded(OID, &[0x2a, 3, last]), encoded(OCTET_STRING, &[])].concat();
+            encoded(SEQUENCE, &content)
+        };
+        (0..number).flat_map(one).collect()
+    }
+
+    #[test]
+    fn a_list_with_too_many_extensions_is_refused() {
+        assert!(Extensions::read(Reader::new(&extensions(32))).is_ok());
+        let many = Extensions::read(Reader::new(&extensions(33)));
+        assert!(matches!(&many, Err(CrlError::Format(why)) if why.contains("too many")), "{many:?}");
     }
 }

@@ -36,6 +36,15 @@ struct Known {
     parent: Option<usize>,
 }
 
+/// Who hands in a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// Its source: one that has ended is of no use.
+    Download,
+    /// We ourselves, from before a restart: whoever was on it stays revoked, and none that is older is taken.
+    OwnCopy,
+}
+
 /// A list, where it came from, and who signed it.
 #[derive(Debug, Clone)]
 struct Held {
@@ -65,17 +74,24 @@ impl Register {
     }
 
     /// The same with this list.
-    pub(super) fn with_list(&self, url: &str, octets: &[u8], now: OffsetDateTime) -> Result<Self, CrlError> {
+    pub(super) fn with_list(
+        &self,
+        url: &str,
+        octets: &[u8],
+        origin: Origin,
+        now: OffsetDateTime,
+    ) -> Result<Self, CrlError> {
         let der = der_of(octets)?;
         let unverified = Unverified::read(&der)?;
         let signer = self.signer_of(&unverified)?;
-        if unverified.this_update > now + TOLERANCE {
-            return Err(CrlError::NotYetValid(unverified.this_update));
+        let unread = unverified.open()?;
+        if unread.this_update > now + TOLERANCE {
+            return Err(CrlError::NotYetValid(unread.this_update));
         }
-        if unverified.next_update < now {
-            return Err(CrlError::Expired(unverified.next_update));
+        if unread.next_update < now && origin == Origin::Download {
+            return Err(CrlError::Expired(unread.next_update));
         }
-        let list = unverified.accept()?;
+        let list = unread.accept()?;
         let held = self.held_by(&signer).filter(|held| held.list.rivals(&list)).collect::<Vec<_>>();
         if held.iter().any(|held| list.is_older_than(&held.list)) {
             return Err(CrlError::Older);

@@ -57,7 +57,7 @@ impl Keeper {
 
     async fn load_crl(&self, url: &str) -> Result<(), StoreError> {
         let Some((version, octets)) = self.store.revocation_list(url).await? else { return Ok(()) };
-        match self.offer(url, octets).await {
+        match self.space.revocation().restore(url, octets).await {
             // Our clock is behind: it becomes usable by itself.
             Err(error @ CrlError::NotYetValid(_)) => {
                 tracing::warn!(url, %error, "a revocation list of the database cannot be used yet");

@@ -74,6 +74,33 @@ async fn lists_of_nobody_or_with_weak_signatures_are_refused() {
     assert_eq!(revocation.lists(), []);
 }
 
+#[tokio::test]
+async fn of_a_list_that_nobody_of_ours_signed_nothing_is_read_but_its_issuer() {
+    let (bench, stranger) = (Bench::new().await, Pki::new(RealClock.now()).unwrap());
+    let revocation = bench.revocation(rules());
+    for oddity in [Oddity::Delta, Oddity::Endless, Oddity::UnknownCritical] {
+        let list = stranger.crl(&Crl::around(bench.now()).with(oddity)).unwrap();
+        assert_eq!(revocation.offer(URL, &list), Err(CrlError::Untrusted));
+    }
+}
+
+#[tokio::test]
+async fn a_list_of_our_own_that_has_ended_still_revokes_and_keeps_older_ones_out() {
+    let bench = Bench::new().await;
+    let ((issued, revoked), (_, other)) = (bench.issue(), bench.issue());
+    let (revocation, now) = (bench.revocation(rules()), bench.now());
+    let ended = Crl::new(now - Duration::hours(25), now - Duration::hours(1)).number(7).revoke(&issued.der, now);
+    let ended = bench.pki.crl(&ended).unwrap();
+    assert!(matches!(revocation.offer(URL, &ended), Err(CrlError::Expired(_))));
+    revocation.restore(URL, ended).await.unwrap();
+    assert!(revocation.standing(&revoked).is_revoked());
+    assert!(doubt(&revocation.standing(&other)).contains(" ended on "));
+    let older = Crl::new(now - Duration::hours(26), now + Duration::hours(1)).number(6);
+    assert_eq!(revocation.offer(URL, &bench.pki.crl(&older).unwrap()), Err(CrlError::Older));
+    revocation.offer(URL, &bench.pki.crl(&Crl::around(now).number(8)).unwrap()).unwrap();
+    assert_eq!(good(&revocation.standing(&other)), URL);
+}
+
 /// `[RFC5280 4.2.1.3]`
 #[tokio::test]
 async fn an_authority_that_may_not_sign_lists_is_not_believed() {

@@ -43,14 +43,14 @@ impl Samples {
 
 /// Reads all of a list without asking who signed it.
 fn read_unverified(octets: &[u8]) -> Option<usize> {
-    Some(Unverified::read(octets).ok()?.accept().ok()?.len())
+    Some(Unverified::read(octets).ok()?.open().ok()?.accept().ok()?.len())
 }
 
 #[test]
 fn the_samples_are_good() {
     let samples = &*SAMPLES;
     assert_eq!(read_unverified(&samples.list), Some(1));
-    assert!(samples.register.with_list("http://crl.example/", &samples.list, samples.now).is_ok());
+    assert!(samples.register.with_list("http://crl.example/", &samples.list, Origin::Download, samples.now).is_ok());
     assert!(samples.question().read(&samples.answer, &samples.register, samples.now).is_ok());
 }
 
@@ -77,7 +77,7 @@ proptest! {
         let at = at.index(list.len());
         list[at] ^= by;
         let _ = read_unverified(&list);
-        prop_assert!(SAMPLES.register.with_list("http://crl.example/", &list, SAMPLES.now).is_err());
+        prop_assert!(SAMPLES.register.with_list("http://crl.example/", &list, Origin::Download, SAMPLES.now).is_err());
     }
 
     #[test]
@@ -87,7 +87,7 @@ proptest! {
         let inserted = [cut, &more, &list[cut.len()..]].concat();
         for octets in [cut, &inserted, &[list.as_slice(), &more].concat()] {
             let _ = read_unverified(octets);
-            prop_assert!(SAMPLES.register.with_list("http://crl.example/", octets, SAMPLES.now).is_err());
+            prop_assert!(SAMPLES.register.with_list("http://crl.example/", octets, Origin::Download, SAMPLES.now).is_err());
         }
     }
 
