@@ -20,6 +20,9 @@ const LONGEST_PAUSE: std::time::Duration = std::time::Duration::from_hours(1);
 /// An answer that decided nothing is not asked for again before.
 const PAUSE: time::Duration = time::Duration::minutes(5);
 
+/// By which answers that say revoked outlive the others: more than any certificate lasts.
+const LAST: time::Duration = time::Duration::days(36_500);
+
 /// SHA-256 of a certificate, which stands for its issuer and serial number.
 pub(super) type Fingerprint = [u8; 32];
 
@@ -34,6 +37,27 @@ pub(super) struct Answers {
 struct Believed {
     answer: Answer,
     source: String,
+}
+
+impl Believed {
+    fn is_revoked(&self) -> bool {
+        matches!(self.answer.status, Status::Revoked(_))
+    }
+
+    /// That it is revoked does not end with the answer.
+    fn counts(&self, now: OffsetDateTime) -> bool {
+        self.answer.until >= now || self.is_revoked()
+    }
+
+    fn outweighs(&self, answer: &Answer) -> bool {
+        let known = self.answer.this_update;
+        known > answer.this_update || (known == answer.this_update && self.is_revoked())
+    }
+
+    /// Those that say revoked go last.
+    fn kept_until(&self) -> OffsetDateTime {
+        if self.is_revoked() { self.answer.until.saturating_add(LAST) } else { self.answer.until }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -54,7 +78,7 @@ impl Answers {
     /// What is known, if it still counts.
     pub(super) fn standing(&self, certificate: &Fingerprint, now: OffsetDateTime) -> Option<Standing> {
         let believed = self.believed.read().unwrap_or_else(PoisonError::into_inner);
-        let Believed { answer, source } = believed.get(certificate).filter(|each| each.answer.until >= now)?;
+        let Believed { answer, source } = believed.get(certificate).filter(|each| each.counts(now))?;
         let source = source.clone();
         Some(match answer.status {
             Status::Good => Standing::Good { source },
@@ -62,14 +86,14 @@ impl Answers {
         })
     }
 
-    /// Keeps an answer unless a later one is known: whoever has one from before a revocation may still show it.
+    /// Keeps an answer unless a later one is known, even one that has ended: whoever has one from before a
+    /// revocation may still show it. Of two that were made at the same time the one that says revoked is right.
     pub(super) fn believe(&self, certificate: Fingerprint, answer: Answer, source: &str, now: OffsetDateTime) {
         let mut believed = self.believed.write().unwrap_or_else(PoisonError::into_inner);
-        let later = |each: &Believed| each.answer.until >= now && each.answer.this_update > answer.this_update;
-        if believed.get(&certificate).is_some_and(later) {
+        if believed.get(&certificate).is_some_and(|known| known.outweighs(&answer)) {
             return;
         }
-        make_room(&mut believed, now, |each| each.answer.until);
+        make_room(&mut believed, now, Believed::kept_until);
         believed.insert(certificate, Believed { answer, source: source.to_owned() });
     }
 
@@ -190,6 +214,29 @@ mod tests {
         answers.believe(number(1), answer(Status::Good, 0), "stapled", NOW);
         assert!(answers.standing(&number(1), NOW + Duration::minutes(60)).is_some());
         assert!(answers.standing(&number(1), NOW + Duration::minutes(61)).is_none());
+    }
+
+    #[test]
+    fn an_answer_that_has_ended_still_keeps_older_ones_out() {
+        let (answers, later) = (Answers::default(), NOW + Duration::hours(2));
+        let older =
+            Answer { status: Status::Good, this_update: NOW - Duration::minutes(10), until: NOW + Duration::DAY };
+        let revoked = Standing::Revoked { since: NOW, source: "stapled".into() };
+        answers.believe(number(1), answer(Status::Revoked(NOW), 0), "stapled", NOW);
+        answers.believe(number(1), older, "stapled", later);
+        assert_eq!(answers.standing(&number(1), later), Some(revoked.clone()));
+        answers.believe(number(1), Answer { this_update: NOW, ..older }, "stapled", later);
+        assert_eq!(answers.standing(&number(1), later), Some(revoked), "made at the same time");
+    }
+
+    #[test]
+    fn answers_that_say_revoked_go_last() {
+        let answers = Answers::default();
+        answers.believe(number(0), answer(Status::Revoked(NOW), -1000), "stapled", NOW);
+        for each in 1..u32::try_from(MOST).unwrap() + 10 {
+            answers.believe(number(each), answer(Status::Good, i64::from(each) % 7), "stapled", NOW);
+        }
+        assert!(matches!(answers.standing(&number(0), NOW), Some(Standing::Revoked { .. })));
     }
 
     #[test]

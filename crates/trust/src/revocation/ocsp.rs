@@ -100,10 +100,9 @@ impl Question<'_> {
         let mut single = self.find(basic.answers)?;
         let status = status(single.any("the status of a certificate")?)?;
         let this_update = single.time("thisUpdate")?;
-        let until = match single.optional(context(0), "nextUpdate")? {
-            Some(next) => Reader::new(next.content).time("nextUpdate")? + TOLERANCE,
-            None => this_update + WITHOUT_END,
-        };
+        let next = single.optional(context(0), "nextUpdate")?;
+        let next_update = next.map(|next| Reader::new(next.content).time("nextUpdate")).transpose()?;
+        let until = believed_until(this_update, next_update);
         if let Some(extensions) = single.optional(context(1), "extensions of an answer")? {
             refuse_critical(extensions)?;
         }
@@ -216,6 +215,14 @@ impl<'a> Basic<'a> {
 const BY_NAME: u8 = context(1);
 const BY_KEY: u8 = context(2);
 
+/// The times are the responder's: they may lie at the end of all times.
+fn believed_until(this_update: OffsetDateTime, next_update: Option<OffsetDateTime>) -> OffsetDateTime {
+    match next_update {
+        Some(next) => next.saturating_add(TOLERANCE),
+        None => this_update.saturating_add(WITHOUT_END),
+    }
+}
+
 /// Who answers, and the single answers.
 fn response_data(mut data: Reader<'_>) -> Result<(Element<'_>, Reader<'_>), OcspFault> {
     data.optional(context(0), "the version")?;
@@ -278,5 +285,21 @@ impl ExtendedKeyUsageValidator for MustSignAnswers {
         let required = KeyUsage::required(&[0x2b, 6, 1, 5, 5, 7, 3, 9]);
         let present = present.iter().map(KeyPurposeId::to_decoded_oid).collect();
         Err(webpki::Error::RequiredEkuNotFoundContext(webpki::RequiredEkuNotFoundContext { required, present }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::*;
+
+    #[test]
+    fn an_answer_may_be_good_until_the_end_of_time() {
+        let (now, end) = (datetime!(2026-11-03 08:00 UTC), datetime!(9999-12-31 23:59:59 UTC));
+        assert!(believed_until(now, Some(end)) >= end);
+        assert!(believed_until(end, None) >= end);
+        assert_eq!(believed_until(now, Some(now)), now + TOLERANCE);
+        assert_eq!(believed_until(now, None), now + WITHOUT_END);
     }
 }

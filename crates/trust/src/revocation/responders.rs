@@ -1,5 +1,6 @@
 //! Asking OCSP responders, and taking the answers that peers bring along.
 
+use super::answers::Fingerprint;
 use super::ocsp::{OcspFault, Question, REQUEST_TYPE};
 use super::{Ocsp, Shared};
 use crate::{FetchError, VerifiedCertificate};
@@ -16,6 +17,20 @@ const TRY_LATER: u8 = 3;
 
 /// An answer has some two thousand octets.
 const MAX_ANSWER: usize = 64 * 1024;
+
+/// A question that is under way. However it ends, even by a panic, those who wait for it go on,
+/// and it can be put again.
+pub(super) struct UnderWay {
+    shared: Shared,
+    certificate: Fingerprint,
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.shared.answers.done(self.certificate);
+        self.shared.tell();
+    }
+}
 
 impl Shared {
     /// Takes a stapled answer if the rules let it and it is good for something.
@@ -39,16 +54,17 @@ impl Shared {
     /// Begins to ask the certificate's responders unless somebody else does, or it has not helped
     /// a moment ago. The question goes on when the handshake is given up: others come.
     pub(super) fn ask_responders(&self, certificate: &VerifiedCertificate) {
-        let id = certificate.facts().sha256;
         let asked = self.rules.ocsp == Ocsp::Ask && self.fetcher.is_some() && !certificate.ocsp_urls().is_empty();
-        if asked && self.answers.begin(id, self.clock.now()) {
-            let (shared, certificate) = (self.clone(), certificate.clone());
-            tokio::spawn(async move {
-                shared.ask_each(&certificate).await;
-                shared.answers.done(id);
-                shared.tell();
-            });
+        if asked && let Some(under_way) = self.begin(certificate.facts().sha256) {
+            let certificate = certificate.clone();
+            tokio::spawn(async move { under_way.shared.ask_each(&certificate).await });
         }
+    }
+
+    /// Nothing if somebody asks about this certificate already, or has just done so.
+    pub(super) fn begin(&self, certificate: Fingerprint) -> Option<UnderWay> {
+        let begun = self.answers.begin(certificate, self.clock.now());
+        begun.then(|| UnderWay { shared: self.clone(), certificate })
     }
 
     async fn ask_each(&self, certificate: &VerifiedCertificate) {

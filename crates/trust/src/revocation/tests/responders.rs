@@ -229,3 +229,19 @@ async fn answers_that_were_tampered_with_decide_nothing() {
     site.serve(|answer| answer[..answer.len() / 2].to_vec());
     assert!(site.why(&certificate).await.contains("cannot be read"));
 }
+
+#[tokio::test]
+async fn a_question_that_breaks_off_is_over() {
+    let site = Site::new(None).await;
+    let (revocation, id) = (site.revocation(Ocsp::Ask), [7; 32]);
+    let news = revocation.shared.news.subscribe();
+    let under_way = revocation.shared.begin(id).unwrap();
+    assert!(revocation.shared.answers.is_asking(&id) && revocation.shared.begin(id).is_none());
+    let broken = tokio::spawn(async move {
+        let _under_way = under_way;
+        panic!("as asking may");
+    });
+    assert!(broken.await.is_err());
+    assert!(!revocation.shared.answers.is_asking(&id) && news.has_changed().unwrap());
+    assert!(revocation.shared.begin(id).is_some());
+}
