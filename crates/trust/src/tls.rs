@@ -13,7 +13,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use mssante::Clock;
+use mssante::{Clock, Refusal};
 use rustls::time_provider::TimeProvider;
 use rustls_pki_types::UnixTime;
 use thiserror::Error;
@@ -39,9 +39,9 @@ pub enum TlsError {
     /// A client shows no certificate where one is obligatory.
     #[error("the peer presented no certificate")]
     NoCertificate,
-    /// The handshake is done, but the certificate will not do where one is obligatory: revoked, or in doubt.
+    /// The handshake is done, but the certificate will not do: revoked, or in doubt where one is obligatory.
     #[error("the peer's certificate will not do: {}", .0.word())]
-    Distrusted(mssante::Refusal),
+    Distrusted(Refusal),
     /// The connection broke.
     #[error("connection lost during the TLS handshake: {0}")]
     Io(#[from] io::Error),

@@ -14,13 +14,13 @@ use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use testkit::clock::RealClock;
 use testkit::list::WhiteList;
-use testkit::pki::{Issued, Pki, ServerHolder};
+use testkit::pki::{Issued, Pki, ServerHolder, SoftwareHolder};
 use testkit::revocation::{Crl, OcspResponder};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::{TlsAcceptor, rustls};
 use trust::{
-    Authorities, DnMatch, HopTls, ListAges, Ocsp, Revocation, RevocationRules, ServerTls, SignaturePolicy, TlsFiles,
-    Transport, TrustList, TrustRules, TrustSpace, WhenUnknown,
+    Authorities, ClientCertificate, ClientTls, DnMatch, HopTls, ListAges, Ocsp, Revocation, RevocationRules, ServerTls,
+    SignaturePolicy, TlsError, TlsFiles, Transport, TrustList, TrustRules, TrustSpace, WhenUnknown,
 };
 
 const URL: &str = "http://crl.example/ACI-EL-ORG.crl";
@@ -86,6 +86,24 @@ impl Bench {
         (server.unwrap(), client.unwrap())
     }
 
+    /// What a listener of submission makes of software with this certificate, or none.
+    async fn software(
+        &self,
+        demand: ClientCertificate,
+        revocation: &Arc<Revocation>,
+        issued: Option<&Issued>,
+    ) -> Result<Transport, TlsError> {
+        let clock = || -> Arc<dyn Clock> { Arc::new(RealClock) };
+        let server = ServerTls::load(self.files("server"), demand, "smtp", Arc::clone(revocation), clock()).unwrap();
+        let files = issued.map(|issued| issued.write(self.folder.path(), "software").unwrap());
+        let identity = files.as_ref().map(|(chain, key)| (chain.as_path(), key.as_path()));
+        let client = ClientTls::load(&self.folder.path().join("ca.pem"), identity, Some("smtp"), clock()).unwrap();
+        let (accepted, connected) = sockets().await;
+        let (server, client) = tokio::join!(server.accept(accepted), client.connect(connected, "mx.chu.fr"));
+        client.unwrap();
+        server
+    }
+
     /// What a client makes of a server that staples this.
     async fn stapled(&self, ocsp: Ocsp, answer: Vec<u8>) -> Result<(), Refusal> {
         let revocation = self.revocation(WhenUnknown::Refuse, ocsp);
@@ -126,6 +144,15 @@ fn holder(cn: &str) -> ServerHolder {
         structure: "10B0078671".into(),
         department: "Eure (27)".into(),
         extra_names: vec![],
+    }
+}
+
+fn software() -> SoftwareHolder {
+    SoftwareHolder {
+        cn: "DPI-MSS".into(),
+        organisation: "CH D'ÉVREUX".into(),
+        structure: "10B0078671".into(),
+        department: "Eure (27)".into(),
     }
 }
 
@@ -184,4 +211,29 @@ async fn an_answer_that_comes_with_the_handshake_decides() {
     assert_eq!(bench.stapled(Ocsp::Stapled, revoked).await, Err(Refusal::CertificateRevoked));
     assert_eq!(bench.stapled(Ocsp::Off, good).await, Err(Refusal::RevocationUnknown));
     assert_eq!(bench.stapled(Ocsp::Stapled, b"garbage".to_vec()).await, Err(Refusal::RevocationUnknown));
+}
+
+#[tokio::test]
+async fn software_whose_certificate_is_revoked_or_in_doubt_does_not_get_in_where_a_good_one_is_obligatory() {
+    use ClientCertificate::{Requested, Required};
+    let bench = Bench::new();
+    let issued = bench.pki.software(&software()).unwrap();
+    let strict = bench.revocation(WhenUnknown::Refuse, Ocsp::Off);
+    let (nobody, revoked) = (bench.informed(&[]), bench.informed(&[&issued]));
+    for (demand, revocation, refusal) in [
+        (Required, &nobody, None),
+        (Required, &revoked, Some(Refusal::CertificateRevoked)),
+        (Required, &strict, Some(Refusal::RevocationUnknown)),
+        (Requested, &nobody, None),
+        (Requested, &revoked, Some(Refusal::CertificateRevoked)),
+        (Requested, &strict, None),
+    ] {
+        match (bench.software(demand, revocation, Some(&issued)).await, refusal) {
+            (Err(TlsError::Distrusted(given)), Some(refusal)) => assert_eq!(given, refusal, "{demand:?}"),
+            (accepted, refusal) => assert!(accepted.is_ok() && refusal.is_none(), "{demand:?} {refusal:?}"),
+        }
+    }
+    let in_doubt = bench.software(Requested, &strict, Some(&issued)).await.unwrap();
+    assert_eq!(in_doubt.judged().map(drop), Err(Refusal::RevocationUnknown));
+    assert!(bench.software(Requested, &revoked, None).await.is_ok(), "without a certificate");
 }

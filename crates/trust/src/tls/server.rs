@@ -48,6 +48,15 @@ impl Clients {
             Self::Software(ClientCertificate::Off) => None,
         }
     }
+
+    /// Whether this refusal ends the connection. Operators are told why by a reply of the session.
+    fn turn_away(self, refusal: Refusal) -> bool {
+        match self {
+            Self::Software(ClientCertificate::Required) => true,
+            Self::Software(ClientCertificate::Requested) => refusal == Refusal::CertificateRevoked,
+            Self::Software(ClientCertificate::Off) | Self::Operators => false,
+        }
+    }
 }
 
 struct Loaded {
@@ -107,6 +116,9 @@ impl ServerTls {
     }
 
     /// The server side of a handshake, and the judgement on the client: [`Transport::judged`].
+    ///
+    /// Of software it is an error if its certificate turns out to be revoked, and where one is
+    /// obligatory also if that cannot be established: nothing after the handshake asks for it.
     pub async fn accept(&self, stream: TcpStream) -> Result<Transport, TlsError> {
         stream.set_nodelay(true)?;
         let current = self.current.load_full();
@@ -116,8 +128,10 @@ impl ServerTls {
             Some(judge) => judge.judge(stream.get_ref().1.peer_certificates(), None).await,
             None => Err(Refusal::CertificateMissing),
         };
-        if let (Clients::Software(ClientCertificate::Required), Err(refusal)) = (self.clients, &peer) {
-            return Err(TlsError::Distrusted(*refusal));
+        if let Err(refusal) = peer
+            && self.clients.turn_away(refusal)
+        {
+            return Err(TlsError::Distrusted(refusal));
         }
         Ok(Transport::from_tls(TlsStream::from(stream), peer))
     }
