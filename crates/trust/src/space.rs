@@ -4,7 +4,7 @@
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
@@ -12,6 +12,9 @@ use mssante::{Clock, Domain, Refusal, ReversePath};
 use time::OffsetDateTime;
 
 use crate::{CertificateFault, DnMatch, Revocation, TrustList, VerifiedPeer};
+
+/// How far a confirmation may lie ahead of the clock: clocks of nodes and sources differ a little.
+const AHEAD: time::Duration = time::Duration::minutes(10);
 
 /// From when on an unconfirmed list is doubted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,6 +73,8 @@ pub struct InForce {
     pub list: Arc<TrustList>,
     /// When its source last said that it is current.
     pub confirmed_at: OffsetDateTime,
+    /// When the confirmation was first seen to lie ahead: our clock was or is wrong, and the age counts from here.
+    ahead_since: OnceLock<OffsetDateTime>,
 }
 
 /// The list in force. Cheap to clone; all clones see the same list.
@@ -89,14 +94,29 @@ impl TrustSpace {
 
     /// Puts a list in force that was current at `confirmed_at`.
     pub fn install(&self, list: impl Into<Arc<TrustList>>, confirmed_at: OffsetDateTime) {
-        self.current.store(Some(Arc::new(InForce { list: list.into(), confirmed_at })));
+        let list = list.into();
+        self.current.rcu(|before| Some(Arc::new(self.confirmed(Arc::clone(&list), confirmed_at, before.as_deref()))));
     }
 
     /// The list in force was still current at this moment.
     pub fn confirm(&self, confirmed_at: OffsetDateTime) {
         self.current.rcu(|current| {
-            current.as_deref().map(|current| Arc::new(InForce { list: Arc::clone(&current.list), confirmed_at }))
+            let current = current.as_deref()?;
+            Some(Arc::new(self.confirmed(Arc::clone(&current.list), confirmed_at, Some(current))))
         });
+    }
+
+    /// A confirmation that lies ahead does not end the doubt of one before it that did.
+    fn confirmed(&self, list: Arc<TrustList>, confirmed_at: OffsetDateTime, before: Option<&InForce>) -> InForce {
+        let ahead_since = match before {
+            Some(before) if self.is_ahead(confirmed_at) => before.ahead_since.clone(),
+            _ => OnceLock::new(),
+        };
+        InForce { list, confirmed_at, ahead_since }
+    }
+
+    fn is_ahead(&self, confirmed_at: OffsetDateTime) -> bool {
+        confirmed_at > self.clock.now().saturating_add(AHEAD)
     }
 
     /// The list in force with its confirmation.
@@ -119,7 +139,8 @@ impl TrustSpace {
         &self.revocation
     }
 
-    /// Where the list in force is in its life. A confirmation that lies ahead of the clock counts as of now.
+    /// Where the list in force is in its life. A confirmation that lies ahead of the clock makes it stale at
+    /// once, and its age counts from the moment at which that was noticed.
     pub fn standing(&self) -> ListStanding {
         match &*self.current.load() {
             None => ListStanding::Missing,
@@ -128,10 +149,16 @@ impl TrustSpace {
     }
 
     fn standing_of(&self, current: &InForce) -> ListStanding {
-        let age = Duration::try_from(self.clock.now() - current.confirmed_at).unwrap_or_default();
+        let now = self.clock.now();
+        let ahead = self.is_ahead(current.confirmed_at);
+        if ahead {
+            current.ahead_since.get_or_init(|| now);
+        }
+        let from = current.ahead_since.get().unwrap_or(&current.confirmed_at);
+        let age = Duration::try_from(now - *from).unwrap_or_default();
         match age {
             _ if age >= self.rules.ages.expired_after => ListStanding::Expired,
-            _ if age >= self.rules.ages.stale_after => ListStanding::Stale,
+            _ if ahead || age >= self.rules.ages.stale_after => ListStanding::Stale,
             _ => ListStanding::Fresh,
         }
     }

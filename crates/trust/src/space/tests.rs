@@ -164,9 +164,28 @@ fn of_an_expired_list_only_a_yes_is_believed_and_all_doubt_is_temporary() {
 fn a_clock_that_jumps_back_a_day_makes_no_list_old_and_none_young_for_ever() {
     let (space, clock) = space_and_clock();
     clock.advance(time::Duration::days(-1));
-    assert_eq!(space.standing(), ListStanding::Fresh);
+    assert_eq!(space.standing(), ListStanding::Stale, "confirmed tomorrow");
     clock.advance(time::Duration::days(2));
     assert_eq!(space.standing(), ListStanding::Stale, "a day after its confirmation");
+    space.confirm(clock.now() + time::Duration::minutes(9));
+    assert_eq!(space.standing(), ListStanding::Fresh, "clocks differ a little");
+}
+
+#[test]
+fn a_confirmation_that_lies_ahead_ages_from_the_moment_at_which_it_was_noticed() {
+    let (space, clock) = space_and_clock();
+    let ahead = clock.now() + time::Duration::days(30);
+    space.confirm(ahead);
+    assert_eq!(space.standing(), ListStanding::Stale);
+    clock.advance(time::Duration::days(6));
+    space.confirm(ahead);
+    assert_eq!(space.standing(), ListStanding::Stale);
+    clock.advance(time::Duration::days(1));
+    assert_eq!(space.standing(), ListStanding::Expired, "a week after it was noticed");
+    clock.advance(time::Duration::days(23));
+    assert_eq!(space.standing(), ListStanding::Expired, "when its time has come");
+    space.confirm(clock.now());
+    assert_eq!(space.standing(), ListStanding::Fresh);
 }
 
 #[test]
