@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use mssante::{Address, Clock, Credential, Random, may_log_in_with};
+use mssante::{Address, Clock, Credential, Permanence, Random, Refusal, may_log_in_with};
 use store::{BalRecord, Store, StoreError};
 use thiserror::Error;
 use trust::VerifiedPeer;
@@ -56,14 +56,15 @@ impl Authenticator {
         Self { store, clock, gate, guesses: Guesses::default() }
     }
 
-    /// Checks what a SASL exchange ended with; `peer` is the connection's verified certificate, `from` its other end.
+    /// Checks what a SASL exchange ended with; `peer` is the connection's certificate, or why there is none, `from` its
+    /// other end.
     /// BAL and hash are read from the store each time, so what an administrator changes holds at once.
     ///
     /// Whoever has guessed wrong often lately gets his refusal late, on every connection and protocol of this process.
     pub async fn check(
         &self,
         credentials: Credentials,
-        peer: Option<&VerifiedPeer>,
+        peer: Result<&VerifiedPeer, Refusal>,
         from: IpAddr,
     ) -> Result<Identity, AuthError> {
         let (kind, result) = match credentials {
@@ -101,11 +102,23 @@ impl Authenticator {
         Ok(Identity { principal: Principal::Person(bal.address.clone()), bals: vec![bal] })
     }
 
-    async fn by_certificate(&self, asked: Option<&str>, peer: Option<&VerifiedPeer>) -> Result<Identity, AuthError> {
-        let key = peer.ok_or(AuthError::Refused { word: "no-certificate" })?.name().key();
+    async fn by_certificate(
+        &self,
+        asked: Option<&str>,
+        peer: Result<&VerifiedPeer, Refusal>,
+    ) -> Result<Identity, AuthError> {
+        let key = peer.map_err(no_certificate)?.name().key();
         let registered = self.store.bals_of_certificate(key).await?;
         let bals = opened_by_certificate(registered, asked).map_err(|word| AuthError::Refused { word })?;
         Ok(Identity { principal: Principal::Software(key.to_owned()), bals })
+    }
+}
+
+/// Of doubt nobody concludes that there is no certificate.
+fn no_certificate(refusal: Refusal) -> AuthError {
+    match refusal.permanence() {
+        Permanence::Temporary => AuthError::Unavailable(format!("the client's certificate: {}", refusal.word())),
+        Permanence::Permanent => AuthError::Refused { word: "no-certificate" },
     }
 }
 
@@ -169,6 +182,16 @@ mod tests {
         assert_eq!(opened(&registered, Some("x@b.fr")), Err("not-this-bal"));
         assert_eq!(opened(&registered, Some("nonsense")), Err("not-this-bal"));
         assert_eq!(opened(&[], None), Err("unknown-certificate"));
+    }
+
+    #[test]
+    fn doubt_about_a_certificate_passes_and_is_no_wrong_credential() {
+        for doubt in [Refusal::RevocationUnknown, Refusal::CertificateNotYetValid] {
+            assert!(matches!(no_certificate(doubt), AuthError::Unavailable(_)), "{doubt:?}");
+        }
+        for refusal in [Refusal::CertificateMissing, Refusal::CertificateRevoked, Refusal::CertificateExpired] {
+            assert!(matches!(no_certificate(refusal), AuthError::Refused { word: "no-certificate" }), "{refusal:?}");
+        }
     }
 
     #[test]

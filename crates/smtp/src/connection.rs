@@ -85,7 +85,7 @@ fn settings(service: &Service) -> Settings {
 fn channel(transport: &Transport) -> Channel {
     match transport {
         Transport::Plain(_) => Channel::Clear,
-        Transport::Tls(_) => Channel::Tls { certificate: transport.peer().is_some() },
+        Transport::Tls(_) => Channel::Tls { certificate: transport.offers_certificate() },
     }
 }
 
@@ -196,7 +196,7 @@ impl Connection {
         let broken = || std::io::Error::other("STARTTLS inside TLS");
         let stream = self.transport.into_plain().ok_or_else(broken)?;
         self.transport = handshake(&self.service, stream, self.settled_by).await?;
-        self.session.tls_started(self.transport.peer().is_some());
+        self.session.tls_started(self.transport.offers_certificate());
         if self.service.role == Role::Hop {
             tell_judgement(&self.transport);
         }
@@ -204,7 +204,7 @@ impl Connection {
     }
 
     async fn authenticate(&mut self, credentials: Credentials) -> Result<(), ConnectionError> {
-        let peer = self.transport.peer();
+        let peer = self.transport.judged();
         let answer = match self.service.authenticator.check(credentials, peer, self.address.ip()).await {
             Ok(identity) => {
                 self.identity = Some(identity);

@@ -18,7 +18,7 @@ impl Session {
         if transport.tls_description().is_none() {
             return format!("{ALWAYS} STARTTLS LOGINDISABLED");
         }
-        let external = if transport.peer().is_some() { " AUTH=EXTERNAL" } else { "" };
+        let external = if transport.offers_certificate() { " AUTH=EXTERNAL" } else { "" };
         format!("{ALWAYS} AUTH=PLAIN AUTH=LOGIN{external}")
     }
 }

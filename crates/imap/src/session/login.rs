@@ -82,7 +82,7 @@ impl Session {
         // both before the check: a change while it runs, or after it, ends the session
         let changes = self.service.store.bal_changes();
         let hash = self.present_hash(&credentials).await?;
-        let peer = self.wire.transport().peer();
+        let peer = self.wire.transport().judged();
         match self.service.authenticator.check(credentials, peer, self.peer.ip()).await {
             Ok(identity) => {
                 let proof = match identity.principal() {

@@ -4,7 +4,7 @@ use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use mssante::Refusal;
+use mssante::{Permanence, Refusal};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsStream;
@@ -54,6 +54,11 @@ impl Transport {
             Self::Plain(_) => Err(Refusal::TlsRequired),
             Self::Tls(tls) => tls.peer.as_ref().map_err(|refusal| *refusal),
         }
+    }
+
+    /// Whether the other side may log in by its certificate: it is good, or in doubt, which may pass.
+    pub fn offers_certificate(&self) -> bool {
+        self.judged().map_or_else(|refusal| refusal.permanence() == Permanence::Temporary, |_| true)
     }
 
     /// The certificate that the other side showed, DER, good or bad.
