@@ -78,10 +78,14 @@ refusals! {
     CertificateUntrusted => "certificate-untrusted", 550, "5.7.1",
         "the certificate presented is not issued by an accepted authority of IGC-Sante",
         "Le certificat présenté n'est pas émis par une autorité acceptée de l'IGC-Santé.";
-    /// The certificate has ended or has not begun.
+    /// The certificate has ended.
     CertificateExpired => "certificate-expired", 550, "5.7.1",
         "the certificate presented is outside its period of validity",
         "Le certificat présenté n'est pas en cours de validité.";
+    /// The certificate has not begun, by our clock, which may be wrong.
+    CertificateNotYetValid => "certificate-not-yet-valid", 451, "4.7.0",
+        "the certificate presented is not valid yet; try again later",
+        "Le certificat présenté n'est pas encore valable ; réessayez plus tard.";
     /// The issuer has revoked the certificate.
     CertificateRevoked => "certificate-revoked", 550, "5.7.1",
         "the certificate presented is revoked",
@@ -252,6 +256,7 @@ mod tests {
             Refusal::TrustListUnavailable,
             Refusal::TrustListExpired,
             Refusal::RevocationUnknown,
+            Refusal::CertificateNotYetValid,
             Refusal::StoreUnavailable,
         ] {
             assert_eq!(doubt.permanence(), Permanence::Temporary, "{}", doubt.word());

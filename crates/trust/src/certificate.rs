@@ -26,7 +26,7 @@ pub enum CertificateFault {
     /// Its time is over.
     #[error("the certificate has expired")]
     Expired,
-    /// Its time has not come.
+    /// Its time has not come, says our clock. Doubt: a temporary refusal.
     #[error("the certificate is not valid yet")]
     NotYetValid,
     /// A key or a signature of the chain can be forged, or is of a kind that nobody can check.
@@ -48,7 +48,8 @@ impl CertificateFault {
     pub fn refusal(self) -> Refusal {
         match self {
             Self::Malformed | Self::Untrusted | Self::IssuerNotAccepted => Refusal::CertificateUntrusted,
-            Self::Expired | Self::NotYetValid => Refusal::CertificateExpired,
+            Self::Expired => Refusal::CertificateExpired,
+            Self::NotYetValid => Refusal::CertificateNotYetValid,
             Self::Weak => Refusal::CertificateWeak,
             Self::WrongUsage => Refusal::CertificateUnusable,
             Self::Revoked => Refusal::CertificateRevoked,

@@ -188,7 +188,7 @@ async fn certificates_outside_their_time_or_purpose_are_refused() {
     let listener = bench.hop_listener();
     for (flaw, refusal) in [
         (Flaw::Expired, Refusal::CertificateExpired),
-        (Flaw::NotYetValid, Refusal::CertificateExpired),
+        (Flaw::NotYetValid, Refusal::CertificateNotYetValid),
         (Flaw::MailOnly, Refusal::CertificateUnusable),
     ] {
         let bad = bench.pki.flawed_server(&holder("mx.hopital.fr"), flaw).unwrap();

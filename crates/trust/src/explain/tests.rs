@@ -181,6 +181,7 @@ async fn the_first_check_that_fails_is_the_reason_of_the_judgement() {
         Refusal::CertificateMissing,
         Refusal::CertificateUntrusted,
         Refusal::CertificateExpired,
+        Refusal::CertificateNotYetValid,
         Refusal::CertificateUnusable,
         Refusal::CertificateWeak,
         Refusal::CertificateRevoked,

@@ -206,7 +206,7 @@ fn a_certificate_whose_time_has_not_come_is_good_for_nothing() {
     let (space, clock) = space_and_clock();
     let peer = lasting("CN=host1,OU=11,O=A,C=FR");
     clock.advance(time::Duration::hours(-1001));
-    assert_eq!(space.judge_sender(&ReversePath::Null, &peer), Err(Refusal::CertificateExpired));
+    assert_eq!(space.judge_sender(&ReversePath::Null, &peer), Err(Refusal::CertificateNotYetValid));
 }
 
 #[test]
