@@ -100,7 +100,7 @@ impl Cli {
     pub(crate) async fn run(self) -> Result<(), Failure> {
         let file = config::file_or_default(self.config);
         let settings = || config::load(&file);
-        let warned = || settings().inspect(|settings| warn_of_list(settings));
+        let warned = || settings().inspect(warn_of_list);
         match self.command {
             Command::Serve { with_parent } => serve::serve(settings()?, with_parent).await,
             Command::CheckConfig => check_config(&config::load_with_list(&file)?, self.json).await,

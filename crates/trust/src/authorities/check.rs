@@ -64,10 +64,7 @@ fn present(
             Err(why) => present.left_out.push(why),
         }
     }
-    match present.authorities.is_empty() {
-        true => Err(present.left_out.join("; ")),
-        false => Ok(present),
-    }
+    if present.authorities.is_empty() { Err(present.left_out.join("; ")) } else { Ok(present) }
 }
 
 /// What is not an authority is a mistake; one whose time it is not does not count.

@@ -72,9 +72,13 @@ pub(super) fn create_new(files: &[Replacement<'_>]) -> Result<(), Failure> {
         })
     });
     if result.is_err() {
-        placed.iter().for_each(|file| drop(fs::remove_file(file)));
+        for file in &placed {
+            drop(fs::remove_file(file));
+        }
     }
-    written.iter().for_each(|(new, _)| drop(fs::remove_file(new)));
+    for (new, _) in &written {
+        drop(fs::remove_file(new));
+    }
     result
 }
 

@@ -45,7 +45,7 @@ impl Explain {
     /// Prints each check; exit code 1 and the reason word if the certificate would be refused.
     pub(super) async fn run(self, settings: &Settings, as_json: bool) -> Result<(), Failure> {
         let chain = self.chain()?;
-        let authorities = Arc::new(self.authorities(settings)?);
+        let authorities = Arc::new(authorities(settings)?);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let asked = Asked {
             chain: &chain,
@@ -73,11 +73,6 @@ impl Explain {
         let octets = std::fs::read(&self.cert).map_err(|error| why(&error))?;
         // What cannot be read as a certificate is explained, not refused.
         Ok(certificates(&octets).unwrap_or_else(|_| vec![octets]))
-    }
-
-    fn authorities(&self, settings: &Settings) -> Result<Authorities, Failure> {
-        let files = settings.tls_files();
-        Ok(Authorities::load(&files.anchors, &files.issuers, SystemClock.now())?)
     }
 
     fn outcome(&self, explanation: &Explanation) -> Result<(), Failure> {
@@ -137,8 +132,13 @@ fn readable(check: &Check) -> String {
     let setting = if check.setting == "-" { String::new() } else { format!("  [{}]", check.setting) };
     let mut lines = check.detail.lines();
     let first = lines.next().unwrap_or_default();
-    let rest: String = lines.map(|line| format!("\n{:27}{line}", "")).collect();
+    let rest = lines.fold(String::new(), |rest, line| rest + &format!("\n{:27}{line}", ""));
     format!("{:<14} {word:<11} {first}{reason}{setting}{rest}", check.name)
+}
+
+fn authorities(settings: &Settings) -> Result<Authorities, Failure> {
+    let files = settings.tls_files();
+    Ok(Authorities::load(&files.anchors, &files.issuers, SystemClock.now())?)
 }
 
 #[cfg(test)]

@@ -145,7 +145,6 @@ impl Keeper {
         self.held.lock().await.unusable.as_ref().map(|unusable| unusable.why.clone())
     }
 
-
     async fn load_into(&self, held: &mut Held) -> Result<(), StoreError> {
         let Some(version) = self.store.list_in_force().await? else { return Ok(()) };
         if held.is(&version) {
