@@ -21,7 +21,7 @@ const AUTHORITY_KEY: &[u8] = &[0x55, 0x1d, 35];
 /// The reason of an entry that takes back another. `[RFC5280 5.3.1]`
 const REMOVE_FROM_CRL: u8 = 8;
 
-/// Extensions of a list; some ten are defined. `[RFC5280 5.2]`
+/// Extensions of a list; some ten are defined.
 const MOST_EXTENSIONS: usize = 32;
 
 /// Of which certificates a list speaks. `[RFC5280 5.2.5]`
