@@ -23,7 +23,7 @@ pub enum CertificateFault {
     /// It chains to an anchor, but another authority than the accepted ones issued it.
     #[error("the certificate was issued by an authority that is not among the accepted ones")]
     IssuerNotAccepted,
-    /// Its time is over.
+    /// Its time is over. `[MSS2 ECO.1.1.5]`
     #[error("the certificate has expired")]
     Expired,
     /// Its time has not come, says our clock. Doubt: a temporary refusal.
