@@ -30,11 +30,13 @@ const TROUBLE_PAUSE: Duration = Duration::from_secs(5);
 pub(crate) struct Follower {
     keeper: Arc<Keeper>,
     nudge: watch::Sender<u64>,
+    /// Counts the revocation lists that came.
+    crls: watch::Sender<u64>,
 }
 
 impl Follower {
     pub(crate) fn new(keeper: Arc<Keeper>) -> Self {
-        Self { keeper, nudge: watch::Sender::new(0) }
+        Self { keeper, nudge: watch::Sender::new(0), crls: watch::Sender::new(0) }
     }
 
     /// SIGHUP: other authorities may count, and the source of the list is asked now.
@@ -87,7 +89,7 @@ impl Follower {
     }
 
     async fn keep_list(self, stop: CancellationToken) {
-        let mut nudge = self.nudge.subscribe();
+        let (mut nudge, mut crls) = (self.nudge.subscribe(), self.crls.subscribe());
         let mut due = Due::InTime;
         loop {
             // Not cut off when the server stops: what was claimed is given back.
@@ -98,6 +100,7 @@ impl Follower {
                     self.keeper.try_again().await;
                     Due::Now
                 }
+                _ = crls.changed() => self.without_list(),
                 () = tokio::time::sleep(pause) => Due::InTime,
             };
         }
@@ -167,17 +170,25 @@ impl Follower {
     async fn ask_crl(self, claim: SourceClaim, stop: CancellationToken) {
         let asked = tokio::select! {
             () = stop.cancelled() => self.keeper.store.release_source(&claim).await,
-            asked = self.keeper.ask_crl(&claim) => asked.map(|asked| self.without_list(&asked)),
+            asked = self.keeper.ask_crl(&claim) => asked.map(|asked| self.came(&asked)),
         };
         if let Err(error) = asked {
             tracing::warn!(url = claim.url, %error, "what a source of revocation lists gave is not written down");
         }
     }
 
-    /// A list that was refused because nobody could say whether its signer is revoked need not wait for its turn.
-    fn without_list(&self, asked: &crl::CrlAsked) {
-        if matches!(asked.result, Ok(Some(_))) && self.keeper.space.standing() == ListStanding::Missing {
-            self.nudge();
+    fn came(&self, asked: &crl::CrlAsked) {
+        if matches!(asked.result, Ok(Some(_))) {
+            self.crls.send_modify(|count| *count = count.wrapping_add(1));
+        }
+    }
+
+    /// A revocation list came. A white list that was refused because nobody could say whether its signer is revoked
+    /// need not wait for its turn.
+    fn without_list(&self) -> Due {
+        match self.keeper.space.standing() {
+            ListStanding::Missing => Due::Now,
+            ListStanding::Fresh | ListStanding::Stale | ListStanding::Expired => Due::InTime,
         }
     }
 
