@@ -3,6 +3,14 @@
 //! The resolver holds the local BALs; which peer domains exist is asked of the trust list,
 //! which is handed in, so that this crate knows neither files nor certificates.
 
+mod directory;
+mod entry;
+mod extraction;
+mod report;
 mod resolver;
 
+pub use directory::{Directory, DirectoryBuilder, DirectoryCounts, Found, Hit, ImageError, Put, Query};
+pub use entry::{Activity, Coded, Entry, Paperless, Person, Structure};
+pub use extraction::{Extraction, ExtractionError, ExtractionKind, Item, Progress, ReadingLimits, Summary, Wanted};
+pub use report::{Change, ChangeKind, Changes, Rejection, RejectionReason};
 pub use resolver::{LocalBal, Resolver, Route};

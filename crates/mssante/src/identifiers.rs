@@ -60,6 +60,44 @@ impl FromStr for Rpps {
     }
 }
 
+/// A professional as the national directory numbers him (`IdNat_PS`), or as a structure does.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum PersonId {
+    /// `8` and the RPPS number.
+    Rpps(Rpps),
+    /// `0` and the ADELI number.
+    Adeli(String),
+    /// Any other scheme, as it is written: Pro Santé Connect knows such numbers, and structures have registers of their own.
+    Other(String),
+}
+
+impl FromStr for PersonId {
+    type Err = IdentifierError;
+
+    fn from_str(text: &str) -> Result<Self, IdentifierError> {
+        const SHAPE: &str = "a person is written 8 and an RPPS number, 0 and an ADELI number, or another number";
+        match text.split_at_checked(1) {
+            Some(("8", number)) if number.parse::<Rpps>().is_ok() => Ok(Self::Rpps(number.parse()?)),
+            Some(("0", number)) if number.len() == 9 => Ok(Self::Adeli(number.to_owned())),
+            Some(_) if text.len() <= 64 && text.bytes().all(|b| b.is_ascii_graphic()) => {
+                Ok(Self::Other(text.to_owned()))
+            }
+            _ => Err(IdentifierError::Shape(SHAPE)),
+        }
+    }
+}
+
+impl fmt::Display for PersonId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Rpps(number) => f.write_str(&number.id_nat()),
+            Self::Adeli(number) => write!(f, "0{number}"),
+            Self::Other(number) => f.write_str(number),
+        }
+    }
+}
+
 /// A structure by its national identifier, as in the OU of IGC-Santé certificates:
 /// `1` and a FINESS (9 characters), or `3` and a SIRET (14 digits). `[MSS1 DN.LAYOUT]`
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -127,6 +165,7 @@ macro_rules! text_form {
     };
 }
 text_form!(Rpps);
+text_form!(PersonId);
 text_form!(StructureId);
 
 #[cfg(test)]

@@ -276,8 +276,8 @@ async fn the_octets_of_a_white_list_are_kept_with_its_version_only() {
     let claims = store.claim_sources(SourceKind::List, &urls, Due::Now, 1, LEASE).await.unwrap();
     let answer = SourceAnswer::New { octets: b"<list/>".to_vec(), etag: None, last_modified: None, next_update: None };
     store.settle_source(&claims[0], &answer, NOW).await.unwrap();
-    assert_eq!(count(&database, "trust_source WHERE body IS NOT NULL").await, 0);
-    assert_eq!(count(&database, "trust_source WHERE sha256 IS NOT NULL").await, 1);
+    assert_eq!(count(&database, "source WHERE body IS NOT NULL").await, 0);
+    assert_eq!(count(&database, "source WHERE sha256 IS NOT NULL").await, 1);
 }
 
 #[tokio::test]

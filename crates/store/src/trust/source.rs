@@ -150,11 +150,11 @@ impl From<SourceRow> for Source {
 macro_rules! claim {
     ($due:literal, $lock:literal) => {
         concat!(
-            "WITH due AS (SELECT kind, url FROM trust_source WHERE kind = $1 AND url = ANY ($2) AND (",
+            "WITH due AS (SELECT kind, url FROM source WHERE kind = $1 AND url = ANY ($2) AND (",
             $due,
             ") ORDER BY next_attempt LIMIT $5 ",
             $lock,
-            ") UPDATE trust_source s SET fence = s.fence + 1, next_attempt = $6, checked_at = $3
+            ") UPDATE source s SET fence = s.fence + 1, next_attempt = $6, checked_at = $3
              FROM due WHERE s.kind = due.kind AND s.url = due.url
              RETURNING s.url, s.fence, s.failures, s.last_error, s.etag, s.last_modified, s.sha256, s.next_update"
         )
@@ -173,7 +173,7 @@ impl Store {
     pub async fn want_sources(&self, kind: SourceKind, urls: &[String]) -> Result<(), StoreError> {
         let now = self.clock().now();
         sqlx::query(
-            "INSERT INTO trust_source AS s (kind, url, wanted_at, next_attempt)
+            "INSERT INTO source AS s (kind, url, wanted_at, next_attempt)
              SELECT $1, url, $3, $3 FROM unnest($2::text[]) AS url
              ON CONFLICT (kind, url) DO UPDATE SET wanted_at = $3 WHERE s.wanted_at < $4",
         )
@@ -183,7 +183,7 @@ impl Store {
         .bind(now - STILL_WANTED)
         .execute(self.pool())
         .await?;
-        sqlx::query("DELETE FROM trust_source WHERE kind = $1 AND wanted_at < $2 AND url <> ALL ($3)")
+        sqlx::query("DELETE FROM source WHERE kind = $1 AND wanted_at < $2 AND url <> ALL ($3)")
             .bind(kind.word())
             .bind(now - UNWANTED)
             .bind(urls)
@@ -244,7 +244,7 @@ impl Store {
         let mut transaction = self.pool().begin().await?;
         let query = match answer {
             SourceAnswer::New { octets, etag, last_modified, next_update } => sqlx::query(
-                "UPDATE trust_source
+                "UPDATE source
                  SET next_attempt = $4, confirmed_at = $5, failures = 0, last_error = NULL, version = version + 1,
                      etag = $6, last_modified = $7, next_update = $8, sha256 = $9, body = $10
                  WHERE kind = $1 AND url = $2 AND fence = $3",
@@ -260,7 +260,7 @@ impl Store {
             .bind(digest(&SHA256, octets).as_ref().to_vec())
             .bind((claim.kind == SourceKind::Crl).then_some(octets)),
             SourceAnswer::Same => sqlx::query(
-                "UPDATE trust_source SET next_attempt = $4, confirmed_at = $5, failures = 0, last_error = NULL
+                "UPDATE source SET next_attempt = $4, confirmed_at = $5, failures = 0, last_error = NULL
                  WHERE kind = $1 AND url = $2 AND fence = $3",
             )
             .bind(claim.kind.word())
@@ -269,7 +269,7 @@ impl Store {
             .bind(next_attempt)
             .bind(now),
             SourceAnswer::Failed { why } => sqlx::query(
-                "UPDATE trust_source SET next_attempt = $4, failures = failures + 1, last_error = $5
+                "UPDATE source SET next_attempt = $4, failures = failures + 1, last_error = $5
                  WHERE kind = $1 AND url = $2 AND fence = $3",
             )
             .bind(claim.kind.word())
@@ -287,7 +287,7 @@ impl Store {
 
     /// Gives a claim back: the source is due at once. For a process that ends.
     pub async fn release_source(&self, claim: &SourceClaim) -> Result<(), StoreError> {
-        sqlx::query("UPDATE trust_source SET next_attempt = $4 WHERE kind = $1 AND url = $2 AND fence = $3")
+        sqlx::query("UPDATE source SET next_attempt = $4 WHERE kind = $1 AND url = $2 AND fence = $3")
             .bind(claim.kind.word())
             .bind(&claim.url)
             .bind(claim.fence)
@@ -301,7 +301,7 @@ impl Store {
     pub async fn sources(&self, kind: SourceKind) -> Result<Vec<Source>, StoreError> {
         let rows: Vec<SourceRow> = sqlx::query_as(
             "SELECT url, wanted_at, next_attempt, checked_at, confirmed_at, failures, last_error, next_update, version
-             FROM trust_source WHERE kind = $1 ORDER BY url",
+             FROM source WHERE kind = $1 ORDER BY url",
         )
         .bind(kind.word())
         .fetch_all(self.pool())
@@ -312,7 +312,7 @@ impl Store {
     /// The revocation list of this source, and the version that it is.
     pub async fn revocation_list(&self, url: &str) -> Result<Option<(i64, Vec<u8>)>, StoreError> {
         let row: Option<(i64, Option<Vec<u8>>)> =
-            sqlx::query_as("SELECT version, body FROM trust_source WHERE kind = 'crl' AND url = $1")
+            sqlx::query_as("SELECT version, body FROM source WHERE kind = 'crl' AND url = $1")
                 .bind(url)
                 .fetch_optional(self.pool())
                 .await?;
