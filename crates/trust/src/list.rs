@@ -89,8 +89,8 @@ impl TrustList {
         let text = limits::checked_text(xml)?;
         signature::check_octets(xml, policy)?;
         let text = limits::completed(text, policy);
-        let document = content::parse(&text)?;
-        let signer = signature::check(&document, policy, now)?;
+        let mut document = content::parse(&text)?;
+        let signer = signature::check(&mut document, policy, now)?;
         let list = content::read(&document)?;
         Ok(Self { signer, ..list })
     }

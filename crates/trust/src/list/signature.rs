@@ -1,17 +1,17 @@
 //! Who signed the list, and that all of it is signed.
 //!
 //! The form of the signature is narrow: one enveloped signature right below the root, over
-//! the whole document, with few algorithms. Its mathematics is checked by bergshamra, the
-//! signer's chain by webpki; which certificate may sign is the policy's word.
+//! the whole document, with few algorithms. Canonical forms are bergshamra's, signature values
+//! and the signer's chain are checked by webpki; which certificate may sign is the policy's word.
 
+mod algorithm;
+mod der;
 mod form;
 mod signer;
+mod value;
 mod xades;
 
 use aws_lc_rs::digest::{SHA256, digest};
-use bergshamra_dsig::{DsigContext, VerifyResult, verify};
-use bergshamra_keys::KeysManager;
-use bergshamra_keys::loader::load_x509_cert_der;
 use time::OffsetDateTime;
 use uppsala::Document;
 
@@ -33,8 +33,10 @@ pub(super) fn check_octets(xml: &[u8], policy: &SignaturePolicy) -> Result<(), T
 }
 
 /// The signer, if the document is signed as the policy wants it; nobody if it wants no signature.
+///
+/// What is signed stays in the document, the signature does not.
 pub(super) fn check(
-    document: &Document<'_>,
+    document: &mut Document<'_>,
     policy: &SignaturePolicy,
     now: OffsetDateTime,
 ) -> Result<Option<VerifiedCertificate>, TrustListError> {
@@ -57,30 +59,11 @@ pub(super) fn check(
     let signer = signer::named(&certificates, cn, ou.as_deref())?;
     let verified = signer::verified(signer, &certificates, authorities, now)?;
     // What the properties say is read only once it is known who wrote it.
-    check_value(document, signer, &parts)?;
-    if let Some(properties) = parts.properties() {
-        xades::check(document, signature, properties, &verified, now)?;
+    value::check(document, signer, &parts)?;
+    if let Some((properties, _)) = &parts.properties {
+        xades::check(document, signature, *properties, &verified, now)?;
     }
     Ok(Some(verified))
-}
-
-/// The signature value and the digests, with no other key than the signer's.
-fn check_value(document: &Document<'_>, signer: &[u8], parts: &form::SignedParts) -> Result<(), TrustListError> {
-    let mut keys = KeysManager::new();
-    keys.add_key(load_x509_cert_der(signer).map_err(|error| refused(error.to_string()))?);
-    // The strict mode knows no reference into the signature itself, which XAdES needs; where
-    // references may point is checked by `form` and here.
-    let context = DsigContext::new(keys).with_strict_verification(false);
-    let result = verify::verify_document(&context, document).map_err(|error| refused(error.to_string()))?;
-    let everything_verified = result.all_reference_digests_verified();
-    match result {
-        VerifyResult::Valid { signature_node, references, .. } => {
-            let as_named = references.iter().map(|reference| reference.resolved_node).eq(parts.targets());
-            let as_checked = everything_verified && signature_node == parts.signature && as_named;
-            as_checked.then_some(()).ok_or_else(|| refused("it does not cover the parts that it names"))
-        }
-        VerifyResult::Invalid { reason } => Err(refused(reason)),
-    }
 }
 
 fn hexadecimal(octets: &[u8]) -> String {

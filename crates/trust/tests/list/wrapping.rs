@@ -189,6 +189,20 @@ fn a_transform_more_or_in_another_order_is_refused() {
 }
 
 #[test]
+fn a_canonical_form_has_no_parameters_but_prefixes_of_the_exclusive_one() {
+    let xml = signed();
+    let close = "</ds:CanonicalizationMethod>";
+    for inside in [
+        "<x/>",
+        "<ds:XPath>1</ds:XPath>",
+        "<e:InclusiveNamespaces xmlns:e=\"http://www.w3.org/2001/10/xml-exc-c14n#\" PrefixList=\"ds\"/>",
+    ] {
+        let why = refusal(&xml.replace(close, &format!("{inside}{close}")));
+        assert!(why.contains("parameters that are not allowed"), "{inside}: {why}");
+    }
+}
+
+#[test]
 fn two_elements_with_one_id_are_refused() {
     let xml = signed_with_properties();
     let twins = xml.replace("<ds:KeyInfo>", "<ds:KeyInfo Id=\"signed-properties\">");

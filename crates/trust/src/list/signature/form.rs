@@ -1,7 +1,10 @@
 //! The form that a signature must have, so that its verification means what we think it does.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use uppsala::{Document, NodeId};
 
+use super::algorithm::{Canonical, Hash, Scheme};
 use super::refused;
 use crate::TrustListError;
 use crate::list::content::root;
@@ -11,46 +14,24 @@ pub(super) const XADES: &str = "http://uri.etsi.org/01903/v1.3.2#";
 const SIGNED_PROPERTIES: &str = "http://uri.etsi.org/01903#SignedProperties";
 const ENVELOPED: &str = "http://www.w3.org/2000/09/xmldsig#enveloped-signature";
 
-/// Canonical forms without comments. `[RFC3275 6.5]`
-const CANONICAL: [&str; 2] =
-    ["http://www.w3.org/TR/2001/REC-xml-c14n-20010315", "http://www.w3.org/2001/10/xml-exc-c14n#"];
-/// RSA and ECDSA with SHA-2. `[RFC9231 2.3]`
-const SIGNATURES: [&str; 6] = [
-    "http://www.w3.org/2001/04/xmldsig-more#rsa-sha256",
-    "http://www.w3.org/2001/04/xmldsig-more#rsa-sha384",
-    "http://www.w3.org/2001/04/xmldsig-more#rsa-sha512",
-    "http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha256",
-    "http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha384",
-    "http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha512",
-];
-const DIGESTS: [&str; 3] = [
-    "http://www.w3.org/2001/04/xmlenc#sha256",
-    "http://www.w3.org/2001/04/xmldsig-more#sha384",
-    "http://www.w3.org/2001/04/xmlenc#sha512",
-];
-
-/// What a signature of good form says it signs.
+/// What a signature of good form says it signs, and how.
 pub(super) struct SignedParts {
     pub(super) signature: NodeId,
-    targets: Vec<Target>,
+    /// What the signature value covers, in this form.
+    pub(super) signed_info: NodeId,
+    pub(super) canonical: Canonical,
+    pub(super) scheme: Scheme,
+    /// The digest of the document without its signature.
+    pub(super) list: PartDigest,
+    /// The XAdES properties and their digest, if it is such a signature.
+    pub(super) properties: Option<(NodeId, PartDigest)>,
 }
 
-impl SignedParts {
-    /// Where each reference must lead, in order; nothing stands for the whole document.
-    pub(super) fn targets(&self) -> impl Iterator<Item = Option<NodeId>> {
-        self.targets.iter().map(|target| match target {
-            Target::Document(node) => *node,
-            Target::Properties(node) => Some(*node),
-        })
-    }
-
-    /// The XAdES properties, if it is such a signature.
-    pub(super) fn properties(&self) -> Option<NodeId> {
-        self.targets.iter().find_map(|target| match target {
-            Target::Document(_) => None,
-            Target::Properties(node) => Some(*node),
-        })
-    }
+/// The digest of one part in canonical form.
+pub(super) struct PartDigest {
+    pub(super) canonical: Canonical,
+    pub(super) hash: Hash,
+    pub(super) value: Vec<u8>,
 }
 
 /// The one signature of the document, a child of its root. Any other, wherever it stands, is
@@ -68,94 +49,131 @@ pub(super) fn only_signature(document: &Document<'_>) -> Result<NodeId, TrustLis
 /// XAdES properties.
 pub(super) fn signed_parts(document: &Document<'_>, signature: NodeId) -> Result<SignedParts, TrustListError> {
     let signed_info = only(document, signature, "SignedInfo")?;
-    allowed(document, only(document, signed_info, "CanonicalizationMethod")?, &CANONICAL)?;
-    allowed(document, only(document, signed_info, "SignatureMethod")?, &SIGNATURES)?;
-    let references = document.child_elements_by_name_ns(signed_info, DS, "Reference");
-    let mut targets = Vec::new();
-    for reference in references {
-        allowed(document, only(document, reference, "DigestMethod")?, &DIGESTS)?;
-        targets.push(target(document, signature, reference)?);
+    let canonical = Canonical::of(document, only(document, signed_info, "CanonicalizationMethod")?)?;
+    let scheme = Scheme::of(document, only(document, signed_info, "SignatureMethod")?)?;
+    let (mut list, mut properties) = (Vec::new(), Vec::new());
+    for node in document.child_elements_by_name_ns(signed_info, DS, "Reference") {
+        if document.get_attribute(node, "Type") == Some(SIGNED_PROPERTIES) {
+            properties.push(reference_to_properties(document, signature, node)?);
+        } else {
+            list.push(reference_to_list(document, node)?);
+        }
     }
-    let of_document = targets.iter().filter(|target| matches!(target, Target::Document(_))).count();
-    if of_document != 1 || targets.len() > 2 {
-        return Err(refused("it must have one reference to the whole list and at most one to its own properties"));
+    match (<[_; 1]>::try_from(list), properties.len()) {
+        (Ok([list]), ..2) => {
+            Ok(SignedParts { signature, signed_info, canonical, scheme, list, properties: properties.pop() })
+        }
+        _ => Err(refused("it must have one reference to the whole list and at most one to its own properties")),
     }
-    Ok(SignedParts { signature, targets })
 }
 
-/// What one reference covers.
-enum Target {
-    Document(Option<NodeId>),
-    Properties(NodeId),
-}
-
-fn target(document: &Document<'_>, signature: NodeId, reference: NodeId) -> Result<Target, TrustListError> {
-    let uri = document.get_attribute(reference, "URI").ok_or_else(|| refused("a reference has no URI"))?;
-    let transforms = transforms(document, reference)?;
-    if document.get_attribute(reference, "Type") == Some(SIGNED_PROPERTIES) {
-        let properties = properties(document, signature, uri)?;
-        return match transforms[..] {
-            [] => Ok(Target::Properties(properties)),
-            [canonical] if CANONICAL.contains(&canonical) => Ok(Target::Properties(properties)),
-            _ => Err(refused("the reference to the properties has transforms that are not allowed")),
-        };
-    }
-    let node = whole_document(document, uri)?;
-    match transforms[..] {
-        [ENVELOPED] => Ok(Target::Document(node)),
-        [ENVELOPED, canonical] if CANONICAL.contains(&canonical) => Ok(Target::Document(node)),
+fn reference_to_list(document: &Document<'_>, node: NodeId) -> Result<PartDigest, TrustListError> {
+    check_whole_document(document, uri(document, node)?)?;
+    match &transforms(document, node)?[..] {
+        [enveloped, canonical @ ..] if is_enveloped(document, *enveloped) => part_digest(document, node, canonical),
         _ => Err(refused("the reference to the list has other transforms than enveloped-signature and C14N")),
     }
 }
 
-/// `""` or the Id of the root; nothing else is the whole document.
-fn whole_document(document: &Document<'_>, uri: &str) -> Result<Option<NodeId>, TrustListError> {
-    if uri.is_empty() {
-        return Ok(None);
+fn reference_to_properties(
+    document: &Document<'_>,
+    signature: NodeId,
+    node: NodeId,
+) -> Result<(NodeId, PartDigest), TrustListError> {
+    let target = properties(document, signature, uri(document, node)?)?;
+    Ok((target, part_digest(document, node, &transforms(document, node)?)?))
+}
+
+fn part_digest(document: &Document<'_>, node: NodeId, transforms: &[NodeId]) -> Result<PartDigest, TrustListError> {
+    let hash = Hash::of(document, only(document, node, "DigestMethod")?)?;
+    let value = base64_of(document, only(document, node, "DigestValue")?, "a digest")?;
+    Ok(PartDigest { canonical: canonical_form(document, transforms)?, hash, value })
+}
+
+fn uri<'a>(document: &'a Document<'_>, reference: NodeId) -> Result<&'a str, TrustListError> {
+    document.get_attribute(reference, "URI").ok_or_else(|| refused("a reference has no URI"))
+}
+
+fn is_enveloped(document: &Document<'_>, transform: NodeId) -> bool {
+    document.get_attribute(transform, "Algorithm") == Some(ENVELOPED)
+}
+
+/// What the transforms, except the enveloped one, make of a part. What none has brought into
+/// canonical form has that of the first edition. `[RFC3275 4.3.3.2]`
+fn canonical_form(document: &Document<'_>, transforms: &[NodeId]) -> Result<Canonical, TrustListError> {
+    match transforms {
+        [] => Ok(Canonical::inclusive()),
+        [canonical] => Canonical::of(document, *canonical),
+        _ => Err(refused("a reference has other transforms than enveloped-signature and one C14N")),
     }
-    let root = root(document)?;
-    let is_root = uri.strip_prefix('#').is_some_and(|id| !id.is_empty() && has_id(document, root, id));
-    if is_root { Ok(Some(root)) } else { Err(refused(format!("its reference '{uri}' is not the whole list"))) }
+}
+
+/// `""` or the Id of the root; nothing else is the whole document.
+fn check_whole_document(document: &Document<'_>, uri: &str) -> Result<(), TrustListError> {
+    if uri.is_empty() {
+        return Ok(());
+    }
+    let found = uri.strip_prefix('#').map(|id| element_of_id(document, id)).transpose()?.flatten();
+    if found == Some(root(document)?) {
+        return Ok(());
+    }
+    Err(refused(format!("its reference '{uri}' is not the whole list")))
 }
 
 /// The XAdES properties of this signature that `uri` names.
 fn properties(document: &Document<'_>, signature: NodeId, uri: &str) -> Result<NodeId, TrustListError> {
-    let id = uri.strip_prefix('#').unwrap_or_default();
-    let found = document.get_elements_by_tag_name_ns(XADES, "SignedProperties");
-    let ours =
-        found.into_iter().find(|node| has_id(document, *node, id) && document.ancestors(*node).contains(&signature));
-    ours.ok_or_else(|| refused("its reference to SignedProperties leads elsewhere"))
+    let named = uri.strip_prefix('#').map(|id| element_of_id(document, id)).transpose()?.flatten();
+    let is_ours = |node: &NodeId| {
+        let element = document.element(*node);
+        element.is_some_and(|element| element.matches_name_ns(XADES, "SignedProperties"))
+            && document.ancestors(*node).contains(&signature)
+    };
+    named.filter(is_ours).ok_or_else(|| refused("its reference to SignedProperties leads elsewhere"))
 }
 
-fn has_id(document: &Document<'_>, element: NodeId, id: &str) -> bool {
-    ["Id", "ID", "id"].into_iter().any(|name| document.get_attribute(element, name) == Some(id))
+/// The element with this Id, in whatever case and namespace the attribute is written. There must
+/// not be another: verifiers could disagree on which is meant.
+fn element_of_id(document: &Document<'_>, id: &str) -> Result<Option<NodeId>, TrustListError> {
+    let is_named = |node: &NodeId| {
+        document.element(*node).is_some_and(|element| {
+            let ids =
+                element.attributes.iter().filter(|attribute| attribute.name.local_name.eq_ignore_ascii_case("Id"));
+            ids.into_iter().any(|attribute| attribute.value == id)
+        })
+    };
+    let mut named = document.descendants(document.root()).into_iter().filter(is_named);
+    let first = named.next();
+    match named.next() {
+        None => Ok(first.filter(|_| !id.is_empty())),
+        Some(_) => Err(refused(format!("duplicate Id '{id}'"))),
+    }
 }
 
-/// The algorithms of a reference's transforms. Anything else among them is refused.
-fn transforms<'a>(document: &'a Document<'_>, reference: NodeId) -> Result<Vec<&'a str>, TrustListError> {
+/// The transforms of a reference. Anything else among them is refused.
+fn transforms(document: &Document<'_>, reference: NodeId) -> Result<Vec<NodeId>, TrustListError> {
     if document.child_elements_by_name_ns(reference, DS, "Transforms").is_empty() {
         return Ok(Vec::new());
     }
-    let mut algorithms = Vec::new();
+    let mut transforms = Vec::new();
     for child in document.children(only(document, reference, "Transforms")?) {
         let Some(element) = document.element(child) else { continue };
         if !element.matches_name_ns(DS, "Transform") {
             return Err(refused("there is something else than a Transform among the transforms"));
         }
-        algorithms.push(document.get_attribute(child, "Algorithm").unwrap_or_default());
+        transforms.push(child);
     }
-    Ok(algorithms)
+    Ok(transforms)
 }
 
-fn only(document: &Document<'_>, parent: NodeId, name: &str) -> Result<NodeId, TrustListError> {
+pub(super) fn only(document: &Document<'_>, parent: NodeId, name: &str) -> Result<NodeId, TrustListError> {
     match document.child_elements_by_name_ns(parent, DS, name)[..] {
         [child] => Ok(child),
         _ => Err(refused(format!("it does not have exactly one {name}"))),
     }
 }
 
-fn allowed(document: &Document<'_>, method: NodeId, algorithms: &[&str]) -> Result<(), TrustListError> {
-    let algorithm = document.get_attribute(method, "Algorithm").unwrap_or_default();
-    let is_allowed = algorithms.contains(&algorithm);
-    is_allowed.then_some(()).ok_or_else(|| refused(format!("algorithm '{algorithm}' is not allowed")))
+/// The octets that an element holds as base64.
+pub(super) fn base64_of(document: &Document<'_>, element: NodeId, what: &str) -> Result<Vec<u8>, TrustListError> {
+    let text: String = document.text_content_deep(element).split_whitespace().collect();
+    BASE64.decode(text).map_err(|_| refused(format!("{what} is not base64")))
 }

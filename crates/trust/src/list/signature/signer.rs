@@ -1,7 +1,5 @@
 //! The certificate whose key signed: found by its name, judged like any other.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
 use rustls_pki_types::CertificateDer;
 use time::OffsetDateTime;
 use uppsala::{Document, NodeId};
@@ -22,7 +20,7 @@ pub(super) fn certificates(
     for key_info in document.child_elements_by_name_ns(signature, form::DS, "KeyInfo") {
         for data in document.child_elements_by_name_ns(key_info, form::DS, "X509Data") {
             for certificate in document.child_elements_by_name_ns(data, form::DS, "X509Certificate") {
-                let der = CertificateDer::from(base64_of(document, certificate, "an X509Certificate")?);
+                let der = CertificateDer::from(form::base64_of(document, certificate, "an X509Certificate")?);
                 if !certificates.contains(&der) {
                     certificates.push(der);
                 }
@@ -36,12 +34,6 @@ pub(super) fn certificates(
         return Err(refused("it brings no certificate (KeyInfo/X509Data/X509Certificate)"));
     }
     Ok(certificates)
-}
-
-/// The octets that an element holds as base64.
-pub(super) fn base64_of(document: &Document<'_>, element: NodeId, what: &str) -> Result<Vec<u8>, TrustListError> {
-    let text: String = document.text_content_deep(element).split_whitespace().collect();
-    BASE64.decode(text).map_err(|_| refused(format!("{what} is not base64")))
 }
 
 /// The one certificate whose subject is the one that may sign.

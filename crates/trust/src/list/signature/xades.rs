@@ -4,14 +4,14 @@
 //! whose key signed: a signature cannot be passed off as somebody else's who has the same key or
 //! name. (ETSI EN 319 132-1, 6.3: the requirements of level B.)
 
-use aws_lc_rs::digest::{Algorithm, SHA256, SHA384, SHA512, digest};
 use time::format_description::well_known::Rfc3339;
 use time::{Duration, OffsetDateTime};
 use uppsala::{Document, NodeId};
 use x509_parser::certificate::X509Certificate;
 
-use super::form::{DS, XADES};
-use super::{refused, signer};
+use super::algorithm::Hash;
+use super::form::{DS, XADES, base64_of};
+use super::refused;
 use crate::{DistinguishedName, TrustListError, VerifiedCertificate};
 
 /// How far the signer's clock may be ahead of ours.
@@ -78,8 +78,8 @@ fn check_certificate(
         check_issuer_and_serial(document, issuer, &certificate)?;
     }
     for issuer in children(document, named, "IssuerSerialV2") {
-        let der = signer::base64_of(document, issuer, "IssuerSerialV2")?;
-        same(der == issuer_and_serial(&certificate))?;
+        let der = base64_of(document, issuer, "IssuerSerialV2")?;
+        same(der == super::der::issuer_and_serial(&certificate))?;
     }
     Ok(())
 }
@@ -90,19 +90,10 @@ fn check_digest(
     signer: &VerifiedCertificate,
 ) -> Result<(), TrustListError> {
     let method = only_of(document, cert_digest, DS, "DigestMethod")?;
-    let algorithm = algorithm(document.get_attribute(method, "Algorithm").unwrap_or_default())?;
+    let hash = Hash::of(document, method)?;
     let value = only_of(document, cert_digest, DS, "DigestValue")?;
-    let value = signer::base64_of(document, value, "the digest of the signer's certificate")?;
-    same(digest(algorithm, signer.der()).as_ref() == value)
-}
-
-fn algorithm(uri: &str) -> Result<&'static Algorithm, TrustListError> {
-    match uri {
-        "http://www.w3.org/2001/04/xmlenc#sha256" => Ok(&SHA256),
-        "http://www.w3.org/2001/04/xmldsig-more#sha384" => Ok(&SHA384),
-        "http://www.w3.org/2001/04/xmlenc#sha512" => Ok(&SHA512),
-        _ => Err(refused(format!("algorithm '{uri}' is not allowed"))),
-    }
+    let value = base64_of(document, value, "the digest of the signer's certificate")?;
+    same(hash.is_of(signer.der(), &value))
 }
 
 /// The first edition writes the issuer as text and the serial number in decimal digits.
@@ -116,26 +107,6 @@ fn check_issuer_and_serial(
     let issuer = DistinguishedName::of_name(certificate.issuer());
     let serial = certificate.tbs_certificate.serial.to_string();
     same(name.key() == issuer.key() && text("X509SerialNumber")?.trim() == serial)
-}
-
-/// The second edition writes them as the DER of `IssuerSerial`. (RFC 5035, 4)
-fn issuer_and_serial(certificate: &X509Certificate<'_>) -> Vec<u8> {
-    let directory_name = der(0xa4, certificate.issuer().as_raw());
-    let serial = der(0x02, certificate.raw_serial());
-    der(0x30, &[der(0x30, &directory_name), serial].concat())
-}
-
-/// One element of DER.
-fn der(tag: u8, content: &[u8]) -> Vec<u8> {
-    let length = content.len().to_be_bytes();
-    let significant = length.iter().take_while(|octet| **octet == 0).count().min(length.len() - 1);
-    let mut out = vec![tag];
-    if content.len() >= 128 {
-        out.push(length[significant..].iter().fold(0x80, |count, _| count + 1));
-    }
-    out.extend_from_slice(&length[significant..]);
-    out.extend_from_slice(content);
-    out
 }
 
 fn same(is_same: bool) -> Result<(), TrustListError> {
