@@ -4,6 +4,7 @@
 mod certificate;
 mod compare;
 mod key;
+mod place;
 mod text;
 
 use std::fmt;
@@ -37,7 +38,8 @@ pub enum DnMatch {
     /// Every attribute in the same order, every character.
     Strict,
     /// CN, OU, O, C and whatever else there is must be equal without regard to order, case and
-    /// runs of spaces; ST and L may be spelt differently or be absent. `[MSS1 DN.MATCH]`
+    /// runs of spaces. ST must be the same department (by number, else by name) and L the same town where both
+    /// names have one, however they are spelt. `[MSS1 DN.MATCH]`
     #[default]
     Normalised,
 }
@@ -104,13 +106,13 @@ impl DistinguishedName {
     pub fn matches(&self, other: &Self, how: DnMatch) -> bool {
         let same = match how {
             DnMatch::Strict => self == other,
-            DnMatch::Normalised => self.key() == other.key(),
+            DnMatch::Normalised => self.key() == other.key() && place::agree(self, other),
         };
         same && !self.is_empty()
     }
 
     /// The form under which a name is stored and looked up: normalised, ST and L left out.
-    /// Two names have the same key exactly when they match [`DnMatch::Normalised`].
+    /// Names that match [`DnMatch::Normalised`] have the same key; besides, their ST and L must agree.
     pub fn key(&self) -> &str {
         &self.0.key
     }
@@ -190,7 +192,7 @@ mod tests {
     const LISTED: &str = "CN=smtp-1.mssante.adista.fr ,OU=332315971500305,O=ADISTA,ST=Meurthe et Moselle(54),C=FR";
 
     #[test]
-    fn case_spaces_order_and_department_do_not_decide() {
+    fn case_spaces_order_and_spelling_of_the_department_do_not_decide() {
         let shown = dn("C=FR, ST=Meurthe-et-Moselle (54), O=Adista, OU=332315971500305, CN=SMTP-1.mssante.adista.fr");
         assert!(dn(LISTED).matches(&shown, DnMatch::Normalised));
         assert!(!dn(LISTED).matches(&shown, DnMatch::Strict));
@@ -208,6 +210,8 @@ mod tests {
             "CN=SMTP.EXEMPLE.FR,OU=10b0078671,O=\"GIP  \\\"X\\\" A, B\",L=Paris,C=FR",
             "CN=smtp.exemple.fr,OU=10B0078671,O=GIP\u{a0}\"X\"\u{a0} A, B,C=FR",
             "  CN = smtp.exemple.fr , OU = 10B0078671 , O = GIP \"X\" A\\, B , S = Paris , C = FR  ",
+            "CN=smtp.exemple.fr,OU=10B0078671,O=GIP \\\"X\\\" A\\, B,ST=PARIS (75),C=FR",
+            "CN=smtp.exemple.fr,OU=10B0078671,O=GIP \\\"X\\\" A\\, B,ST=75,C=FR",
         ] {
             assert!(dn(spelling).matches(&regular, DnMatch::Normalised), "{spelling} is {}", dn(spelling).key());
         }
@@ -235,8 +239,10 @@ mod tests {
     }
 
     #[test]
-    fn each_of_cn_ou_o_and_c_decides() {
+    fn each_of_cn_ou_o_c_and_the_department_decides() {
         for other in [
+            "CN=smtp-1.mssante.adista.fr,OU=332315971500305,O=ADISTA,ST=Moselle (57),C=FR",
+            "CN=smtp-1.mssante.adista.fr,OU=332315971500305,O=ADISTA,ST=Nord,C=FR",
             "CN=smtp-2.mssante.adista.fr,OU=332315971500305,O=ADISTA,C=FR",
             "CN=smtp-1.mssante.adista.fr,OU=318751275100020,O=ADISTA,C=FR",
             "CN=smtp-1.mssante.adista.fr,OU=332315971500305,O=ADISTAS,C=FR",

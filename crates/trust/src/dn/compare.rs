@@ -1,5 +1,6 @@
 //! Two names side by side, for people: which attributes are the same and which are not.
 
+use super::place::{self, Places};
 use super::{DistinguishedName, key};
 
 /// How an attribute of a listed name compares with that of a certificate.
@@ -9,8 +10,10 @@ pub enum AttributeOutcome {
     Same,
     /// After case and spaces were normalised.
     SameNormalised,
-    /// Not the same, and it does not count (ST, L), unless names are compared strictly.
-    Uncounted,
+    /// The same place (ST, L) in another spelling; not the same where names are compared strictly.
+    SamePlace,
+    /// A place (ST, L) that one name does not have, which does not count unless names are compared strictly.
+    Unsaid,
     /// Not the same, or missing on one side.
     Different,
 }
@@ -52,8 +55,12 @@ fn attribute(kind: &str, listed: &DistinguishedName, shown: &DistinguishedName) 
     let outcome = match () {
         () if listed == shown => AttributeOutcome::Same,
         () if normalised(&listed) == normalised(&shown) => AttributeOutcome::SameNormalised,
-        () if key::is_counted(kind) => AttributeOutcome::Different,
-        () => AttributeOutcome::Uncounted,
+        () if place::is_place(kind) => match place::compare(kind, &listed, &shown) {
+            Places::Same => AttributeOutcome::SamePlace,
+            Places::Unsaid => AttributeOutcome::Unsaid,
+            Places::Other => AttributeOutcome::Different,
+        },
+        () => AttributeOutcome::Different,
     };
     AttributeComparison { kind: kind.to_owned(), listed, shown, outcome }
 }
@@ -81,9 +88,9 @@ mod tests {
             ("CN", AttributeOutcome::Same),
             ("OU", AttributeOutcome::Different),
             ("O", AttributeOutcome::SameNormalised),
-            ("ST", AttributeOutcome::Uncounted),
+            ("ST", AttributeOutcome::SamePlace),
             ("C", AttributeOutcome::Same),
-            ("L", AttributeOutcome::Uncounted),
+            ("L", AttributeOutcome::Unsaid),
         ];
         assert_eq!(outcomes, expected.map(|(kind, outcome)| (kind.to_owned(), outcome)));
     }

@@ -1,21 +1,18 @@
-//! What of a name decides when names are compared.
+//! What of a name decides first when names are compared, and under which it is looked up.
+
+use super::place::is_place;
 
 /// The pairs that decide, in an order that does not depend on the order in which they were
-/// written. Equal exactly for the same pairs; ST and L do not decide. `[MSS1 DN.MATCH]`
+/// written. Equal exactly for the same pairs; ST and L are compared by their meaning, apart. `[MSS1 DN.MATCH]`
 pub(super) fn of(pairs: &[(String, String)]) -> String {
     let mut compared: Vec<_> = pairs
         .iter()
-        .filter(|(kind, _)| is_counted(kind))
+        .filter(|(kind, _)| !is_place(kind))
         .map(|(kind, value)| (rank(kind), kind.to_ascii_lowercase(), normalised(value)))
         .collect();
     compared.sort();
     let parts: Vec<_> = compared.into_iter().map(|(_, kind, value)| format!("{kind}={value}")).collect();
     parts.join(",")
-}
-
-/// Whether attributes of this type decide.
-pub(super) fn is_counted(kind: &str) -> bool {
-    !matches!(kind, "ST" | "L")
 }
 
 /// The place of a type in a key.
@@ -43,7 +40,7 @@ pub(super) fn normalised(value: &str) -> String {
 
 /// The spaces that are found in the published list, and what XML makes of them. Other spaces are
 /// characters like any other: whoever writes them means something else.
-fn is_space(c: char) -> bool {
+pub(super) fn is_space(c: char) -> bool {
     matches!(c, ' ' | '\t' | '\r' | '\n' | '\u{a0}' | '\u{202f}')
 }
 
@@ -52,7 +49,7 @@ fn is_space(c: char) -> bool {
 /// Unicode would fold more: the Kelvin sign to k, the Ångström sign to å. Those are other
 /// characters here, as are `ſ`, the Turkish `İ` and `ı`, and accents that are written apart: a
 /// name must not match one that an authority may have told from it.
-fn small(c: char) -> char {
+pub(super) fn small(c: char) -> char {
     let mut lower = c.to_lowercase();
     match (c, lower.next(), lower.next()) {
         ('\0'..='\u{17f}', Some(single), None) => single,

@@ -112,7 +112,12 @@ fn line(attribute: &AttributeComparison, how: DnMatch) -> String {
         (AttributeOutcome::SameNormalised, DnMatch::Normalised) => {
             format!("\n  {kind}{SAME} but for case and spaces: {differing}")
         }
-        (AttributeOutcome::Uncounted, DnMatch::Normalised) => format!("\n  {kind}: does not count: {differing}"),
+        (AttributeOutcome::SamePlace, DnMatch::Normalised) => {
+            format!("\n  {kind}{SAME} place in another spelling: {differing}")
+        }
+        (AttributeOutcome::Unsaid, DnMatch::Normalised) => {
+            format!("\n  {kind}: passed over, one side has none: {differing}")
+        }
         _ => format!("\n  {kind}: DIFFERENT: {differing}"),
     }
 }
