@@ -19,6 +19,7 @@ impl Settings {
         self.trust_list.check()?;
         self.revocation.check()?;
         self.fetch.check()?;
+        self.annuaire.check(&self.operator.domains)?;
         if !self.http.listen.ip().is_loopback() {
             return Err(format!(
                 "http.listen = \"{}\" is reachable from outside; health and metrics are for this machine only, use 127.0.0.1",
@@ -109,6 +110,7 @@ impl Settings {
             ("trust_list.anchors_file", self.trust_list.anchors_file.as_ref()),
             ("trust_list.issuers_file", self.trust_list.issuers_file.as_ref()),
             ("trust_list.url_anchors_file", self.trust_list.url_anchors_file.as_ref()),
+            ("annuaire.anchors_file", self.annuaire.anchors_file.as_ref()),
             ("dns.anchors_file", self.dns.anchors_file.as_ref()),
             ("dns.zone_file", self.dns.zone_file.as_ref()),
             ("database.url_file", self.database.url_file.as_ref()),
@@ -193,7 +195,7 @@ impl Settings {
     /// What works but is less safe than it should be; `check-config` prints it, `serve` logs it.
     pub(crate) fn warnings(&self) -> Vec<String> {
         let trust = self.trust_list.warnings().into_iter().chain(self.revocation.warnings());
-        trust.chain(self.open_key()).chain(self.list_warning()).collect()
+        trust.chain(self.annuaire.warnings()).chain(self.open_key()).chain(self.list_warning()).collect()
     }
 
     /// A group may read the key (mode 0640 and a group of the service's own are usual), everybody may not.

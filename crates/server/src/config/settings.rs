@@ -11,6 +11,7 @@ use mssante::Domain;
 use secrecy::SecretString;
 use serde::{Deserialize, Deserializer, de};
 
+use super::annuaire::Annuaire;
 use super::trust::{Fetch, Revocation, TrustList};
 
 /// The whole configuration.
@@ -29,6 +30,8 @@ pub(crate) struct Settings {
     pub(crate) revocation: Revocation,
     #[serde(default)]
     pub(crate) fetch: Fetch,
+    #[serde(default)]
+    pub(crate) annuaire: Annuaire,
     #[serde(default)]
     pub(crate) hop: Hop,
     #[serde(default)]

@@ -208,6 +208,12 @@ fn the_list_has_one_source_and_what_vouches_for_it_fits() {
         ("[revocation]\npatience = \"21s\"", "revocation.patience is over 20s"),
         ("[fetch]\nproxy = \"socks5://x\"", "fetch.proxy"),
         ("[fetch]\ntimeout = \"0s\"", "fetch.timeout"),
+        ("[annuaire]\nurl = \"http://x/\"", "annuaire.url = \"http://x/\""),
+        ("[annuaire]\nactivities_url = \"ftp://x/\"", "annuaire.activities_url"),
+        ("[annuaire]\nmax_shrink = 101", "annuaire.max_shrink"),
+        ("[annuaire]\nrefresh = \"10ms\"", "annuaire.refresh"),
+        ("[annuaire]\nstale_after = \"30m\"", "annuaire.stale_after"),
+        ("[annuaire]\npatient_domains = [\"ch.mssante.fr\"]", "annuaire.patient_domains"),
     ] {
         let error = checked(&format!("{SMALLEST}\n{more}\n")).unwrap_err();
         assert!(error.contains(expected), "{more}: {error}");

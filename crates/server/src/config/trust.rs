@@ -347,7 +347,7 @@ impl Fetch {
 }
 
 /// Nothing if the text is empty: the environment cannot take a setting of the file away, only empty it.
-fn unless_empty<'de, D: Deserializer<'de>, T: From<String>>(deserializer: D) -> Result<Option<T>, D::Error> {
+pub(super) fn unless_empty<'de, D: Deserializer<'de>, T: From<String>>(deserializer: D) -> Result<Option<T>, D::Error> {
     let text = Option::<String>::deserialize(deserializer)?;
     Ok(text.filter(|text| !text.trim().is_empty()).map(T::from))
 }
