@@ -6,6 +6,8 @@
 mod directory;
 mod entry;
 mod extraction;
+pub mod fhir;
+pub mod publication;
 mod report;
 mod resolver;
 

@@ -116,9 +116,56 @@ impl FromStr for BalState {
     }
 }
 
+/// Whether a BAL shows in directories. It takes and sends mail all the same, and nobody can tell from our answers.
+/// `[MSS1 ANN.UNLISTED]`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Listing {
+    /// It shows.
+    #[default]
+    Listed,
+    /// Liste rouge: it does not.
+    Unlisted,
+}
+
+impl Listing {
+    /// The word used in the store and on the command line.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Listed => "listed",
+            Self::Unlisted => "unlisted",
+        }
+    }
+}
+
+impl fmt::Display for Listing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.word())
+    }
+}
+
+impl FromStr for Listing {
+    type Err = UnknownWord;
+
+    fn from_str(word: &str) -> Result<Self, UnknownWord> {
+        [Self::Listed, Self::Unlisted]
+            .into_iter()
+            .find(|listing| listing.word() == word)
+            .ok_or_else(|| UnknownWord { word: word.to_owned(), expected: "listed, unlisted" })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn listings_read_back_from_their_words() {
+        for listing in [Listing::Listed, Listing::Unlisted] {
+            assert_eq!(listing.word().parse::<Listing>(), Ok(listing));
+        }
+        assert!("red".parse::<Listing>().is_err());
+    }
 
     #[test]
     fn kinds_read_back_from_their_codes() {

@@ -14,7 +14,7 @@ mod rules;
 
 pub use address::{Address, AddressError, Domain, LocalPart, ReversePath};
 pub use ambient::{Clock, Random};
-pub use bal::{BalId, BalKind, BalState, UnknownWord};
+pub use bal::{BalId, BalKind, BalState, Listing, UnknownWord};
 pub use creation::{Attribute, AttributeError, AttributeRow, Presence, attribute_table, may_create};
 pub use identifiers::{IdentifierError, PersonId, Rpps, StructureId, luhn};
 pub use refusal::{Permanence, Refusal, RefusalRow, french_for_status, refusal_table};

@@ -1,0 +1,367 @@
+//! From resources to entries of the directory.
+
+use std::collections::HashMap;
+
+use mssante::{Address, BalKind, Listing, PersonId, StructureId};
+
+use super::mailbox::Mailbox;
+use super::resource::{CodeableConcept, Coding, ContactPoint, Organization, Practitioner, PractitionerRole};
+use super::systems::{CATEGORIES, FINESS, PERSONS, PROFESSION_LABELS, PROFESSIONS, RPPS, SPECIALITIES, STRUCTURES};
+use super::{Carrier, resource};
+use crate::{Coded, Entry, Person, RejectionReason, Structure};
+
+/// What a resource that carries BALs comes to.
+#[derive(Debug)]
+pub(super) struct Mapped {
+    /// Which carrier it is, for the directory; `None` if nothing names it.
+    pub(super) carrier: Option<Carrier>,
+    /// Its BALs that may be shown.
+    pub(super) entries: Vec<Entry>,
+    /// How many are on the liste rouge.
+    pub(super) unlisted: u64,
+    /// What cannot be used, and why.
+    pub(super) rejected: Vec<(RejectionReason, String)>,
+}
+
+/// Kinds that persons carry.
+const OF_PERSONS: [BalKind; 2] = [BalKind::Nominative, BalKind::Cabinet];
+/// Kinds that structures carry.
+const OF_STRUCTURES: [BalKind; 2] = [BalKind::Organisational, BalKind::Applicative];
+
+/// The BALs of a professional. `[MSS1 ANN.FHIR]`
+pub(super) fn practitioner(practitioner: &Practitioner) -> Mapped {
+    let person = person(practitioner);
+    let carried = active(&practitioner.telecom, practitioner.active);
+    Mapped::of(Some(&person), None, carried, OF_PERSONS)
+}
+
+/// The BALs of a professional in a structure. Who and where are other resources: one that could not be had is left out,
+/// but a BAL of nobody is rejected.
+pub(super) fn role(
+    role: &PractitionerRole,
+    practitioners: &HashMap<String, Practitioner>,
+    organizations: &HashMap<String, Organization>,
+) -> Mapped {
+    let who = role.practitioner.as_ref().and_then(|who| practitioners.get(who.id("Practitioner")?));
+    let place = role.organization.as_ref().and_then(|place| organizations.get(place.id("Organization")?));
+    let person = who.map(|who| in_role(person(who), role));
+    let carried = active(&role.telecom, role.active);
+    if person.is_none() && carried.iter().any(|point| Mailbox::of(point).is_some()) {
+        return Mapped::nobody();
+    }
+    Mapped::of(person.as_ref(), place.map(structure).as_ref(), carried, OF_PERSONS)
+}
+
+/// The BALs of a structure.
+pub(super) fn organization(organization: &Organization) -> Mapped {
+    let carried = active(&organization.telecom, organization.active);
+    Mapped::of(None, Some(&structure(organization)), carried, OF_STRUCTURES)
+}
+
+/// What has ended carries nothing any more.
+fn active(telecom: &[ContactPoint], active: Option<bool>) -> &[ContactPoint] {
+    if active == Some(false) { &[] } else { telecom }
+}
+
+impl Mapped {
+    fn of(
+        person: Option<&Person>,
+        structure: Option<&Structure>,
+        telecom: &[ContactPoint],
+        kinds: [BalKind; 2],
+    ) -> Self {
+        let carrier = Carrier::new(person, structure);
+        let mut mapped = Self { carrier, entries: Vec::new(), unlisted: 0, rejected: Vec::new() };
+        for mailbox in telecom.iter().filter_map(Mailbox::of) {
+            if mailbox.listing == Listing::Unlisted {
+                mapped.unlisted += 1;
+                continue;
+            }
+            match entry(&mailbox, person, structure, kinds) {
+                Ok(entry) => mapped.entries.push(entry),
+                Err(why) => mapped.rejected.push(why),
+            }
+        }
+        mapped
+    }
+
+    fn nobody() -> Self {
+        let why = "the professional that it refers to cannot be had".to_owned();
+        Self { carrier: None, entries: Vec::new(), unlisted: 0, rejected: vec![(RejectionReason::Person, why)] }
+    }
+}
+
+fn entry(
+    mailbox: &Mailbox<'_>,
+    person: Option<&Person>,
+    structure: Option<&Structure>,
+    kinds: [BalKind; 2],
+) -> Result<Entry, (RejectionReason, String)> {
+    let address = Address::parse(mailbox.address).map_err(|why| (RejectionReason::Address, why.to_string()))?;
+    let kind = match &mailbox.kind {
+        // Nothing said: the first of those that the resource carries.
+        Ok(kind) => kind.unwrap_or(kinds[0]),
+        Err(word) => return Err((RejectionReason::Kind, format!("'{word:.20}' is not a kind of BAL"))),
+    };
+    if !kinds.contains(&kind) {
+        let why = format!("a BAL of kind {kind} is not carried by a resource of this type");
+        return Err((RejectionReason::Kind, why));
+    }
+    let service = if mailbox.service.is_empty() { mailbox.description } else { mailbox.service };
+    Ok(Entry {
+        address,
+        kind,
+        person: person.cloned(),
+        structure: structure.cloned(),
+        service: service.to_owned(),
+        paperless: mailbox.paperless,
+    })
+}
+
+fn person(practitioner: &Practitioner) -> Person {
+    let name = practitioner.name.first().cloned().unwrap_or_default();
+    let concepts = || practitioner.qualification.iter().map(|qualification| &qualification.code);
+    let civility = first(&name.suffix).or_else(|| first(&name.prefix)).unwrap_or_default();
+    Person {
+        id: person_id(practitioner),
+        civility,
+        family_name: name.family.trim().to_owned(),
+        given_name: first(&name.given).unwrap_or_default(),
+        category: coded(&concepts(), &CATEGORIES),
+        profession: profession(&concepts()),
+        speciality: coded(&concepts(), &SPECIALITIES),
+    }
+}
+
+/// A role may say what somebody does there, where his own resource says nothing.
+fn in_role(mut person: Person, role: &PractitionerRole) -> Person {
+    let concepts = || role.code.iter().chain(&role.specialty);
+    let or = |known: Coded, other: Coded| if known.code.is_empty() { other } else { known };
+    person.category = or(person.category, coded(&concepts(), &CATEGORIES));
+    person.profession = or(person.profession, profession(&concepts()));
+    person.speciality = or(person.speciality, coded(&concepts(), &SPECIALITIES));
+    person
+}
+
+fn person_id(practitioner: &Practitioner) -> Option<PersonId> {
+    let value = |system: &str| value_of(&practitioner.identifier, system);
+    value(PERSONS)
+        .and_then(|number| number.parse().ok())
+        .or_else(|| value(RPPS).and_then(|number| format!("8{number}").parse().ok()))
+}
+
+fn structure(organization: &Organization) -> Structure {
+    let address = organization.address.first().cloned().unwrap_or_default();
+    let town = format!("{} {}", address.postal_code.trim(), address.city.trim());
+    Structure {
+        id: structure_id(organization),
+        name: organization.name.trim().to_owned(),
+        trade_name: first(&organization.alias).unwrap_or_default(),
+        street: address
+            .line
+            .iter()
+            .flatten()
+            .map(|line| line.trim().to_owned())
+            .filter(|line| !line.is_empty())
+            .collect(),
+        town: town.trim().to_owned(),
+        postcode: address.postal_code.trim().to_owned(),
+        department: address.district.trim().to_owned(),
+        country: abroad(address.country.trim()),
+    }
+}
+
+/// The country, if it is not France.
+fn abroad(country: &str) -> String {
+    let france = ["", "FR", "FRA", "FRANCE", "99000"].iter().any(|name| name.eq_ignore_ascii_case(country));
+    if france { String::new() } else { country.to_owned() }
+}
+
+fn structure_id(organization: &Organization) -> Option<StructureId> {
+    let value = |system: &str| value_of(&organization.identifier, system);
+    value(STRUCTURES)
+        .and_then(|number| number.parse().ok())
+        .or_else(|| value(FINESS).and_then(|number| format!("1{number}").parse().ok()))
+}
+
+fn value_of<'a>(identifiers: &'a [resource::Identifier], system: &str) -> Option<&'a str> {
+    identifiers.iter().find(|identifier| identifier.system == system).map(|identifier| identifier.value.trim())
+}
+
+fn profession<'a>(concepts: &(impl Iterator<Item = &'a CodeableConcept> + Clone)) -> Coded {
+    let mut profession = coded(concepts, &PROFESSIONS);
+    if profession.label.is_empty() {
+        let known = PROFESSION_LABELS.iter().find(|(code, _)| *code == profession.code);
+        profession.label = known.map(|(_, label)| (*label).to_owned()).unwrap_or_default();
+    }
+    profession
+}
+
+/// The first code of the first of these terminologies that has one.
+fn coded<'a>(concepts: &(impl Iterator<Item = &'a CodeableConcept> + Clone), terminologies: &[&str]) -> Coded {
+    let of = |terminology: &&str| -> Option<&'a Coding> {
+        let mut codings = concepts.clone().flat_map(|concept| &concept.coding);
+        codings.find(|coding| coding.system.rsplit('/').next() == Some(*terminology))
+    };
+    let found = terminologies.iter().find_map(of);
+    found.map_or_else(Coded::default, |coding| Coded {
+        code: coding.code.trim().to_owned(),
+        label: coding.display.trim().to_owned(),
+    })
+}
+
+fn first(texts: &[Option<String>]) -> Option<String> {
+    texts.iter().flatten().map(|text| text.trim()).find(|text| !text.is_empty()).map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value as Json, json};
+
+    use super::*;
+    use crate::fhir::{MAILBOX_EXTENSION, MESSAGING_EXTENSION, MESSAGING_KIND, MESSAGING_KINDS};
+
+    fn telecom(address: &str, parts: &Json) -> Json {
+        json!({
+            "system": "email",
+            "value": address,
+            "extension": [
+                { "url": MESSAGING_EXTENSION, "valueCoding": { "system": MESSAGING_KINDS, "code": MESSAGING_KIND } },
+                { "url": MAILBOX_EXTENSION, "extension": parts },
+            ],
+        })
+    }
+
+    fn doctor(telecom: &Json) -> Json {
+        let coding = |terminology: &str, code: &str| {
+            json!({ "code": { "coding": [{
+                "system": format!("https://mos.esante.gouv.fr/NOS/x/FHIR/{terminology}"), "code": code,
+            }] } })
+        };
+        json!({
+            "id": "003-1",
+            "identifier": [
+                { "system": PERSONS, "value": "810003461033" },
+                { "system": RPPS, "value": "10003461033" },
+            ],
+            "name": [{ "family": "Saucier", "given": ["Arthur"], "prefix": ["M"], "suffix": ["DR"] }],
+            "qualification": [
+                coding("TRE-R48-DiplomeEtatFrancais", "DE05"),
+                coding("TRE-G15-ProfessionSante", "10"),
+                coding("TRE-R38-SpecialiteOrdinale", "SM04"),
+                coding("TRE-R09-CategorieProfessionnelle", "C"),
+            ],
+            "telecom": telecom,
+        })
+    }
+
+    fn hospital(telecom: &Json) -> Json {
+        json!({
+            "id": "001-1",
+            "identifier": [
+                { "system": STRUCTURES, "value": "1930100045" },
+                { "system": FINESS, "value": "930100045" },
+            ],
+            "name": "CH AULNAY",
+            "alias": ["HOPITAL BALLANGER"],
+            "address": [{ "line": ["BD BALLANGER", null], "city": "AULNAY SOUS BOIS", "postalCode": "93600", "district": "93" }],
+            "telecom": telecom,
+        })
+    }
+
+    fn read<T: serde::de::DeserializeOwned>(json: Json) -> T {
+        serde_json::from_value(json).unwrap()
+    }
+
+    fn kind(kind: &str) -> Json {
+        json!({ "url": "type", "valueCodeableConcept": { "coding": [{ "code": kind }] } })
+    }
+
+    #[test]
+    fn a_professionals_bal_says_who_and_what_he_is() {
+        let mapped =
+            practitioner(&read(doctor(&json!([telecom("a.saucier@medecin.mssante.fr", &json!([kind("PER")]))]))));
+        let [entry] = &mapped.entries[..] else { panic!("{mapped:?}") };
+        let person = entry.person.as_ref().unwrap();
+        assert_eq!(person.id, Some("810003461033".parse().unwrap()));
+        assert_eq!(
+            (person.civility.as_str(), person.family_name.as_str(), person.given_name.as_str()),
+            ("DR", "Saucier", "Arthur")
+        );
+        assert_eq!((person.profession.code.as_str(), person.profession.label.as_str()), ("10", "Médecin"));
+        assert_eq!((person.speciality.code.as_str(), person.category.code.as_str()), ("SM04", "C"));
+        assert_eq!((entry.kind, &entry.structure), (BalKind::Nominative, &None));
+        assert_eq!(mapped.carrier, Some(Carrier::of(entry).unwrap()));
+    }
+
+    #[test]
+    fn a_role_brings_person_and_place_together() {
+        let json = json!({
+            "id": "005-1",
+            "practitioner": { "reference": "Practitioner/003-1" },
+            "organization": { "reference": "https://a.fr/fhir/v2/Organization/001-1" },
+            "telecom": [telecom("a.saucier@ch.mssante.fr", &json!([kind("PER")]))],
+        });
+        let practitioners = HashMap::from([("003-1".to_owned(), read(doctor(&json!([]))))]);
+        let organizations = HashMap::from([("001-1".to_owned(), read(hospital(&json!([]))))]);
+        let mapped = role(&read(json.clone()), &practitioners, &organizations);
+        let [entry] = &mapped.entries[..] else { panic!("{mapped:?}") };
+        assert_eq!(entry.person.as_ref().unwrap().family_name, "Saucier");
+        let place = entry.structure.as_ref().unwrap();
+        assert_eq!((place.name.as_str(), place.trade_name.as_str()), ("CH AULNAY", "HOPITAL BALLANGER"));
+        assert_eq!((place.town.as_str(), place.street.len()), ("93600 AULNAY SOUS BOIS", 1));
+
+        let placeless = role(&read(json.clone()), &practitioners, &HashMap::new());
+        assert_eq!(placeless.entries[0].structure, None);
+        let nobodys = role(&read(json), &HashMap::new(), &organizations);
+        assert!(nobodys.entries.is_empty());
+        assert_eq!(nobodys.rejected[0].0, RejectionReason::Person);
+    }
+
+    #[test]
+    fn structures_carry_teams_and_software_beside_plain_mail() {
+        let plain = json!({ "system": "email", "value": "direction@hopital.fr" });
+        let team = telecom(
+            "secretariat@ch.mssante.fr",
+            &json!([kind("ORG"), { "url": "description", "valueString": "Secrétariat" }]),
+        );
+        let software = telecom("labo-noreply@ch.mssante.fr", &json!([kind("APP")]));
+        let mapped = organization(&read(hospital(&json!([plain, team, software]))));
+        let kinds: Vec<_> = mapped.entries.iter().map(|entry| (entry.kind, entry.service.as_str())).collect();
+        assert_eq!(kinds, [(BalKind::Organisational, "Secrétariat"), (BalKind::Applicative, "")]);
+        assert!(mapped.rejected.is_empty());
+    }
+
+    #[test]
+    fn an_unlisted_bal_is_never_an_entry_whatever_else_it_says() {
+        for parts in [
+            json!([kind("PER"), { "url": "listeRouge", "valueBoolean": true }]),
+            json!([kind("XYZ"), { "url": "listeRouge", "valueBoolean": true }]),
+        ] {
+            let mapped = practitioner(&read(doctor(&json!([telecom("a@medecin.mssante.fr", &parts)]))));
+            assert_eq!((mapped.entries.len(), mapped.unlisted, mapped.rejected.len()), (0, 1, 0));
+        }
+    }
+
+    #[test]
+    fn what_has_ended_carries_nothing_and_is_still_named() {
+        let mut json = doctor(&json!([telecom("a@medecin.mssante.fr", &json!([kind("PER")]))]));
+        json["active"] = json!(false);
+        let mapped = practitioner(&read(json));
+        assert!(mapped.entries.is_empty() && mapped.carrier.is_some());
+    }
+
+    #[test]
+    fn wrong_addresses_and_kinds_are_rejected_one_by_one() {
+        let telecom = json!([
+            telecom("no address", &json!([kind("PER")])),
+            telecom("a@medecin.mssante.fr", &json!([kind("ORG")])),
+            telecom("b@medecin.mssante.fr", &json!([kind("XYZ")])),
+            telecom("c@medecin.mssante.fr", &json!([])),
+        ]);
+        let mapped = practitioner(&read(doctor(&telecom)));
+        let reasons: Vec<_> = mapped.rejected.iter().map(|(reason, _)| *reason).collect();
+        assert_eq!(reasons, [RejectionReason::Address, RejectionReason::Kind, RejectionReason::Kind]);
+        assert_eq!(mapped.entries[0].address.to_string(), "c@medecin.mssante.fr");
+    }
+}
