@@ -156,7 +156,13 @@ fn from_request_to_certificate_in_use() -> Result<()> {
         "x509 -req -days 30 -in @new.csr -CA @issuing-ca.pem -CAkey @issuing-ca.key -copy_extensions copy -out @new.pem",
     )?;
     let file = pack(here, "new", "")?;
+    let before = content(&here.join("server.pem"))?;
     let exit = import(&site, &file, PASSPHRASE)?;
+    ensure!(exit.code == Some(1) && exit.stderr.contains("--force"), "another holder's is refused: {exit}");
+    ensure!(exit.stderr.contains("does not name this certificate for our domain"), "another name is told of: {exit}");
+    ensure!(content(&here.join("server.pem"))? == before, "nothing was changed");
+    let program = site.pli()?.args(["cert", "import-p12", "--force", "--passphrase-stdin"]).arg(&file);
+    let exit = program.input(format!("{PASSPHRASE}\n")).run()?;
     ensure!(exit.code == Some(0), "{exit}");
     ensure!(exit.stderr.contains("does not name this certificate for our domain"), "another name is told of: {exit}");
     ensure!(content(&here.join("server.pem"))?.matches("BEGIN CERTIFICATE").count() == 2, "the issuer was added");
@@ -289,6 +295,24 @@ fn a_chain_without_its_root_is_refused_until_the_root_is_there() -> Result<()> {
     ensure!(content(&here.join("ca.pem"))? == before);
     import()?.arg(here.join("root.cer")).succeed()?;
     site.pli()?.arg("check-config").succeed()?;
+    Ok(())
+}
+
+#[test]
+fn a_root_that_nobody_knows_is_taken_by_force_only() -> Result<()> {
+    let (site, stranger) = (Site::new()?, Site::new()?);
+    let here = site.folder();
+    let before = content(&here.join("ca.pem"))?;
+    let import = || -> Result<Program> {
+        let there = stranger.folder();
+        let program = site.pli()?.args(["cert", "import-chain"]);
+        Ok(program.arg(there.join("ca.pem")).arg(there.join("issuing-ca.pem")))
+    };
+    let exit = import()?.run()?;
+    ensure!(exit.code == Some(1) && exit.stderr.contains("SHA-256") && exit.stderr.contains("--force"), "{exit}");
+    ensure!(content(&here.join("ca.pem"))? == before, "nothing was changed");
+    import()?.arg("--force").succeed()?;
+    ensure!(content(&here.join("ca.pem"))? != before);
     Ok(())
 }
 

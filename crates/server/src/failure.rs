@@ -29,6 +29,18 @@ impl Failure {
             Self::Unavailable(_) => 4,
         }
     }
+
+    /// What a program reads that asked for JSON: what went wrong and what to do, whose matter it is in a word, and the
+    /// exit code.
+    pub(crate) fn json(&self) -> serde_json::Value {
+        let kind = match self {
+            Self::Refused(_) => "refused",
+            Self::Configuration(_) => "configuration",
+            Self::Unavailable(_) => "unavailable",
+            Self::Interrupted => "interrupted",
+        };
+        serde_json::json!({ "error": self.to_string(), "kind": kind, "exit_code": self.exit_code() })
+    }
 }
 
 impl From<store::StoreError> for Failure {

@@ -18,10 +18,16 @@ async fn main() -> ExitCode {
         eprintln!("pli: the TLS provider is already set");
         return ExitCode::FAILURE;
     }
-    match cli::Cli::parse().run().await {
+    let cli = cli::Cli::parse();
+    let as_json = cli.json;
+    match cli.run().await {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("pli: {failure}");
+            if as_json {
+                eprintln!("{}", failure.json());
+            } else {
+                eprintln!("pli: {failure}");
+            }
             ExitCode::from(failure.exit_code())
         }
     }

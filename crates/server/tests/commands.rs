@@ -12,6 +12,16 @@ use testkit::clock::RealClock;
 use testkit::list::{ListSigner, SignatureShape, WhiteList};
 use testkit::pki::{Pki, ServerHolder, SoftwareHolder};
 
+fn holder() -> ServerHolder {
+    ServerHolder {
+        cn: "mail.ch.mssante.fr".into(),
+        organisation: "CH".into(),
+        structure: "1300789906".into(),
+        department: "Gard (30)".into(),
+        extra_names: Vec::new(),
+    }
+}
+
 /// A configured operator that is not running, in a folder of its own.
 struct Site {
     dir: tempfile::TempDir,
@@ -24,13 +34,7 @@ impl Site {
         let now = RealClock.now();
         let pki = Pki::new(now).unwrap();
         pki.write(dir.path()).unwrap();
-        let holder = ServerHolder {
-            cn: "mail.ch.mssante.fr".into(),
-            organisation: "CH".into(),
-            structure: "1300789906".into(),
-            department: "Gard (30)".into(),
-            extra_names: Vec::new(),
-        };
+        let holder = holder();
         pki.server(&holder).unwrap().write(dir.path(), "server").unwrap();
         let software = SoftwareHolder {
             cn: "DPI".into(),
@@ -178,17 +182,10 @@ fn a_certificate_that_is_about_to_end_is_warned_about() {
     // The private PKI issues for three years from its own clock.
     let then = RealClock.now() - time::Duration::days(3 * 365 - 20);
     let old = Pki::new(then).unwrap();
-    let holder = ServerHolder {
-        cn: "mail.ch.mssante.fr".into(),
-        organisation: "CH".into(),
-        structure: "1300789906".into(),
-        department: "Gard (30)".into(),
-        extra_names: Vec::new(),
-    };
-    old.server(&holder).unwrap().write(site.dir.path(), "server").unwrap();
+    old.server(&holder()).unwrap().write(site.dir.path(), "server").unwrap();
     let checked = site.pli(&["check-config"]);
     assert!(checked.status.success(), "{}", said(&checked));
-    assert!(said(&checked).contains("warning: our certificate (tls.certificate_file) ends on"), "{}", said(&checked));
+    assert!(said(&checked).contains("warning: our certificate (tls.certificate_file) ends at"), "{}", said(&checked));
 }
 
 #[test]
@@ -239,4 +236,36 @@ fn wrong_usage_is_exit_code_2_and_the_rules_need_no_configuration() {
     assert!(table["refusals"].as_array().unwrap().iter().any(|row| row["word"] == "domain-not-listed"));
     assert_eq!(table["rules"].as_array().unwrap().len(), 4);
     assert!(table["attributes"].as_array().unwrap().iter().any(|row| row["attribute"] == "structure"));
+}
+
+#[test]
+fn a_key_that_does_not_fit_is_seen_by_the_exit_code() {
+    let site = Site::new();
+    for command in ["list", "expiry"] {
+        assert_eq!(site.pli(&["cert", command]).status.code(), Some(0), "{command}");
+    }
+    std::fs::copy(site.path("software.key"), site.path("server.key")).unwrap();
+    for command in ["list", "expiry"] {
+        fails(&site.pli(&["cert", command]), 3, "does not fit");
+    }
+}
+
+#[test]
+fn a_certificate_that_has_ended_is_seen_by_the_exit_code() {
+    let site = Site::new();
+    let then = RealClock.now() - time::Duration::days(3 * 365 + 1);
+    Pki::new(then).unwrap().server(&holder()).unwrap().write(site.dir.path(), "server").unwrap();
+    fails(&site.pli(&["cert", "list"]), 1, "ended at");
+    fails(&site.pli(&["cert", "expiry", "--days", "0"]), 1, "certificate(s) end");
+}
+
+#[test]
+fn programs_that_ask_for_json_get_failures_as_json() {
+    let site = Site::new();
+    let failed = site.pli(&["trust", "acknowledge", "99", "--json"]);
+    assert_eq!(failed.status.code(), Some(1), "{}", said(&failed));
+    let failure: serde_json::Value = serde_json::from_str(said(&failed).lines().last().unwrap()).unwrap();
+    assert_eq!((failure["kind"].as_str(), failure["exit_code"].as_u64()), (Some("refused"), Some(1)));
+    let error = failure["error"].as_str().unwrap();
+    assert!(error.contains("version 99 does not wait") && error.contains("pli trust status"), "{error}");
 }

@@ -194,10 +194,10 @@ fn host(asked: &Asked<'_>, leaf: &CertificateDer<'_>) -> Check {
     }
 }
 
-/// A moment for people, to the minute.
-fn moment(at: OffsetDateTime) -> String {
+/// A moment as RFC 3339 writes it, in UTC, to the second.
+pub(crate) fn moment(at: OffsetDateTime) -> String {
     let at = at.to_offset(UtcOffset::UTC);
-    format!("{} {:02}:{:02} UTC", at.date(), at.hour(), at.minute())
+    format!("{}T{:02}:{:02}:{:02}Z", at.date(), at.hour(), at.minute(), at.second())
 }
 
 /// A certificate that passed all checks of its own.

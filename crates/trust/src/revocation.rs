@@ -120,10 +120,10 @@ pub enum CrlError {
     #[error("the revocation list is signed with a weak or unknown algorithm; SHA-256 or better is needed")]
     Weak,
     /// Its thisUpdate lies ahead.
-    #[error("the revocation list begins on {0} only; is our clock right?")]
+    #[error("the revocation list begins at {} only; is our clock right?", crate::explain::moment(*.0))]
     NotYetValid(OffsetDateTime),
     /// Its nextUpdate has passed.
-    #[error("the revocation list ended on {0}")]
+    #[error("the revocation list ended at {}", crate::explain::moment(*.0))]
     Expired(OffsetDateTime),
     /// It is older than the one that we hold.
     #[error("the revocation list is older than the one in use")]

@@ -71,6 +71,13 @@ pub struct TlsFiles {
     pub issuers: PathBuf,
 }
 
+impl TlsFiles {
+    /// Whether certificate and key can be read and belong together; nothing is said of validity or trust.
+    pub fn check_pair(&self) -> Result<(), TlsError> {
+        files::Identity::load(&self.certificate, &self.key).map(drop)
+    }
+}
+
 /// What a listener of submission or IMAP asks of its clients; that of hops always requires a certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClientCertificate {

@@ -32,9 +32,10 @@ pub(crate) struct Cli {
     /// Configuration file.
     #[arg(long, global = true, env = "PLI_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Print JSON for machines.
+    /// Print JSON for machines; a failure is an object with `error`, `kind` and `exit_code`, the last line of standard
+    /// error.
     #[arg(long, global = true)]
-    json: bool,
+    pub(crate) json: bool,
     #[command(subcommand)]
     command: Command,
 }

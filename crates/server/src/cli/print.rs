@@ -2,8 +2,8 @@
 
 use comfy_table::{ContentArrangement, Table, presets};
 use serde::Serialize;
-use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
+use time::{OffsetDateTime, UtcOffset};
 
 use crate::failure::Failure;
 
@@ -46,6 +46,10 @@ fn plain(value: &serde_json::Value) -> String {
             .map(|(name, value)| format!("{} {}", name.replace('_', " "), plain(value)))
             .collect::<Vec<_>>()
             .join(", "),
+        // What has members of its own gets a line of its own.
+        serde_json::Value::Array(values) if values.iter().any(serde_json::Value::is_object) => {
+            values.iter().map(plain).collect::<Vec<_>>().join("\n")
+        }
         serde_json::Value::Array(values) => values.iter().map(plain).collect::<Vec<_>>().join(", "),
         other => other.to_string(),
     }
@@ -60,8 +64,9 @@ pub(crate) fn hexadecimal(octets: &[u8]) -> String {
     })
 }
 
-/// A moment as RFC 3339 writes it.
+/// A moment as RFC 3339 writes it, in UTC, to the second: the form of all times that people or programs read.
 pub(crate) fn moment(at: OffsetDateTime) -> String {
+    let at = at.to_offset(UtcOffset::UTC).truncate_to_second();
     at.format(&Rfc3339).unwrap_or_else(|_| at.to_string())
 }
 
@@ -69,4 +74,23 @@ pub(crate) fn moment(at: OffsetDateTime) -> String {
 pub(crate) fn line(text: &str) -> Result<(), Failure> {
     use std::io::Write;
     writeln!(std::io::stdout().lock(), "{text}").map_err(|error| Failure::Refused(format!("standard output: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_written_in_one_form() {
+        let at = time::macros::datetime!(2026-11-22 06:31:12.75 +1);
+        assert_eq!(moment(at), "2026-11-22T05:31:12Z");
+    }
+
+    #[test]
+    fn a_list_of_objects_is_a_line_for_each() {
+        let lists =
+            serde_json::json!([{ "url": "a.crl", "next_update": null }, { "url": "b.crl", "next_update": "x" }]);
+        assert_eq!(plain(&lists), "next update -, url a.crl\nnext update x, url b.crl");
+        assert_eq!(plain(&serde_json::json!(["a", "b"])), "a, b");
+    }
 }

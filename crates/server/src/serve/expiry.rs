@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::node::Tls;
 use crate::ambient::SystemClock;
+use crate::cli::moment;
 
 /// How often a server that nobody restarts says it again.
 const AGAIN: Duration = Duration::from_hours(24);
@@ -95,12 +96,12 @@ pub(super) fn notice(tls: &Tls, now: OffsetDateTime) -> Option<ExpiryWarning> {
 fn soon(end: OffsetDateTime, now: OffsetDateTime) -> Option<ExpiryWarning> {
     let left = end - now;
     let urgency = Urgency::of(left)?;
-    let date = end.date();
+    let date = moment(end);
     let text = if left <= time::Duration::ZERO {
-        format!("our certificate (tls.certificate_file) ended on {date}: other operators refuse our mail")
+        format!("our certificate (tls.certificate_file) ended at {date}: other operators refuse our mail")
     } else {
         format!(
-            "our certificate (tls.certificate_file) ends on {date}, in {} days; order a new one, \
+            "our certificate (tls.certificate_file) ends at {date}, in {} days; order a new one, \
              and if its subject differs have it put on the white list first",
             left.whole_days()
         )
@@ -128,6 +129,6 @@ mod tests {
         let text = |left| at(left).unwrap().text;
         assert!(text(Duration::days(30)).contains("in 30 days"));
         assert!(text(Duration::hours(3)).contains("in 0 days"));
-        assert!(text(Duration::seconds(-1)).contains("ended on 2024-10-03"));
+        assert!(text(Duration::seconds(-1)).contains("ended at 2024-10-03T"));
     }
 }

@@ -9,6 +9,7 @@ use time::OffsetDateTime;
 use super::crl::{RevocationList, Unverified, der_of};
 use super::signed::{SignatureFault, Signer};
 use super::{CrlError, CrlFacts, Standing};
+use crate::explain::moment;
 use crate::{Authorities, Authority, VerifiedCertificate};
 
 /// How far clocks may differ.
@@ -142,7 +143,7 @@ impl Register {
         match covering.max_by_key(|held| held.list.next_update) {
             Some(held) if held.list.next_update >= now => Standing::Good { source: held.url.to_string() },
             Some(held) => {
-                unknown(format!("the revocation list of {} ended on {}", issuer.name(), held.list.next_update))
+                unknown(format!("the revocation list of {} ended at {}", issuer.name(), moment(held.list.next_update)))
             }
             None => unknown(format!("there is no revocation list of {} yet", issuer.name())),
         }

@@ -8,7 +8,7 @@ use crate::ambient::SystemClock;
 use crate::config::Settings;
 use crate::failure::Failure;
 
-/// Prints what ends within `days`; exit code 1 if that is anything.
+/// Prints what ends within `days`; exit code 1 if that is anything, 3 if our key does not fit our certificate.
 pub(super) fn run(settings: &Settings, days: u32, json: bool) -> Result<(), Failure> {
     let files = configured::all(settings).into_iter().collect::<Result<Vec<_>, _>>()?;
     let now = SystemClock.now();
@@ -26,12 +26,12 @@ pub(super) fn run(settings: &Settings, days: u32, json: bool) -> Result<(), Fail
         print::json(&objects.collect::<Vec<_>>())?;
     } else {
         for (setting, certificate) in &ending {
-            let (name, end) = (&certificate.facts.name, certificate.facts.not_after.date());
+            let (name, end) = (&certificate.facts.name, print::moment(certificate.facts.not_after));
             print::line(&format!("{setting}: {name}: {end}, {}", left(certificate.days_left(now))))?;
         }
     }
     match ending.len() {
-        0 => Ok(()),
+        0 => Ok(settings.tls_files().check_pair()?),
         count => {
             Err(Failure::Refused(format!("{count} certificate(s) end within {days} days; order new ones in time")))
         }

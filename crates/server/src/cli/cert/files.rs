@@ -98,8 +98,8 @@ pub(super) struct Replacement<'a> {
     pub(super) secrecy: Secrecy,
 }
 
-/// Puts all of them in place, or none. Predecessors stay beside them as `NAME.old-<moment>`; their
-/// owners and modes are taken over; a file without one becomes `first_owner`'s if that is given, which only root
+/// Puts all of them in place, or none. Predecessors stay beside them as `NAME.old-<moment>`, with a number where that
+/// moment has one already; their owners and modes are taken over; a file without one becomes `first_owner`'s if that is given, which only root
 /// may do. Returns where the predecessors are.
 pub(super) fn replace(
     replacements: &[Replacement<'_>],
@@ -143,13 +143,15 @@ impl Staged {
     fn new(replacement: &Replacement<'_>, first_owner: Option<Owner>, stamp: &str) -> io::Result<Self> {
         let Replacement { file, octets, secrecy } = replacement;
         let target = file.canonicalize().unwrap_or_else(|_| (*file).to_owned());
-        let (new, old) = (beside(&target, &format!("new-{stamp}")), beside(&target, &format!("old-{stamp}")));
         let before = fs::metadata(&target).ok();
         let mode = before.as_ref().map_or(secrecy.mode(), |before| before.mode() & secrecy.mask());
-        write_new(&new, octets, mode)?;
-        let staged = Self { target, new, old: before.as_ref().map(|_| old) };
-        let owner = before.as_ref().map(|before| Owner { uid: before.uid(), gid: before.gid() }).or(first_owner);
-        match owner.map_or(Ok(()), |owner| staged.keep(owner)) {
+        let new = under_free_name(&target, &format!("new-{stamp}"), |new| write_new(new, octets, mode))?;
+        let mut staged = Self { target, new, old: None };
+        let kept = match before.map(|before| Owner { uid: before.uid(), gid: before.gid() }) {
+            Some(owner) => staged.give_to(owner).and_then(|()| staged.keep_old(stamp)),
+            None => first_owner.map_or(Ok(()), |owner| staged.give_to(owner)),
+        };
+        match kept {
             Ok(()) => Ok(staged),
             Err(error) => {
                 staged.discard();
@@ -158,15 +160,20 @@ impl Staged {
         }
     }
 
-    /// The new file gets the owner of the old one, which gets a second name if there is one.
-    fn keep(&self, owner: Owner) -> io::Result<()> {
-        if Owner::of(&self.new) != Some(owner) {
-            chown(&self.new, Some(owner.uid), Some(owner.gid)).map_err(|error| {
-                io::Error::other(format!("its owner cannot be kept ({error}); run this as root or as the owner"))
-            })?;
+    fn give_to(&self, owner: Owner) -> io::Result<()> {
+        if Owner::of(&self.new) == Some(owner) {
+            return Ok(());
         }
-        let Some(old) = &self.old else { return Ok(()) };
-        fs::hard_link(&self.target, old)
+        chown(&self.new, Some(owner.uid), Some(owner.gid)).map_err(|error| {
+            io::Error::other(format!("its owner cannot be kept ({error}); run this as root or as the owner"))
+        })
+    }
+
+    /// The predecessor gets a second name, which no earlier one has.
+    fn keep_old(&mut self, stamp: &str) -> io::Result<()> {
+        let target = &self.target;
+        self.old = Some(under_free_name(target, &format!("old-{stamp}"), |old| fs::hard_link(target, old))?);
+        Ok(())
     }
 
     /// Before it was put in place.
@@ -191,6 +198,19 @@ impl Staged {
             let _ = File::open(folder).and_then(|folder| folder.sync_all());
         }
     }
+}
+
+/// Makes a file beside another under a name that is free: `NAME.ending`, else `NAME.ending-2` and so on. Returns
+/// its name.
+fn under_free_name(file: &Path, ending: &str, make: impl Fn(&Path) -> io::Result<()>) -> io::Result<PathBuf> {
+    let numbered = (2..100).map(|number| beside(file, &format!("{ending}-{number}")));
+    for name in std::iter::once(beside(file, ending)).chain(numbered) {
+        match make(&name) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            result => return result.map(|()| name),
+        }
+    }
+    Err(io::Error::new(io::ErrorKind::AlreadyExists, "a hundred files of this second are there already"))
 }
 
 fn write_new(file: &Path, octets: &[u8], mode: u32) -> io::Result<()> {
@@ -238,6 +258,24 @@ mod tests {
         assert_eq!(fs::read_to_string(&certificate).unwrap(), "new certificate");
         assert_eq!(mode(&key), 0o640, "the group keeps its right, everybody loses his");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 4, "nothing else is left behind");
+    }
+
+    #[test]
+    fn two_replacements_within_a_second_keep_both_predecessors() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("server.pem");
+        fs::write(&file, "first").unwrap();
+        let keep = |octets| replace(&[replacement(&file, octets, Secrecy::Public)], None, NOW).unwrap().remove(0);
+        let (first, second) = (keep(b"second"), keep(b"third"));
+        assert_eq!(fs::read_to_string(&first).unwrap(), "first");
+        assert_eq!(fs::read_to_string(&second).unwrap(), "second");
+        assert!(second.to_string_lossy().ends_with(".old-20261122T031500Z-2"), "{}", second.display());
+        // A replacement that fails takes none of them away.
+        let nowhere = folder.path().join("missing/server.key");
+        let pair = [replacement(&file, b"fourth", Secrecy::Public), replacement(&nowhere, b"key", Secrecy::Secret)];
+        assert!(replace(&pair, None, NOW).is_err());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3);
+        assert_eq!(fs::read_to_string(&first).unwrap(), "first");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! `pli cert import-chain`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use mssante::Clock;
@@ -15,6 +15,9 @@ use crate::failure::Failure;
 
 /// The authorities that issue operators' certificates, in production and for tests. `[MSS2 ECO.1.1.10]`
 const ISSUERS: [&str; 2] = ["AC IGC-SANTE ELEMENTAIRE ORGANISATIONS", "TEST AC IGC-SANTE ELEMENTAIRE ORGANISATIONS"];
+
+/// The roots above them. Whoever makes a root chooses its name, so the fingerprint is to be compared all the same.
+const ROOTS: [&str; 2] = ["AC RACINE IGC-SANTE ELEMENTAIRE", "TEST AC RACINE IGC-SANTE ELEMENTAIRE"];
 
 /// Authorities to take over.
 #[derive(Debug, Args)]
@@ -32,6 +35,9 @@ pub(in crate::cli) struct ImportChain {
     /// operators' certificates; may be given several times.
     #[arg(long = "issuer", value_name = "CN")]
     issuers: Vec<String>,
+    /// Take over roots that are neither in the present file nor, where there is none, named like those of IGC-Santé.
+    #[arg(long)]
+    force: bool,
 }
 
 /// What is written: issuing authorities, and the roots that they lead to.
@@ -50,6 +56,7 @@ impl ImportChain {
         let choice = self.choose(&sorted)?;
         let anchors_file = self.anchors_out.as_ref().unwrap_or(&settings.tls.anchors_file);
         let issuers_file = self.issuers_out.as_ref().unwrap_or(&settings.tls.issuers_file);
+        self.check_roots(&choice, anchors_file)?;
         let (anchors, issuers) = (pem(&choice.roots)?, pem(&choice.issuers)?);
         let replacements = [
             Replacement { file: anchors_file, octets: &anchors, secrecy: Secrecy::Public },
@@ -70,6 +77,26 @@ impl ImportChain {
             facts["contents"] = contents(&sorted).map(|certificate| as_json(certificate, SystemClock.now())).collect();
         }
         print::facts(&facts, json)
+    }
+
+    /// Whoever gets a root in here can give himself the name of every operator.
+    fn check_roots(&self, choice: &Choice<'_>, anchors_file: &Path) -> Result<(), Failure> {
+        let present = std::fs::read(anchors_file).ok().and_then(|octets| certificates(&octets).ok());
+        let foreign = choice.roots.iter().find(|root| match &present {
+            Some(present) => !present.contains(&root.der),
+            None => !root.facts.name.common_name().is_some_and(|cn| ROOTS.contains(&cn)),
+        });
+        let Some(root) = foreign.filter(|_| !self.force) else { return Ok(()) };
+        let known = match present {
+            Some(_) => format!("not in {}", anchors_file.display()),
+            None => "no root of IGC-Santé by its name".to_owned(),
+        };
+        Err(Failure::Refused(format!(
+            "the root {} is {known}; its SHA-256 is {}. If the ANS publishes the same, run this again with --force. \
+             Nothing was changed",
+            root.facts.name,
+            print::hexadecimal(&root.facts.sha256)
+        )))
     }
 
     fn sorted(&self) -> Result<Sorted, Failure> {
@@ -183,7 +210,7 @@ fn print_contents(sorted: &Sorted) -> Result<(), Failure> {
         [
             role.word().to_owned(),
             format!("{}\nissuer {issuer}\nSHA-256 {sha256}", facts.name),
-            facts.not_after.date().to_string(),
+            print::moment(facts.not_after),
         ]
     });
     print::table(["found", "certificate", "until"], rows)

@@ -9,7 +9,7 @@ use trust::chores::{HeldCertificate, NewIdentity, certificates, open_pkcs12};
 use trust::{Authorities, CertificateFault};
 
 use super::files::{Owner, Replacement, Secrecy, replace};
-use super::listed::{Standing, listed};
+use super::listed::{Listed, Standing, listed};
 use super::{about, as_json, password, print, read, shown};
 use crate::ambient::SystemClock;
 use crate::config::Settings;
@@ -26,6 +26,10 @@ pub(in crate::cli) struct ImportP12 {
     /// Read the passphrase from the first line of this file. Without either it is asked for.
     #[arg(long, value_name = "FILE")]
     passphrase_file: Option<PathBuf>,
+    /// Take it over although it has another name than the certificate in use and the trust list does not give that
+    /// name to each of our domains.
+    #[arg(long)]
+    force: bool,
 }
 
 impl ImportP12 {
@@ -33,7 +37,8 @@ impl ImportP12 {
     pub(super) async fn run(&self, settings: &Settings, json: bool) -> Result<(), Failure> {
         let identity = self.open(settings)?;
         let own = HeldCertificate::read(&identity.chain()[0])?;
-        let mut warnings = warnings(settings, &own).await;
+        let mut warnings = hostname_warning(settings, &own).into_iter().collect::<Vec<_>>();
+        warnings.extend(self.check_holder(settings, &own).await?);
         // With a predecessor, its owner counts.
         let owner = service_account(settings);
         let strange = !settings.tls.key_file.exists() && owner.is_none();
@@ -64,6 +69,33 @@ impl ImportP12 {
         }
     }
 
+    /// Refuses the certificate of another holder: one that neither follows that in use under the same name nor is
+    /// listed for our domains. Returns what is to be said if it is taken all the same.
+    ///
+    /// A first certificate for domains that are not on the list yet, or of which nothing is known, only warns.
+    async fn check_holder(&self, settings: &Settings, own: &HeldCertificate) -> Result<Vec<String>, Failure> {
+        let present = present_name(settings);
+        if present.as_deref() == Some(own.facts.name.key()) {
+            return Ok(Vec::new());
+        }
+        let listed = listed(settings, own).await;
+        let contradicted = listed.iter().any(|listed| match listed.standing {
+            Standing::Bound => false,
+            Standing::OtherNames => true,
+            Standing::DomainMissing | Standing::Unknown => present.is_some(),
+        });
+        let doubts: Vec<_> = listed.into_iter().filter_map(|listed| doubt(listed, own)).collect();
+        if contradicted && !self.force {
+            return Err(Failure::Refused(format!(
+                "{}: this looks like the certificate of another holder: {}. If it is meant, run this again with \
+                 --force. Nothing was changed",
+                self.file.display(),
+                doubts.join("; ")
+            )));
+        }
+        Ok(doubts)
+    }
+
     fn passphrase(&self) -> Result<Secret, Failure> {
         match &self.passphrase_file {
             Some(file) => {
@@ -89,35 +121,33 @@ fn remedy(fault: CertificateFault) -> &'static str {
     }
 }
 
-/// What would make others refuse us although the certificate is good.
-async fn warnings(settings: &Settings, own: &HeldCertificate) -> Vec<String> {
-    let mut warnings = Vec::new();
+/// What would make mail clients refuse us although the certificate is good.
+fn hostname_warning(settings: &Settings, own: &HeldCertificate) -> Option<String> {
     let hostname = &settings.operator.hostname;
-    if !own.dns_names.iter().any(|name| name.eq_ignore_ascii_case(hostname)) {
-        warnings.push(format!(
+    let carried = own.dns_names.iter().any(|name| name.eq_ignore_ascii_case(hostname));
+    (!carried).then(|| {
+        format!(
             "the certificate does not carry operator.hostname = \"{hostname}\"; mail clients that connect to that name \
              will refuse it"
-        ));
+        )
+    })
+}
+
+/// Why other operators may refuse mail of one of our domains from the holder of this certificate.
+fn doubt(listed: Listed, own: &HeldCertificate) -> Option<String> {
+    let Listed { domain, standing, why } = listed;
+    match standing {
+        Standing::Bound => None,
+        Standing::Unknown => Some(format!(
+            "whether the trust list names this certificate for {domain} is not known: {}",
+            why.unwrap_or_default()
+        )),
+        Standing::OtherNames | Standing::DomainMissing => Some(format!(
+            "the trust list does not name this certificate for our domain {domain}; until it does, other operators \
+             refuse its mail. The name is {}",
+            own.facts.name
+        )),
     }
-    if present_name(settings).as_deref() == Some(own.facts.name.key()) {
-        return warnings;
-    }
-    for listed in listed(settings, own).await {
-        let domain = &listed.domain;
-        match listed.standing {
-            Standing::Bound => {}
-            Standing::Unknown => warnings.push(format!(
-                "whether the trust list names this certificate for {domain} is not known: {}",
-                listed.why.unwrap_or_default()
-            )),
-            Standing::OtherNames | Standing::DomainMissing => warnings.push(format!(
-                "the trust list does not name this certificate for our domain {domain}; until it does, other operators \
-                 refuse its mail. The name is {}",
-                own.facts.name
-            )),
-        }
-    }
-    warnings
 }
 
 /// The name of the certificate in use; its successor under the same name needs no new entry in the list.

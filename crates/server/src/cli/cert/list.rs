@@ -10,7 +10,8 @@ use crate::ambient::SystemClock;
 use crate::config::Settings;
 use crate::failure::Failure;
 
-/// Prints what is there; fails after that if a file cannot be read.
+/// Prints what is there; fails after that if a file cannot be read, our key does not fit our certificate, or a
+/// certificate has ended.
 pub(super) async fn run(settings: &Settings, json: bool) -> Result<(), Failure> {
     let (mut files, mut failure) = (Vec::new(), Ok(()));
     for configured in configured::all(settings) {
@@ -26,7 +27,20 @@ pub(super) async fn run(settings: &Settings, json: bool) -> Result<(), Failure> 
     };
     let print = if json { print_json } else { print_tables };
     print(&files, &listed)?;
-    failure
+    failure?;
+    settings.tls_files().check_pair()?;
+    check_ends(&files)
+}
+
+fn check_ends(files: &[Configured]) -> Result<(), Failure> {
+    let now = SystemClock.now();
+    let ended = files.iter().find_map(|Configured { setting, certificates, .. }| {
+        certificates.iter().find(|each| each.facts.not_after < now).map(|each| (setting, &each.facts))
+    });
+    ended.map_or(Ok(()), |(setting, facts)| {
+        let (name, end) = (&facts.name, print::moment(facts.not_after));
+        Err(Failure::Refused(format!("{setting}: {name} ended at {end}; put a valid certificate there")))
+    })
 }
 
 fn print_json(files: &[Configured], listed: &[Listed]) -> Result<(), Failure> {
@@ -69,8 +83,8 @@ fn row(setting: &str, certificate: &HeldCertificate) -> [String; 4] {
     }
     let valid = format!(
         "{} to {}\n{}",
-        facts.not_before.date(),
-        facts.not_after.date(),
+        print::moment(facts.not_before),
+        print::moment(facts.not_after),
         super::expiry::left(certificate.days_left(SystemClock.now()))
     );
     [setting.to_owned(), what, valid, format!("{}\n{}", role.word(), usages.join("\n"))]

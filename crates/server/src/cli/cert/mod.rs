@@ -22,6 +22,8 @@ use crate::failure::Failure;
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Every certificate that the configuration names, and whether the trust list knows ours.
+    ///
+    /// Exit code 1 if one of them has ended, 3 if a file cannot be used or the key does not fit the certificate.
     List,
     /// Make a key and a request for a certificate of IGC-Santé (offer SERV SSL); needs no configuration.
     Csr(csr::Csr),
@@ -29,7 +31,8 @@ pub(super) enum Command {
     ImportP12(import_p12::ImportP12),
     /// Take over authorities from a PKCS#7 (.p7b), DER (.cer) or PEM file.
     ImportChain(import_chain::ImportChain),
-    /// Exit code 1 if a configured certificate ends soon; for monitoring.
+    /// Exit code 1 if a configured certificate ends soon or has ended, 3 if a file cannot be used or the key does not
+    /// fit the certificate; for monitoring.
     Expiry {
         /// How soon, in days.
         #[arg(long, value_name = "N", default_value_t = 30)]

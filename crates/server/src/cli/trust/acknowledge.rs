@@ -33,11 +33,19 @@ impl Acknowledge {
 
     async fn acknowledge(&self, keeper: &Keeper) -> Result<Outcome, Failure> {
         let Some(pending) = keeper.store().pending_list().await? else {
-            return Err(Failure::Refused("no trust list waits for an acknowledgement".to_owned()));
+            return Err(self.nothing_waits());
         };
         self.check(&pending)?;
         let gone = || Failure::Refused("another list came meanwhile; look at `pli trust status`".to_owned());
         keeper.acknowledge(&pending, &who()).await?.ok_or_else(gone)
+    }
+
+    fn nothing_waits(&self) -> Failure {
+        let asked = self.number.map(|number| format!("version {number} does not wait, and ")).unwrap_or_default();
+        Failure::Refused(format!(
+            "{asked}no trust list waits for an acknowledgement, so there is nothing to do; `pli trust status` says which \
+             list is in force, `pli trust refresh` asks the source for another one"
+        ))
     }
 
     fn check(&self, pending: &ListVersion) -> Result<(), Failure> {
@@ -46,8 +54,9 @@ impl Acknowledge {
             return Ok(());
         }
         let counts = pending.counts;
+        let asked = self.number.map(|asked| format!("version {asked} does not wait; ")).unwrap_or_default();
         Err(Failure::Refused(format!(
-            "version {number} waits: {}. It adds {} domains, removes {} and gives {} other names (`pli trust diff`). \
+            "{asked}version {number} waits: {}. It adds {} domains, removes {} and gives {} other names (`pli trust diff`). \
              If that is right, run `pli trust acknowledge {number}`",
             pending.why.as_deref().unwrap_or("nobody wrote down why"),
             counts.added,

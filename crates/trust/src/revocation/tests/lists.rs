@@ -35,7 +35,7 @@ async fn a_list_counts_until_it_ends_but_its_entries_for_good() {
     let crl = Crl::around(bench.now()).revoke(&issued.der, bench.now());
     revocation.offer(URL, &bench.pki.crl(&crl).unwrap()).unwrap();
     bench.clock.advance(Duration::hours(24));
-    assert!(doubt(&revocation.standing(&other)).contains(" ended on "));
+    assert!(doubt(&revocation.standing(&other)).contains(" ended at "));
     assert!(revocation.standing(&revoked).is_revoked());
     bench.clock.advance(Duration::hours(-48));
     assert_eq!(good(&revocation.standing(&other)), URL);
@@ -94,7 +94,7 @@ async fn a_list_of_our_own_that_has_ended_still_revokes_and_keeps_older_ones_out
     assert!(matches!(revocation.offer(URL, &ended), Err(CrlError::Expired(_))));
     revocation.restore(URL, ended).await.unwrap();
     assert!(revocation.standing(&revoked).is_revoked());
-    assert!(doubt(&revocation.standing(&other)).contains(" ended on "));
+    assert!(doubt(&revocation.standing(&other)).contains(" ended at "));
     let older = Crl::new(now - Duration::hours(26), now + Duration::hours(1)).number(6);
     assert_eq!(revocation.offer(URL, &bench.pki.crl(&older).unwrap()), Err(CrlError::Older));
     revocation.offer(URL, &bench.pki.crl(&Crl::around(now).number(8)).unwrap()).unwrap();
