@@ -122,6 +122,10 @@ refusals! {
     TrustListUnavailable => "trust-list-unavailable", 451, "4.7.0",
         "the trust list is not available; try again later",
         "La liste blanche n'est pas disponible ; réessayez plus tard.";
+    /// The trust list lacks what it was asked for, and has not been confirmed lately: it may have come since.
+    TrustListStale => "trust-list-stale", 451, "4.7.0",
+        "not on the trust list, which has not been confirmed lately; try again later",
+        "La liste blanche, qui ne comporte pas ce domaine ou ce certificat, n'a pas été confirmée récemment ; réessayez plus tard.";
     /// The trust list has not been confirmed for too long.
     TrustListExpired => "trust-list-expired", 451, "4.7.0",
         "the trust list is too old; try again later",

@@ -241,7 +241,8 @@ impl Hops {
             format!("{}, made {}, {} domains", standing.word(), list.generated_at().date(), list.domain_count())
         });
         if !list.lists(domain) {
-            return Err(NoHop::of_refusal(Refusal::DomainNotListed, Permanence::Permanent));
+            let refusal = standing.doubting(Refusal::DomainNotListed);
+            return Err(NoHop::of_refusal(refusal, refusal.permanence()));
         }
         for name in list.names_of(domain) {
             journal.good("listed", || name.to_string());

@@ -362,6 +362,7 @@ async fn what_cannot_be_handed_over_in_time_is_reported() {
     let mut bench = Bench::new("mx.another.fr").await;
     bench.accept(&["b"], &DsnNotify::Unsaid).await;
     bench.clock.advance(time::Duration::hours(49));
+    bench.relay.hops.trust.confirm(bench.clock.now());
     bench.one_hop().await;
     assert_eq!(bench.pending().await, 0);
     let reports = bench.reports().await;
@@ -408,6 +409,7 @@ async fn of_several_troubles_the_most_telling_one_is_reported() {
     let mut bench = Bench::of(Plan { hosts: &["mx.stranger.fr"], zone, ..Plan::default() }).await;
     bench.accept(&["b"], &DsnNotify::Unsaid).await;
     bench.clock.advance(time::Duration::hours(49));
+    bench.relay.hops.trust.confirm(bench.clock.now());
     bench.until_settled().await;
     let reports = bench.reports().await;
     assert!(reports[0].contains("certificate-not-listed"), "{}", reports[0]);
@@ -456,6 +458,21 @@ async fn a_domain_that_left_the_list_is_final_and_the_sender_is_told_so_in_frenc
     assert!(report.contains("5.7.1") && report.contains("domain-not-listed"), "{report}");
     // The French part is quoted-printable or base64 as the message crate sees fit; its first words are ASCII.
     assert!(report.contains(&Refusal::DomainNotListed.row().french[..24]), "{report}");
+}
+
+#[tokio::test]
+async fn a_domain_that_a_stale_list_lacks_waits_and_one_that_it_has_is_served() {
+    let mut bench = Bench::new("mx.peer.fr").await;
+    let stale = bench.clock.now() - time::Duration::days(2);
+    bench.relay.hops.trust.confirm(stale);
+    bench.accept_for("a@ch.mssante.fr", "new.mssante.fr", &["b"], &DsnNotify::Unsaid).await;
+    assert!(bench.until_settled().await.is_empty(), "nobody is called");
+    assert_eq!((bench.pending().await, bench.reports().await.len()), (1, 0));
+    let probe = bench.relay.hops.probe(&Domain::parse("new.mssante.fr").unwrap()).await;
+    assert_eq!(probe.outcome, Err("trust-list-stale"));
+    bench.accept(&["b"], &DsnNotify::Unsaid).await;
+    assert_eq!(bench.until_settled().await.len(), 1);
+    assert_eq!(bench.pending().await, 1, "the first one");
 }
 
 #[tokio::test]

@@ -76,7 +76,10 @@ pub(crate) fn destination(route: Route, role: Role) -> Result<Destination, Refus
     match (route, role) {
         (Route::Local(bal), _) => Ok(Destination::Local(bal.id)),
         (Route::Peer(_), Role::Submission) => Ok(Destination::Peer),
-        (Route::Peer(_) | Route::Refused(Refusal::DomainNotListed), Role::Hop) => Err(Refusal::RelayDenied),
+        // Listed or not: it is not ours, and that is certain whatever the list's age.
+        (Route::Peer(_) | Route::Refused(Refusal::DomainNotListed | Refusal::TrustListStale), Role::Hop) => {
+            Err(Refusal::RelayDenied)
+        }
         (Route::Refused(refusal), _) => Err(refusal),
     }
 }
@@ -126,6 +129,9 @@ mod tests {
         let outside = || Route::Refused(Refusal::DomainNotListed);
         assert_eq!(destination(outside(), Role::Hop), Err(Refusal::RelayDenied));
         assert_eq!(destination(outside(), Role::Submission), Err(Refusal::DomainNotListed));
+        let unsure = || Route::Refused(Refusal::TrustListStale);
+        assert_eq!(destination(unsure(), Role::Hop), Err(Refusal::RelayDenied));
+        assert_eq!(destination(unsure(), Role::Submission), Err(Refusal::TrustListStale));
         let doubt = Route::Refused(Refusal::TrustListUnavailable);
         assert_eq!(destination(doubt, Role::Hop), Err(Refusal::TrustListUnavailable));
     }

@@ -48,7 +48,7 @@ pub enum ListStanding {
     Missing,
     /// Confirmed not long ago.
     Fresh,
-    /// To be worried about; traffic goes on.
+    /// To be worried about: a yes is believed, a no is a temporary refusal.
     Stale,
     /// Not believed any more: hops are refused temporarily, outgoing mail waits.
     Expired,
@@ -62,6 +62,17 @@ impl ListStanding {
             Self::Fresh => "fresh",
             Self::Stale => "stale",
             Self::Expired => "expired",
+        }
+    }
+
+    /// What becomes of a refusal because the list lacks something: what the list in doubt lacks may have come since.
+    #[must_use]
+    pub fn doubting(self, refusal: Refusal) -> Refusal {
+        match self {
+            Self::Missing => Refusal::TrustListUnavailable,
+            Self::Fresh => refusal,
+            Self::Stale => Refusal::TrustListStale,
+            Self::Expired => Refusal::TrustListExpired,
         }
     }
 }
@@ -109,14 +120,10 @@ impl TrustSpace {
     /// A confirmation that lies ahead does not end the doubt of one before it that did.
     fn confirmed(&self, list: Arc<TrustList>, confirmed_at: OffsetDateTime, before: Option<&InForce>) -> InForce {
         let ahead_since = match before {
-            Some(before) if self.is_ahead(confirmed_at) => before.ahead_since.clone(),
+            Some(before) if is_ahead(confirmed_at, self.clock.now()) => before.ahead_since.clone(),
             _ => OnceLock::new(),
         };
         InForce { list, confirmed_at, ahead_since }
-    }
-
-    fn is_ahead(&self, confirmed_at: OffsetDateTime) -> bool {
-        confirmed_at > self.clock.now().saturating_add(AHEAD)
     }
 
     /// The list in force with its confirmation.
@@ -150,7 +157,7 @@ impl TrustSpace {
 
     fn standing_of(&self, current: &InForce) -> ListStanding {
         let now = self.clock.now();
-        let ahead = self.is_ahead(current.confirmed_at);
+        let ahead = is_ahead(current.confirmed_at, now);
         if ahead {
             current.ahead_since.get_or_init(|| now);
         }
@@ -163,14 +170,18 @@ impl TrustSpace {
         }
     }
 
-    /// Whether the domain is listed; temporary refusal without a list. Of an expired list only a
+    /// Whether the domain is listed; temporary refusal without a list. Of a list in doubt only a
     /// yes is believed: mail for a domain that it has may wait in the queue, what it lacks may
     /// have come since.
     pub fn lists(&self, domain: &Domain) -> Result<bool, Refusal> {
-        let current = self.in_force().ok_or(Refusal::TrustListUnavailable)?;
-        match (current.list.lists(domain), self.standing_of(&current)) {
-            (false, ListStanding::Expired) => Err(Refusal::TrustListExpired),
-            (listed, _) => Ok(listed),
+        let current = self.current.load();
+        let current = current.as_deref().ok_or(Refusal::TrustListUnavailable)?;
+        if current.list.lists(domain) {
+            return Ok(true);
+        }
+        match self.standing_of(current) {
+            ListStanding::Fresh => Ok(false),
+            doubt => Err(doubt.doubting(Refusal::DomainNotListed)),
         }
     }
 
@@ -181,24 +192,20 @@ impl TrustSpace {
         if let Some(address) = sender.address() {
             return self.judge_sender_domain(address.domain(), peer);
         }
-        let list = self.believed()?;
+        let (list, standing) = self.believed()?;
         self.judge_certificate(peer)?;
-        self.how(|how| list.knows(peer.name(), how))
+        self.how(|how| list.knows(peer.name(), how)).map_err(|refusal| standing.doubting(refusal))
     }
 
     /// The same for a sender of this domain.
     pub(crate) fn judge_sender_domain(&self, domain: &Domain, peer: &VerifiedPeer) -> Result<DnMatch, Refusal> {
-        let list = self.believed()?;
-        self.judge_certificate(peer)?;
-        self.judge(&list, domain, peer, Refusal::SenderDomainNotListed)
+        self.judge(domain, peer, Refusal::SenderDomainNotListed)
     }
 
     /// Whether this peer may be given mail for this domain: its certificate is still good, and the
     /// domain is listed with the peer's name. Tells which way of comparing matched. `[MSS1 HOP.OUT]`
     pub fn judge_recipient(&self, domain: &Domain, peer: &VerifiedPeer) -> Result<DnMatch, Refusal> {
-        let list = self.believed()?;
-        self.judge_certificate(peer)?;
-        self.judge(&list, domain, peer, Refusal::DomainNotListed)
+        self.judge(domain, peer, Refusal::DomainNotListed)
     }
 
     /// Whether a certificate is still what it was at the handshake: a connection may outlive it. Time and
@@ -215,17 +222,12 @@ impl TrustSpace {
         self.revocation.verdict(&standing).map_err(CertificateFault::refusal)
     }
 
-    fn judge(
-        &self,
-        list: &TrustList,
-        domain: &Domain,
-        peer: &VerifiedPeer,
-        unlisted: Refusal,
-    ) -> Result<DnMatch, Refusal> {
-        if !list.lists(domain) {
-            return Err(unlisted);
-        }
-        self.how(|how| list.binds(domain, peer.name(), how))
+    fn judge(&self, domain: &Domain, peer: &VerifiedPeer, unlisted: Refusal) -> Result<DnMatch, Refusal> {
+        let (list, standing) = self.believed()?;
+        self.judge_certificate(peer)?;
+        let is_listed = list.lists(domain).then_some(()).ok_or(unlisted);
+        let matched = is_listed.and_then(|()| self.how(|how| list.binds(domain, peer.name(), how)));
+        matched.map_err(|refusal| standing.doubting(refusal))
     }
 
     /// The strictest way of comparing by which `matches` holds, if the rules allow it. `[MSS1 DN.MATCH]`
@@ -238,13 +240,18 @@ impl TrustSpace {
         }
     }
 
-    fn believed(&self) -> Result<Arc<TrustList>, Refusal> {
+    /// The list with its standing, unless it has expired.
+    fn believed(&self) -> Result<(Arc<TrustList>, ListStanding), Refusal> {
         let current = self.in_force().ok_or(Refusal::TrustListUnavailable)?;
         match self.standing_of(&current) {
             ListStanding::Expired => Err(Refusal::TrustListExpired),
-            _ => Ok(Arc::clone(&current.list)),
+            standing => Ok((Arc::clone(&current.list), standing)),
         }
     }
+}
+
+fn is_ahead(confirmed_at: OffsetDateTime, now: OffsetDateTime) -> bool {
+    confirmed_at > now.saturating_add(AHEAD)
 }
 
 impl std::fmt::Debug for TrustSpace {

@@ -17,7 +17,7 @@ pub(super) fn checks(asked: &Asked<'_>, space: &TrustSpace, name: Option<&Distin
         checks.push(Check::not_checked("name", MATCH, "there is no list"));
         return checks;
     };
-    checks.push(domain(asked, &list));
+    checks.push(domain(asked, space, &list));
     checks.push(match name {
         Some(name) => matched(asked, space, &list, name),
         None => Check::not_checked("name", MATCH, "the certificate has none that can be read"),
@@ -46,7 +46,10 @@ fn standing(space: &TrustSpace) -> Check {
     });
     match space.standing() {
         ListStanding::Fresh => Check::held("list", AGES, format!("fresh: {age}")),
-        ListStanding::Stale => Check::new("list", AGES, CheckOutcome::Doubtful, format!("stale, still used: {age}")),
+        ListStanding::Stale => {
+            let found = format!("stale; what it has is believed, what it lacks is refused for the time being: {age}");
+            Check::new("list", AGES, CheckOutcome::Doubtful, found)
+        }
         ListStanding::Expired => {
             Check::failed("list", AGES, Refusal::TrustListExpired, format!("too old to be believed: {age}"))
         }
@@ -56,7 +59,7 @@ fn standing(space: &TrustSpace) -> Check {
     }
 }
 
-fn domain(asked: &Asked<'_>, list: &TrustList) -> Check {
+fn domain(asked: &Asked<'_>, space: &TrustSpace, list: &TrustList) -> Check {
     let names = list.names_of(asked.domain);
     if list.lists(asked.domain) {
         let lines: Vec<_> = names.iter().map(|name| format!("\n{name}")).collect();
@@ -66,7 +69,7 @@ fn domain(asked: &Asked<'_>, list: &TrustList) -> Check {
         Direction::In => Refusal::SenderDomainNotListed,
         Direction::Out => Refusal::DomainNotListed,
     };
-    Check::failed("domain", LIST, refusal, format!("{} is not listed", asked.domain))
+    Check::failed("domain", LIST, space.standing().doubting(refusal), format!("{} is not listed", asked.domain))
 }
 
 fn matched(asked: &Asked<'_>, space: &TrustSpace, list: &TrustList, name: &DistinguishedName) -> Check {
@@ -84,7 +87,7 @@ fn matched(asked: &Asked<'_>, space: &TrustSpace, list: &TrustList, name: &Disti
             let how = space.rules().how;
             let lines: Vec<_> = listed.iter().map(|listed| side_by_side(listed, name, how)).collect();
             let why = format!("compared {}, none of {} matches{}", how.word(), listed.len(), lines.concat());
-            Check::failed("name", MATCH, refusal, why)
+            Check::failed("name", MATCH, space.standing().doubting(refusal), why)
         }
     }
 }

@@ -192,6 +192,7 @@ async fn the_first_check_that_fails_is_the_reason_of_the_judgement() {
         Refusal::SenderIsOurs,
         Refusal::HostNameMismatch,
         Refusal::TrustListUnavailable,
+        Refusal::TrustListStale,
         Refusal::TrustListExpired,
     ] {
         assert!(seen.contains(&refusal), "{refusal:?} was never the reason");

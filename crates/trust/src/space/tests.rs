@@ -160,6 +160,29 @@ fn of_an_expired_list_only_a_yes_is_believed_and_all_doubt_is_temporary() {
     }
 }
 
+/// `[MSS1 HOP.IN]` `[MSS1 HOP.OUT]`
+#[test]
+fn of_a_stale_list_a_yes_is_believed_and_a_no_is_temporary() {
+    let (space, clock) = space_and_clock();
+    clock.advance(time::Duration::hours(24));
+    assert_eq!(space.lists(&domain("a.mssante.fr")), Ok(true));
+    assert_eq!(space.lists(&domain("new.mssante.fr")), Err(Refusal::TrustListStale));
+    let (known, stranger) = (lasting("CN=host1,OU=11,O=A,C=FR"), lasting("CN=stranger"));
+    let sender = from("x@a.mssante.fr");
+    assert_eq!(space.judge_sender(&sender, &known), Ok(DnMatch::Strict));
+    assert_eq!(space.judge_sender(&ReversePath::Null, &known), Ok(DnMatch::Strict));
+    assert_eq!(space.judge_recipient(&domain("a.mssante.fr"), &known), Ok(DnMatch::Strict));
+    assert_eq!(space.judge_sender(&from("x@new.mssante.fr"), &known), Err(Refusal::TrustListStale));
+    assert_eq!(space.judge_recipient(&domain("new.mssante.fr"), &known), Err(Refusal::TrustListStale));
+    assert_eq!(space.judge_sender(&sender, &stranger), Err(Refusal::TrustListStale));
+    assert_eq!(space.judge_sender(&ReversePath::Null, &stranger), Err(Refusal::TrustListStale));
+    assert_eq!(space.judge_recipient(&domain("a.mssante.fr"), &stranger), Err(Refusal::TrustListStale));
+    assert_eq!(Refusal::TrustListStale.permanence(), mssante::Permanence::Temporary);
+    space.confirm(clock.now());
+    assert_eq!(space.judge_sender(&sender, &stranger), Err(Refusal::CertificateNotListed), "no doubt any more");
+    assert_eq!(space.lists(&domain("new.mssante.fr")), Ok(false));
+}
+
 #[test]
 fn a_clock_that_jumps_back_a_day_makes_no_list_old_and_none_young_for_ever() {
     let (space, clock) = space_and_clock();
