@@ -11,6 +11,7 @@ mod fetch;
 mod list;
 mod peer;
 mod revocation;
+mod shown;
 mod space;
 mod tls;
 

@@ -12,6 +12,7 @@ use mssante::Domain;
 use thiserror::Error;
 use time::OffsetDateTime;
 
+use crate::shown::shown;
 use crate::{Authorities, DistinguishedName, DnMatch, VerifiedCertificate};
 
 pub use self::change::{ListChange, Renamed};
@@ -95,19 +96,31 @@ impl TrustList {
         Ok(Self { signer, ..list })
     }
 
-    pub(crate) fn of_entries(
+    fn of_entries(
         generated_at: OffsetDateTime,
         entries: impl IntoIterator<Item = (Domain, DistinguishedName)>,
-    ) -> Self {
+    ) -> Result<Self, TrustListError> {
         let (mut domains, mut names) = (HashMap::new(), HashMap::new());
         for (domain, name) in entries {
             match names.get_mut(name.key()) {
-                Some(spellings) => add(spellings, &name),
+                Some(spellings) => add(spellings, &name).map_err(|TooMany| too_many("spellings", &name.to_string()))?,
                 None => drop(names.insert(name.key().to_owned(), vec![name.clone()])),
             }
-            add(domains.entry(domain).or_default(), &name);
+            let full = |TooMany| too_many("names", domain.as_str());
+            match domains.get_mut(&domain) {
+                Some(of_domain) => add(of_domain, &name).map_err(full)?,
+                None => drop(domains.insert(domain, vec![name])),
+            }
         }
-        Self { generated_at, domains, names, skipped: 0, left_out: Vec::new(), signer: None }
+        Ok(Self { generated_at, domains, names, skipped: 0, left_out: Vec::new(), signer: None })
+    }
+
+    #[cfg(test)]
+    pub(crate) fn of(
+        generated_at: OffsetDateTime,
+        entries: impl IntoIterator<Item = (Domain, DistinguishedName)>,
+    ) -> Self {
+        Self::of_entries(generated_at, entries).unwrap()
     }
 
     /// `DateDeGeneration`.
@@ -167,10 +180,25 @@ impl TrustList {
     }
 }
 
-fn add(names: &mut Vec<DistinguishedName>, name: &DistinguishedName) {
-    if !names.contains(name) {
-        names.push(name.clone());
+/// Names of one domain, and spellings of one name; in the real list they are less than ten. Each is compared with
+/// each other, and with each certificate.
+const MOST_NAMES: usize = 1_000;
+
+struct TooMany;
+
+fn add(names: &mut Vec<DistinguishedName>, name: &DistinguishedName) -> Result<(), TooMany> {
+    if names.contains(name) {
+        return Ok(());
     }
+    if names.len() == MOST_NAMES {
+        return Err(TooMany);
+    }
+    names.push(name.clone());
+    Ok(())
+}
+
+fn too_many(what: &str, of: &str) -> TrustListError {
+    TrustListError::Format(format!("more than {MOST_NAMES} different {what} of '{}'", shown(of)))
 }
 
 #[cfg(test)]
@@ -183,7 +211,23 @@ mod tests {
 
     pub(super) fn list_of(entries: &[(&str, &str)]) -> TrustList {
         let entry = |(name, dn): &(&str, &str)| (domain(name), DistinguishedName::parse(dn).unwrap());
-        TrustList::of_entries(OffsetDateTime::UNIX_EPOCH, entries.iter().map(entry))
+        TrustList::of(OffsetDateTime::UNIX_EPOCH, entries.iter().map(entry))
+    }
+
+    #[test]
+    fn a_domain_with_more_names_and_a_name_in_more_spellings_than_any_has_are_refused() {
+        let read = |names: Vec<String>| {
+            let entry = |dn: &String| (domain("a.fr"), DistinguishedName::parse(dn).unwrap());
+            TrustList::of_entries(OffsetDateTime::UNIX_EPOCH, names.iter().map(entry))
+        };
+        let hosts = |count: usize| (0..count).map(|number| format!("CN=h{number},OU=1")).collect::<Vec<_>>();
+        assert_eq!(read(hosts(1_000)).unwrap().names_of(&domain("a.fr")).len(), 1_000);
+        assert!(read([hosts(1_000), hosts(1_000)].concat()).is_ok(), "the same names again");
+        let why = read(hosts(1_001)).unwrap_err().to_string();
+        assert!(why.contains("more than 1000 different names of 'a.fr'"), "{why}");
+        let places = (0..1_001).map(|number| format!("CN=h,OU=1,ST={number}")).collect();
+        let why = read(places).unwrap_err().to_string();
+        assert!(why.contains("more than 1000 different spellings of 'CN=h,OU=1,ST=1000'"), "{why}");
     }
 
     #[test]

@@ -130,7 +130,7 @@ impl Bench {
             (domain("c.mssante.fr"), dn("CN=mx.hopital.fr,OU=318751275100020,O=ANS,ST=Paris (75),C=FR")),
             (domain("ours.mssante.fr"), dn(&exact)),
         ];
-        space.install(TrustList::of_entries(NOW, entries), NOW - age);
+        space.install(TrustList::of(NOW, entries), NOW - age);
         assert_eq!(space.standing(), standing);
         space
     }

@@ -11,8 +11,11 @@ use time::format_description::well_known::Rfc3339;
 use uppsala::{Document, NodeId, NodeKind};
 
 use super::{TrustList, TrustListError};
+use crate::shown::shown;
 use crate::{DistinguishedName, DnError};
 
+/// A moment as lists write it.
+pub(super) const EXAMPLE: &str = "2025-03-13T14:54:10Z";
 const NAMESPACE: &str = "https://listeblanche.mssante.fr/schema";
 
 /// So many unreadable entries are always put up with, and beyond them this share: one in fifty.
@@ -22,10 +25,10 @@ const MAX_SKIPPED_SHARE: usize = 50;
 
 /// The tree, at most 128 levels deep (the parser's own limit), with the list as its root.
 pub(super) fn parse(text: &str) -> Result<Document<'_>, TrustListError> {
-    let document = uppsala::parse(text).map_err(|error| format_error(error.to_string()))?;
+    let document = uppsala::parse(text).map_err(|error| format_error(shown(&error.to_string())))?;
     let encoding = document.xml_declaration.as_ref().and_then(|declaration| declaration.encoding.as_deref());
     if let Some(other) = encoding.filter(|encoding| !encoding.eq_ignore_ascii_case("UTF-8")) {
-        return Err(format_error(format!("it says that it is {other}; only UTF-8 is read")));
+        return Err(format_error(format!("it says that it is {}; only UTF-8 is read", shown(other))));
     }
     let root = root(&document)?;
     match document.element(root) {
@@ -49,7 +52,7 @@ pub(super) fn read(document: &Document<'_>) -> Result<TrustList, TrustListError>
         entries.take(*domaine);
     }
     entries.check(elements.len())?;
-    let mut list = TrustList::of_entries(generated_at, entries.read);
+    let mut list = TrustList::of_entries(generated_at, entries.read)?;
     list.skipped = entries.skipped;
     list.left_out = entries.left_out;
     Ok(list)
@@ -60,7 +63,7 @@ fn generated_at(document: &Document<'_>, root: NodeId) -> Result<OffsetDateTime,
         .and_then(|child| text_of(document, child))
         .ok_or_else(|| format_error("it does not hold exactly one DateDeGeneration"))?;
     OffsetDateTime::parse(text.trim(), &Rfc3339)
-        .map_err(|_| format_error(format!("DateDeGeneration '{text}' is not a moment such as 2025-03-13T14:54:10Z")))
+        .map_err(|_| format_error(format!("DateDeGeneration '{}' is not a moment such as {EXAMPLE}", shown(&text))))
 }
 
 /// The entries that could be read, and how many could not.
@@ -99,7 +102,7 @@ impl<'a> Entries<'a> {
         let field = |name| fields.get(name).ok_or_else(|| format!("no {name}"));
         let text = |name| text_of(self.document, *field(name)?).ok_or_else(|| format!("{name} holds more than text"));
         let (domain, name) = (text("Nom")?, text("DNCertificatOperateur")?);
-        let domain = Domain::parse(domain.trim()).map_err(|error| format!("'{domain}': {error}"))?;
+        let domain = Domain::parse(domain.trim()).map_err(|error| format!("'{}': {error}", shown(&domain)))?;
         Ok((domain, self.name(name)?))
     }
 
@@ -109,7 +112,7 @@ impl<'a> Entries<'a> {
         let name = name.as_ref().map_err(ToString::to_string)?;
         match name.common_name() {
             Some(cn) if !cn.trim().is_empty() => Ok(name.clone()),
-            _ => Err(format!("'{name}' has no CN")),
+            _ => Err(format!("'{}' has no CN", shown(&name.to_string()))),
         }
     }
 
@@ -131,7 +134,7 @@ fn fields<'a>(document: &'a Document<'_>, domaine: NodeId) -> Result<HashMap<&'a
         let Some(element) = document.element(child) else { continue };
         let name = &*element.name.local_name;
         if element.matches_name_ns(NAMESPACE, name) && fields.insert(name, child).is_some() {
-            return Err(format!("more than one {name}"));
+            return Err(format!("more than one {}", shown(name)));
         }
     }
     Ok(fields)

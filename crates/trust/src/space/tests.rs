@@ -22,7 +22,7 @@ fn space(how: DnMatch) -> TrustSpace {
     let space = empty(how);
     let entry = |name: &str, dn: &str| (domain(name), DistinguishedName::parse(dn).unwrap());
     space.install(
-        TrustList::of_entries(
+        TrustList::of(
             OffsetDateTime::UNIX_EPOCH,
             [
                 entry("a.mssante.fr", "CN=host1,OU=11,O=A,ST=Gard (30),C=FR"),
@@ -98,7 +98,7 @@ fn clones_see_the_list_that_was_installed_later() {
     let space = empty(DnMatch::Normalised);
     let clone = space.clone();
     space.install(
-        TrustList::of_entries(
+        TrustList::of(
             OffsetDateTime::UNIX_EPOCH,
             [(domain("a.mssante.fr"), DistinguishedName::parse("CN=x").unwrap())],
         ),
@@ -113,7 +113,7 @@ fn space_and_clock() -> (TrustSpace, Arc<FixedClock>) {
     let rules = TrustRules { how: DnMatch::Normalised, ages: ListAges::default() };
     let space = TrustSpace::new(rules, Revocation::unchecked(clock.clone()), clock.clone());
     let entry = (domain("a.mssante.fr"), DistinguishedName::parse("CN=host1,OU=11,O=A,C=FR").unwrap());
-    space.install(TrustList::of_entries(OffsetDateTime::UNIX_EPOCH, [entry]), clock.now());
+    space.install(TrustList::of(OffsetDateTime::UNIX_EPOCH, [entry]), clock.now());
     (space, clock)
 }
 
@@ -264,7 +264,7 @@ fn a_certificate_that_is_revoked_during_a_connection_is_good_for_no_further_mess
     };
     let issued = pki.server(&holder).unwrap();
     let entry = (domain("a.mssante.fr"), DistinguishedName::parse(&holder.dn()).unwrap());
-    space.install(TrustList::of_entries(now, [entry]), now);
+    space.install(TrustList::of(now, [entry]), now);
     let leaf = CertificateDer::from(issued.der.as_slice());
     let verified = authorities.verify(&leaf, &[], Usage::HopClient, unix_time(now)).unwrap();
     let peer = VerifiedPeer::new(verified);

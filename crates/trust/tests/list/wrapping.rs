@@ -202,6 +202,24 @@ fn a_canonical_form_has_no_parameters_but_prefixes_of_the_exclusive_one() {
     }
 }
 
+/// Whoever hands in a list must not fill the log, nor write lines of his own into it.
+#[test]
+fn no_text_of_the_list_is_repeated_at_length_or_with_control_characters() {
+    let long = format!("\u{202e}&#10;&#9;{}", "x".repeat(100_000));
+    let plain = signed();
+    for (what, xml) in [
+        ("algorithm", plain.replace("http://www.w3.org/2001/04/xmlenc#sha256", &long)),
+        ("reference", plain.replace("URI=\"\"", &format!("URI=\"{long}\""))),
+        ("declaration", plain.replace("encoding=\"UTF-8\"", &format!("encoding=\"{}\"", "x".repeat(100_000)))),
+    ] {
+        let why = read(&xml).unwrap_err().to_string();
+        assert!(why.chars().count() < 400, "{what}: {} characters", why.chars().count());
+        assert!(!why.contains(|c: char| c.is_control() || c == '\u{202e}'), "{why}");
+    }
+    let dated = plain.replacen("<DateDeGeneration>", &format!("<DateDeGeneration>{long}"), 1);
+    assert!(read_unsigned(&dated).unwrap_err().to_string().chars().count() < 400);
+}
+
 #[test]
 fn two_elements_with_one_id_are_refused() {
     let xml = signed_with_properties();

@@ -109,6 +109,8 @@ fn the_moment_of_signing_must_be_readable_and_past() {
     for unreadable in ["", "hier", "2026-11-03", "2026-11-03T08:00:00"] {
         assert!(refusal(&with_time(unreadable)).contains("SigningTime"), "{unreadable}");
     }
+    let long = refusal(&with_time(&"x\n".repeat(100_000)));
+    assert!(long.contains("SigningTime 'x\\u{a}x") && long.len() < 1200 && !long.contains('\n'), "{long}");
     let signer = ListSigner::new(issued()).unwrap();
     let signed_at =
         |at| WhiteList::new(at).with("a.mssante.fr", DN).signed_xml(&signer, SignatureShape::XadesB).unwrap();

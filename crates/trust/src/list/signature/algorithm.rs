@@ -10,6 +10,7 @@ use webpki::aws_lc_rs as webpki_algorithms;
 
 use super::{der, refused};
 use crate::TrustListError;
+use crate::shown::shown;
 
 /// SHA-2.
 #[derive(Clone, Copy)]
@@ -65,12 +66,13 @@ impl Canonical {
     /// The form of an element outside its document.
     pub(super) fn of_element(&self, document: &Document<'_>, element: NodeId) -> Result<Vec<u8>, TrustListError> {
         let subset = NodeSet::tree_without_comments(element, document);
-        canonicalize_doc(document, self.mode, Some(&subset), &self.prefixes).map_err(|error| refused(error.to_string()))
+        canonicalize_doc(document, self.mode, Some(&subset), &self.prefixes)
+            .map_err(|error| refused(shown(&error.to_string())))
     }
 
     /// The form of a whole document.
     pub(super) fn of_document(&self, document: &Document<'_>) -> Result<Vec<u8>, TrustListError> {
-        canonicalize_doc(document, self.mode, None, &self.prefixes).map_err(|error| refused(error.to_string()))
+        canonicalize_doc(document, self.mode, None, &self.prefixes).map_err(|error| refused(shown(&error.to_string())))
     }
 }
 
@@ -120,5 +122,5 @@ fn identifier<'a>(document: &'a Document<'_>, method: NodeId) -> &'a str {
 }
 
 fn not_allowed(algorithm: &str) -> TrustListError {
-    refused(format!("algorithm '{algorithm}' is not allowed"))
+    refused(format!("algorithm '{}' is not allowed", shown(algorithm)))
 }

@@ -8,6 +8,7 @@ use super::algorithm::{Canonical, Hash, Scheme};
 use super::refused;
 use crate::TrustListError;
 use crate::list::content::root;
+use crate::shown::shown;
 
 pub(super) const DS: &str = "http://www.w3.org/2000/09/xmldsig#";
 pub(super) const XADES: &str = "http://uri.etsi.org/01903/v1.3.2#";
@@ -117,7 +118,7 @@ fn check_whole_document(document: &Document<'_>, uri: &str) -> Result<(), TrustL
     if found == Some(root(document)?) {
         return Ok(());
     }
-    Err(refused(format!("its reference '{uri}' is not the whole list")))
+    Err(refused(format!("its reference '{}' is not the whole list", shown(uri))))
 }
 
 /// The XAdES properties of this signature that `uri` names.
@@ -145,7 +146,7 @@ fn element_of_id(document: &Document<'_>, id: &str) -> Result<Option<NodeId>, Tr
     let first = named.next();
     match named.next() {
         None => Ok(first.filter(|_| !id.is_empty())),
-        Some(_) => Err(refused(format!("duplicate Id '{id}'"))),
+        Some(_) => Err(refused(format!("duplicate Id '{}'", shown(id)))),
     }
 }
 

@@ -6,6 +6,7 @@ use uppsala::{Document, NodeId};
 
 use super::{form, refused};
 use crate::chain::{self, Usage};
+use crate::shown::shown;
 use crate::{Authorities, DistinguishedName, TrustListError, VerifiedCertificate};
 
 /// More certificates than any chain has.
@@ -49,7 +50,7 @@ pub(super) fn named<'a>(
         if is_only(&name, "CN", cn) && ou.is_none_or(|ou| is_only(&name, "OU", ou)) {
             found.push(certificate);
         }
-        subjects.push(name.to_string());
+        subjects.push(shown(&name.to_string()));
     }
     let wanted = || format!("CN={cn}{}", ou.map(|ou| format!(",OU={ou}")).unwrap_or_default());
     match found[..] {

@@ -12,6 +12,8 @@ use x509_parser::certificate::X509Certificate;
 use super::algorithm::Hash;
 use super::form::{DS, XADES, base64_of};
 use super::refused;
+use crate::list::content::EXAMPLE;
+use crate::shown::shown;
 use crate::{DistinguishedName, TrustListError, VerifiedCertificate};
 
 /// How far the signer's clock may be ahead of ours.
@@ -55,7 +57,7 @@ fn check_place(document: &Document<'_>, signature: NodeId, properties: NodeId) -
 fn check_time(document: &Document<'_>, signing_time: NodeId, now: OffsetDateTime) -> Result<(), TrustListError> {
     let text = document.text_content_deep(signing_time);
     let moment = OffsetDateTime::parse(text.trim(), &Rfc3339)
-        .map_err(|_| refused(format!("its SigningTime '{text}' is not a moment such as 2025-03-13T14:54:10Z")))?;
+        .map_err(|_| refused(format!("its SigningTime '{}' is not a moment such as {EXAMPLE}", shown(&text))))?;
     if moment - now > CLOCK_TOLERANCE {
         return Err(refused(format!("its SigningTime {moment} lies in the future; check this machine's clock")));
     }
