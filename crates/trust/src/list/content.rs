@@ -22,6 +22,8 @@ const NAMESPACE: &str = "https://listeblanche.mssante.fr/schema";
 /// A list with more is not of the format that we know, and what is left of it would cut peers off.
 const MAX_SKIPPED: usize = 10;
 const MAX_SKIPPED_SHARE: usize = 50;
+/// Fields of an entry; it has six.
+const MOST_FIELDS: usize = 32;
 
 /// The tree, at most 128 levels deep (the parser's own limit), with the list as its root.
 pub(super) fn parse(text: &str) -> Result<Document<'_>, TrustListError> {
@@ -99,8 +101,11 @@ impl<'a> Entries<'a> {
     /// are passed over.
     fn entry(&mut self, domaine: NodeId) -> Result<(Domain, DistinguishedName), String> {
         let fields = fields(self.document, domaine)?;
-        let field = |name| fields.get(name).ok_or_else(|| format!("no {name}"));
-        let text = |name| text_of(self.document, *field(name)?).ok_or_else(|| format!("{name} holds more than text"));
+        let field = |name| {
+            let found = fields.iter().find(|(known, _)| *known == name);
+            found.map(|(_, node)| *node).ok_or_else(|| format!("no {name}"))
+        };
+        let text = |name| text_of(self.document, field(name)?).ok_or_else(|| format!("{name} holds more than text"));
         let (domain, name) = (text("Nom")?, text("DNCertificatOperateur")?);
         let domain = Domain::parse(domain.trim()).map_err(|error| format!("'{}': {error}", shown(&domain)))?;
         Ok((domain, self.name(name)?))
@@ -128,14 +133,21 @@ impl<'a> Entries<'a> {
 }
 
 /// The child elements of an entry by their name.
-fn fields<'a>(document: &'a Document<'_>, domaine: NodeId) -> Result<HashMap<&'a str, NodeId>, String> {
-    let mut fields = HashMap::with_capacity(6);
+fn fields<'a>(document: &'a Document<'_>, domaine: NodeId) -> Result<Vec<(&'a str, NodeId)>, String> {
+    let mut fields: Vec<(&str, NodeId)> = Vec::with_capacity(6);
     for child in document.children_iter(domaine) {
         let Some(element) = document.element(child) else { continue };
         let name = &*element.name.local_name;
-        if element.matches_name_ns(NAMESPACE, name) && fields.insert(name, child).is_some() {
+        if !element.matches_name_ns(NAMESPACE, name) {
+            continue;
+        }
+        if fields.iter().any(|(known, _)| *known == name) {
             return Err(format!("more than one {}", shown(name)));
         }
+        if fields.len() == MOST_FIELDS {
+            return Err(format!("more than {MOST_FIELDS} fields"));
+        }
+        fields.push((name, child));
     }
     Ok(fields)
 }

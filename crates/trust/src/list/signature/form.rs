@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use uppsala::{Document, NodeId};
+use uppsala::{Document, Element, NodeId, NodeKind};
 
 use super::algorithm::{Canonical, Hash, Scheme};
 use super::refused;
@@ -38,7 +38,12 @@ pub(super) struct PartDigest {
 /// The one signature of the document, a child of its root. Any other, wherever it stands, is
 /// a sign of wrapping. `[RFC3275 8.1.1]`
 pub(super) fn only_signature(document: &Document<'_>) -> Result<NodeId, TrustListError> {
-    match document.get_elements_by_tag_name_ns(DS, "Signature")[..] {
+    let signatures: Vec<_> = elements(document)
+        .filter(|(_, element)| element.matches_name_ns(DS, "Signature"))
+        .map(|(node, _)| node)
+        .take(2)
+        .collect();
+    match signatures[..] {
         [] => Err(refused("the list is not signed")),
         [signature] if document.parent(signature) == Some(root(document)?) => Ok(signature),
         [_] => Err(refused("the signature does not stand directly below the root")),
@@ -135,19 +140,26 @@ fn properties(document: &Document<'_>, signature: NodeId, uri: &str) -> Result<N
 /// The element with this Id, in whatever case and namespace the attribute is written. There must
 /// not be another: verifiers could disagree on which is meant.
 fn element_of_id(document: &Document<'_>, id: &str) -> Result<Option<NodeId>, TrustListError> {
-    let is_named = |node: &NodeId| {
-        document.element(*node).is_some_and(|element| {
-            let ids =
-                element.attributes.iter().filter(|attribute| attribute.name.local_name.eq_ignore_ascii_case("Id"));
-            ids.into_iter().any(|attribute| attribute.value == id)
-        })
+    let is_named = |element: &Element<'_>| {
+        let mut attributes = element.attributes.iter();
+        attributes.any(|attribute| attribute.name.local_name.eq_ignore_ascii_case("Id") && attribute.value == id)
     };
-    let mut named = document.descendants(document.root()).into_iter().filter(is_named);
+    let mut named = elements(document).filter(|(_, element)| is_named(element)).map(|(node, _)| node);
     let first = named.next();
     match named.next() {
         None => Ok(first.filter(|_| !id.is_empty())),
         Some(_) => Err(refused(format!("duplicate Id '{}'", shown(id)))),
     }
+}
+
+/// All elements of a document as it was parsed, one after the other as they lie in memory: several times as fast as
+/// along the branches of the tree.
+fn elements<'a>(document: &'a Document<'_>) -> impl Iterator<Item = (NodeId, &'a Element<'a>)> {
+    let nodes = (0..).map(NodeId::new).map_while(|node| Some((node, document.node_kind(node)?)));
+    nodes.filter_map(|(node, kind)| match kind {
+        NodeKind::Element(element) => Some((node, element)),
+        _ => None,
+    })
 }
 
 /// The transforms of a reference. Anything else among them is refused.

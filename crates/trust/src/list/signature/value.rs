@@ -1,11 +1,12 @@
 //! The signature value and the digests.
 
 use rustls_pki_types::CertificateDer;
-use uppsala::Document;
+use uppsala::{Document, NodeId};
 
 use super::form::{PartDigest, SignedParts, base64_of, only};
 use super::refused;
 use crate::TrustListError;
+use crate::list::content::root;
 
 /// Whether the signer's key signed what the parts say, and their digests are right. The value
 /// comes first: no digest of somebody else's list is computed. `[RFC3275 3.2]`
@@ -17,6 +18,8 @@ pub(super) fn check(
     signer: &CertificateDer<'_>,
     parts: &SignedParts,
 ) -> Result<(), TrustListError> {
+    let root = root(document)?;
+    let aside = set_aside(document, root, parts.signature);
     let signed_info = parts.canonical.of_element(document, parts.signed_info)?;
     let value = only(document, parts.signature, "SignatureValue")?;
     let value = base64_of(document, value, "the signature value")?;
@@ -27,7 +30,20 @@ pub(super) fn check(
         check_digest("its properties", &digest.canonical.of_element(document, *properties)?, digest)?;
     }
     document.detach(parts.signature);
+    for child in aside {
+        document.append_child(root, child);
+    }
     check_digest("the list", &parts.list.canonical.of_document(document)?, &parts.list)
+}
+
+/// Takes what stands beside the signature out of the tree: nobody needs to walk through the whole list to bring a
+/// part of the signature into canonical form, which depends on nothing but the elements around it.
+fn set_aside(document: &mut Document<'_>, root: NodeId, signature: NodeId) -> Vec<NodeId> {
+    let aside: Vec<_> = document.children_iter(root).filter(|child| *child != signature).collect();
+    for child in &aside {
+        document.detach(*child);
+    }
+    aside
 }
 
 fn check_digest(what: &str, octets: &[u8], digest: &PartDigest) -> Result<(), TrustListError> {
