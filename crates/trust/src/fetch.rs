@@ -99,8 +99,8 @@ pub enum FetchError {
     },
 }
 
-/// An HTTP client; cheap to clone. It follows at most three redirects and never one from https to
-/// http, and keeps nothing of what it fetched.
+/// An HTTP client; cheap to clone. It follows at most three redirects, never one from https to
+/// http nor from http to another host, and keeps nothing of what it fetched.
 #[derive(Clone)]
 pub struct Fetcher {
     client: reqwest::Client,
@@ -215,11 +215,15 @@ fn tls(anchors: &Path, clock: Arc<dyn Clock>) -> Result<ClientConfig, FetchError
     Ok(config)
 }
 
-/// A list that was to come from a server whose certificate we verify must not come in clear after all.
+/// A list that was to come from a server whose certificate we verify must not come in clear after all; and what
+/// comes in clear, which anybody on the way can answer, must not make us ask whatever host he likes.
 fn redirect(attempt: Attempt<'_>) -> reqwest::redirect::Action {
+    let in_clear = attempt.previous().last().filter(|url| url.scheme() == "http");
+    let elsewhere = in_clear.is_some_and(|url| url.host() != attempt.url().host());
     let from_tls = attempt.previous().iter().any(|url| url.scheme() == "https");
     match attempt.url().scheme() {
         _ if attempt.previous().len() > MAX_REDIRECTS => attempt.error("more than three redirects"),
+        "http" | "https" if elsewhere => attempt.error("a redirect from http to another host is not followed"),
         "http" if from_tls => attempt.error("a redirect from https to http is not followed"),
         "http" | "https" => attempt.follow(),
         _ => attempt.error("a redirect to something else than http or https is not followed"),

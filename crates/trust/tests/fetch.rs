@@ -215,6 +215,32 @@ async fn redirects_are_followed_three_times_and_never_out_of_tls() {
     assert_eq!(clear.hits("/end"), 0);
 }
 
+/// Anybody on the way can answer in clear.
+#[tokio::test]
+async fn redirects_from_plain_http_lead_to_the_same_host_only() {
+    let bench = Bench::new();
+    let (clear, other) = (HttpServer::start().await.unwrap(), HttpServer::start().await.unwrap());
+    let secure = HttpServer::start_tls(&bench.certificate()).await.unwrap();
+    let by_name = |server: &HttpServer, path: &str| server.url(path).replace("127.0.0.1", "localhost");
+    for server in [&clear, &other, &secure] {
+        server.serve("/list.crl", Page::new("list"));
+    }
+    clear.serve("/port", Answer::redirect(&other.url("/list.crl")));
+    clear.serve("/name", Answer::redirect(&by_name(&other, "/list.crl")));
+    clear.serve("/secure-name", Answer::redirect(&by_name(&secure, "/list.crl")));
+    clear.serve("/twice", Answer::redirect("/name"));
+    secure.serve("/name", Answer::redirect(&by_name(&secure, "/list.crl")));
+    let fetcher = bench.fetcher();
+    assert_eq!(octets(get(&fetcher, &clear.url("/port")).await), b"list", "the same host at another port");
+    for path in ["/name", "/secure-name", "/twice"] {
+        let why = connection_fault(get(&fetcher, &clear.url(path)).await);
+        assert!(why.contains("from http to another host"), "{path}: {why}");
+    }
+    assert_eq!((other.hits("/list.crl"), secure.hits("/list.crl")), (1, 0));
+    let from_tls = get(&fetcher, &secure.url("/name")).await;
+    assert!(!format!("{from_tls:?}").contains("another host"), "{from_tls:?}");
+}
+
 #[tokio::test]
 async fn a_proxy_is_used_only_if_it_is_configured() {
     let (bench, proxy) = (Bench::new(), HttpServer::start().await.unwrap());

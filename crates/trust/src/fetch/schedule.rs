@@ -42,6 +42,13 @@ pub fn after_failure(
     now + pause(interval, failures, error).mul_f64(1.0 + 0.1 * fraction(random))
 }
 
+/// The interval for [`after_failure`] while a document is in hand: half of the life that is left to it, so that the
+/// longer pauses do not outlast it; but five minutes at least.
+pub fn while_it_lasts(now: OffsetDateTime, next_update: OffsetDateTime, interval: Duration) -> Duration {
+    let left = Duration::try_from(next_update - now).unwrap_or_default();
+    interval.min((left / 2).max(SHORTEST_GAP))
+}
+
 /// How long a source is left alone after `failures` in a row, see [`after_failure`].
 pub(crate) fn pause(interval: Duration, failures: u32, error: &FetchError) -> Duration {
     let doublings = 2_u32.saturating_pow(failures.saturating_sub(1).min(16));
@@ -163,6 +170,17 @@ mod tests {
         assert!(next(100) <= time::Duration::hours(6) && next(100) >= time::Duration::minutes(5 * 60 + 24));
         assert_eq!(next(0), time::Duration::minutes(5));
         assert_eq!(next(-1), time::Duration::minutes(5));
+    }
+
+    #[test]
+    fn the_nearer_the_end_of_what_is_in_hand_the_shorter_are_the_pauses_after_failures() {
+        let interval = |minutes: i64| while_it_lasts(NOW, NOW + time::Duration::minutes(minutes), 6 * HOUR);
+        let minutes = Duration::from_mins;
+        for (left, expected) in [(24 * 60, 360), (120, 60), (20, 10), (10, 5), (1, 5), (-600, 5)] {
+            assert_eq!(interval(left), minutes(expected), "{left} minutes before its end");
+        }
+        let next = after_failure(NOW, interval(20), 12, &broken(), &TestRandom::seeded(7));
+        assert!(next < NOW + time::Duration::minutes(20), "before the list has ended");
     }
 
     proptest! {

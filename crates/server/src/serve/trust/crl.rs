@@ -115,7 +115,7 @@ impl Keeper {
             }
             Ok(None) => (SourceAnswer::Same, self.before_end(held.as_ref()), Ok(held)),
             Err(error) => {
-                let next = self.after_failure(claim, &error);
+                let next = self.after_failure(claim, held.as_ref(), &error);
                 view::source_failed(SourceKind::Crl, &claim.url, &error.to_string());
                 self.space.revocation().missed(&claim.url, &error.to_string());
                 (SourceAnswer::Failed { why: error.to_string() }, next, Err(error.to_string()))
@@ -164,8 +164,9 @@ impl Keeper {
         }
     }
 
-    fn after_failure(&self, claim: &SourceClaim, error: &FetchError) -> OffsetDateTime {
+    fn after_failure(&self, claim: &SourceClaim, held: Option<&CrlFacts>, error: &FetchError) -> OffsetDateTime {
         let (now, interval) = (SystemClock.now(), self.settings.revocation.crl_refresh);
+        let interval = held.map_or(interval, |list| schedule::while_it_lasts(now, list.next_update, interval));
         schedule::after_failure(now, interval, claim.failures.saturating_add(1), error, &SystemRandom)
     }
 }
