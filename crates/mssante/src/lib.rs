@@ -16,6 +16,9 @@ pub use address::{Address, AddressError, Domain, LocalPart, ReversePath};
 pub use ambient::{Clock, Random};
 pub use bal::{BalId, BalKind, BalState, Listing, UnknownWord};
 pub use creation::{Attribute, AttributeError, AttributeRow, Presence, attribute_table, may_create};
-pub use identifiers::{IdentifierError, PersonId, Rpps, StructureId, luhn};
+pub use identifiers::{
+    Adeli, AssignedIns, Finess, IdentifierError, Ins, InsOid, KeyCheck, KeyPolicy, OtherStructure, PersonId, Rpps,
+    Siren, Siret, StructureId, luhn,
+};
 pub use refusal::{Permanence, Refusal, RefusalRow, french_for_status, refusal_table};
 pub use rules::{Credential, Rule, Verdict, may_log_in_with, may_receive, may_send, rule_table};

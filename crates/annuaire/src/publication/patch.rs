@@ -63,7 +63,7 @@ impl Owner {
     pub fn identifier<'a>(&self, style: &'a PatchStyle) -> (&'a str, String) {
         match self {
             Self::Practitioner(rpps) => (&style.person_system, rpps.id_nat()),
-            Self::Organization(StructureId::Finess(number)) => (&style.finess_system, number.clone()),
+            Self::Organization(StructureId::Finess(number)) => (&style.finess_system, number.to_string()),
             Self::Organization(other) => (&style.structure_system, other.to_string()),
         }
     }

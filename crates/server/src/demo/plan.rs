@@ -92,7 +92,7 @@ impl Plan {
             hostname: "mail.pharmacies-du-lac.mssante.fr",
             ports: Ports::at(port_base + 1000),
             organisation: "GROUPEMENT DES PHARMACIES DU LAC",
-            structure: "399991234500017",
+            structure: "399991234800011",
             department: "Haute-Savoie (74)",
             bals: [
                 person("paul.durand", "Paul DURAND, pharmacien", "10009876623"),

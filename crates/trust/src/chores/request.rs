@@ -35,6 +35,11 @@ impl CsrSubject {
     pub fn new(cn: &str, structure: StructureId, organisation: &str, department: &str) -> Result<Self, ChoreError> {
         let cn = host_name("common name", cn)?;
         at_most("common name", &cn, UB_NAME)?;
+        if !structure.may_hold_certificates() {
+            return Err(ChoreError::Input(format!(
+                "structure '{structure}': a certificate bears 1 and a FINESS, or 3 and a SIRET"
+            )));
+        }
         let organisation = text("organisation", organisation, UB_NAME)?;
         let department = text("department", department, UB_STATE)?;
         if !is_department(&department) {
@@ -257,6 +262,12 @@ mod tests {
         assert!(subject("smtp.ch-exemple.fr", &"É".repeat(65), "Gard (30)").is_err());
         assert!(subject("smtp.ch-exemple.fr", "a\u{7}b", "Gard (30)").is_err());
         assert!(subject("smtp.ch-exemple.fr", "  ", "Gard (30)").is_err());
+    }
+
+    #[test]
+    fn forms_that_no_certificate_bears_are_refused() {
+        let other = "2187512751".parse().unwrap();
+        assert!(matches!(CsrSubject::new("a.fr", other, "CH", "Gard (30)"), Err(ChoreError::Input(_))));
     }
 
     #[test]
