@@ -1,51 +1,43 @@
 //! The directory in memory: about a million BALs, looked up by address and searched by words.
 //!
 //! It is built once, never changes, and is shared behind an `Arc`; a refresh builds another one and swaps them.
+//! `tables` is what it knows, `vocabulary` the words of it, `links` what follows from the tables; the first two are
+//! what the image holds.
 
-use std::io::{Read, Write};
+mod builder;
+mod changes;
+mod copy;
+mod finish;
+mod fold;
+mod image;
+mod links;
+mod local;
+mod search;
+mod tables;
+#[cfg(test)]
+mod tests;
+mod texts;
+mod typo;
+mod vocabulary;
+mod words;
 
 use mssante::{Address, BalKind, Domain};
 use serde::{Deserialize, Serialize};
-use thiserror::Error;
 
-use crate::{Activity, Changes, Entry};
+pub use self::builder::{DirectoryBuilder, Put};
+pub use self::image::ImageError;
+use self::links::Links;
+use self::tables::Tables;
+use self::texts::number;
+use self::vocabulary::Vocabulary;
+use crate::{Activity, Entry};
 
-/// What has been collected for a directory so far.
+/// A directory.
 #[derive(Debug, Default)]
-pub struct DirectoryBuilder {
-    _private: (),
-}
-
-impl DirectoryBuilder {
-    /// Nothing yet.
-    pub fn new() -> Self {
-        todo!("index")
-    }
-
-    /// Adds an entry. A second one of the same address is a duplicate: the first stays, unless the second says more
-    /// (a structure, a speciality), which is then found by search as well.
-    pub fn put(&mut self, _entry: &Entry) -> Put {
-        todo!("index")
-    }
-
-    /// Where professionals practise; of those without a BAL nothing is kept.
-    pub fn complete(&mut self, _activity: &Activity) {
-        todo!("index")
-    }
-
-    /// Sorts, indexes and packs. Takes seconds: not on a thread that serves connections.
-    pub fn finish(self) -> Directory {
-        todo!("index")
-    }
-}
-
-/// What became of an entry.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Put {
-    /// It is in.
-    New,
-    /// Its address was there already.
-    Duplicate,
+pub struct Directory {
+    tables: Tables,
+    vocabulary: Vocabulary,
+    links: Links,
 }
 
 /// BALs by kind and more, for status.
@@ -67,96 +59,6 @@ pub struct DirectoryCounts {
     pub activities: u64,
 }
 
-/// A directory.
-#[derive(Debug, Default)]
-pub struct Directory {
-    _private: (),
-}
-
-/// Why an image is of no use.
-#[derive(Debug, Error)]
-pub enum ImageError {
-    /// It cannot be read or written.
-    #[error("the image of the directory cannot be read: {0}")]
-    Io(#[from] std::io::Error),
-    /// Another version of pli wrote it.
-    #[error("the image of the directory has format {found}, this pli reads {known}; import the directory again")]
-    Format {
-        /// What it has.
-        found: u32,
-        /// What we read.
-        known: u32,
-    },
-    /// It is damaged.
-    #[error("the image of the directory is damaged ({0}); import the directory again")]
-    Damaged(&'static str),
-}
-
-impl Directory {
-    /// The format of images that this pli writes.
-    pub const FORMAT: u32 = 1;
-
-    /// Whether it has this address; under 2 µs, from memory. `[MSS1 RCPT.ROUTE]`
-    pub fn contains(&self, _address: &Address) -> bool {
-        todo!("index")
-    }
-
-    /// Whether it has any address of this domain.
-    pub fn knows_domain(&self, _domain: &Domain) -> bool {
-        todo!("index")
-    }
-
-    /// What it says of an address.
-    pub fn get(&self, _address: &Address) -> Option<Entry> {
-        todo!("index")
-    }
-
-    /// All entries, in the order of their addresses.
-    pub fn entries(&self) -> impl Iterator<Item = Entry> {
-        std::iter::empty()
-    }
-
-    /// All activities, to build the next directory with.
-    pub fn activities(&self) -> impl Iterator<Item = Activity> {
-        std::iter::empty()
-    }
-
-    /// How many BALs.
-    pub fn len(&self) -> usize {
-        todo!("index")
-    }
-
-    /// Whether it has none.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// How many of what.
-    pub fn counts(&self) -> DirectoryCounts {
-        todo!("index")
-    }
-
-    /// Searches, best first. `hidden` leaves entries out before they count (local BALs win, unlisted ones never show).
-    pub fn search(&self, _query: &Query, _hidden: &dyn Fn(&str) -> bool) -> Vec<Hit> {
-        todo!("index")
-    }
-
-    /// What changed since `older`.
-    pub fn changes_since(&self, _older: &Directory) -> Changes {
-        todo!("index")
-    }
-
-    /// Writes the image, which any node reads without building it again.
-    pub fn write_image(&self, _to: &mut dyn Write) -> Result<(), ImageError> {
-        todo!("index")
-    }
-
-    /// Reads an image and looks at it before it is believed.
-    pub fn read_image(_from: &mut dyn Read) -> Result<Self, ImageError> {
-        todo!("index")
-    }
-}
-
 /// What to search for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Query {
@@ -171,7 +73,7 @@ pub struct Query {
 /// One answer.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Hit {
-    /// The BAL.
+    /// The BAL, completed as by [`Directory::get`].
     pub entry: Entry,
     /// How well it fits; only good for comparing within one search.
     pub score: f32,
@@ -185,8 +87,86 @@ pub struct Hit {
 pub enum Found {
     /// Every word as it is.
     Exact,
-    /// A word as the beginning of another.
+    /// A word as the beginning of another, or in another form.
     Prefix,
     /// A word with a typing mistake or two.
     Typo,
+}
+
+impl DirectoryBuilder {
+    /// Sorts, indexes and packs. Takes seconds: not on a thread that serves connections.
+    pub fn finish(self) -> Directory {
+        let tables = self.into_tables();
+        let vocabulary = Vocabulary::of(&tables);
+        Directory::of(tables, vocabulary)
+    }
+}
+
+impl Directory {
+    fn of(tables: Tables, vocabulary: Vocabulary) -> Self {
+        Self { links: Links::of(&tables), tables, vocabulary }
+    }
+
+    /// Whether it has this address; under 2 µs, from memory, without allocating. `[MSS1 RCPT.ROUTE]`
+    pub fn contains(&self, address: &Address) -> bool {
+        self.links.find(&self.tables, address).is_some()
+    }
+
+    /// Whether it has any address of this domain.
+    pub fn knows_domain(&self, domain: &Domain) -> bool {
+        self.links.knows_domain(domain)
+    }
+
+    /// What it says of an address. Activities complete what the entry of a professional leaves open: structure and speciality.
+    pub fn get(&self, address: &Address) -> Option<Entry> {
+        self.completed(self.links.find(&self.tables, address)?)
+    }
+
+    /// All entries as their source gave them, in the order of their domains and folded local parts; one for each address.
+    pub fn entries(&self) -> impl Iterator<Item = Entry> {
+        (0..number(self.len())).filter_map(|row| self.tables.entry(row))
+    }
+
+    /// All activities, by person. To build the next directory with, [`DirectoryBuilder::complete_from`] is quicker.
+    pub fn activities(&self) -> impl Iterator<Item = Activity> {
+        self.tables.practices.iter().filter_map(|practice| self.tables.activity(practice))
+    }
+
+    /// How many BALs.
+    pub fn len(&self) -> usize {
+        self.tables.rows.len()
+    }
+
+    /// Whether it has none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How many of what.
+    pub fn counts(&self) -> DirectoryCounts {
+        let [nominative, organisational, applicative, cabinet] = self.links.kinds;
+        DirectoryCounts {
+            nominative,
+            organisational,
+            applicative,
+            cabinet,
+            domains: self.tables.domains.len() as u64,
+            structures: self.tables.structures.len() as u64,
+            activities: self.tables.practices.len() as u64,
+        }
+    }
+
+    /// An entry with what its second lines and activities add.
+    fn completed(&self, row: u32) -> Option<Entry> {
+        let mut entry = self.tables.entry(row)?;
+        for other in self.links.others(row) {
+            if entry.structure.is_none() {
+                entry.structure = self.tables.structure(other.structure);
+            }
+            if let Some(person) = entry.person.as_mut().filter(|person| person.speciality.label.is_empty()) {
+                person.speciality = self.tables.speciality(other.trade);
+            }
+        }
+        Some(entry)
+    }
 }

@@ -1,0 +1,179 @@
+//! What follows from the tables and is worked out again whenever a directory is built or read: which rows a value has.
+
+use std::collections::HashMap;
+
+use foldhash::fast::FixedState;
+use hashbrown::HashTable;
+use mssante::{Address, BalKind, Domain};
+
+use super::local::{Folded, hash_local, is_same_local};
+use super::tables::{Flags, PersonCode, Row, Tables};
+use super::texts::{NONE, at, number};
+
+/// Lists of numbers, one for each number.
+#[derive(Debug, Default)]
+pub(super) struct Lists {
+    starts: Vec<u32>,
+    items: Vec<u32>,
+}
+
+impl Lists {
+    /// Gathers pairs of a number below `count` and an item, which keep their order; others are passed over.
+    pub(super) fn gather<I: Iterator<Item = (u32, u32)>>(count: usize, pairs: impl Fn() -> I) -> Self {
+        let mut starts = vec![0_u32; count + 1];
+        for (key, _) in pairs() {
+            if let Some(size) = starts.get_mut(at(key).wrapping_add(1)).filter(|_| key != NONE) {
+                *size += 1;
+            }
+        }
+        for place in 1..starts.len() {
+            starts[place] += starts[place - 1];
+        }
+        let mut items = vec![0; starts.last().map_or(0, |end| at(*end))];
+        let mut next = starts.clone();
+        for (key, item) in pairs().filter(|(key, _)| at(*key) < count) {
+            items[at(next[at(key)])] = item;
+            next[at(key)] += 1;
+        }
+        Self { starts, items }
+    }
+
+    pub(super) fn of(&self, key: u32) -> &[u32] {
+        match (self.starts.get(at(key)), self.starts.get(at(key).saturating_add(1))) {
+            (Some(start), Some(end)) => self.items.get(at(*start)..at(*end)).unwrap_or(&[]),
+            _ => &[],
+        }
+    }
+}
+
+/// Another trade and structure of a row, from a second line or an activity.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Other {
+    pub(super) trade: u32,
+    pub(super) structure: u32,
+}
+
+/// All that follows.
+#[derive(Debug, Default)]
+pub(super) struct Links {
+    domains: HashMap<Domain, u32, FixedState>,
+    addresses: HashTable<u32>,
+    pub(super) of_family: Lists,
+    pub(super) of_given: Lists,
+    pub(super) of_service: Lists,
+    pub(super) of_trade: Lists,
+    pub(super) of_structure: Lists,
+    /// Structures, not rows.
+    pub(super) of_place: Lists,
+    others: Others,
+    pub(super) kinds: [u64; 4],
+}
+
+/// Others of all rows that have any.
+#[derive(Debug, Default)]
+struct Others {
+    starts: Vec<u32>,
+    items: Vec<Other>,
+}
+
+impl Links {
+    pub(super) fn of(tables: &Tables) -> Self {
+        let rows = || tables.rows.iter().zip(0_u32..);
+        let others = Others::gather(tables);
+        let with_others = |own: fn(&Row) -> u32, other: fn(&Other) -> u32, count: usize| {
+            Lists::gather(count, || {
+                rows().flat_map(|(row, number)| {
+                    let mine = others.of(number).iter().map(other).filter(move |value| *value != own(row));
+                    std::iter::once(own(row)).chain(mine).map(move |value| (value, number))
+                })
+            })
+        };
+        Self {
+            domains: tables.domains.iter().cloned().zip(0..).collect(),
+            addresses: addresses(tables),
+            of_family: Lists::gather(tables.families.len(), || rows().map(|(row, number)| (row.family, number))),
+            of_given: Lists::gather(tables.givens.len(), || rows().map(|(row, number)| (row.given, number))),
+            of_service: Lists::gather(tables.services.len(), || rows().map(|(row, number)| (row.service, number))),
+            of_trade: with_others(|row| row.trade, |other| other.trade, tables.trades.len()),
+            of_structure: with_others(|row| row.structure, |other| other.structure, tables.structures.len()),
+            of_place: Lists::gather(tables.places.len(), || {
+                tables.structures.iter().zip(0_u32..).map(|(structure, number)| (structure[4], number))
+            }),
+            kinds: count_kinds(&tables.rows),
+            others,
+        }
+    }
+
+    /// The row of an address. Allocates nothing for ASCII.
+    pub(super) fn find(&self, tables: &Tables, address: &Address) -> Option<u32> {
+        let domain = *self.domains.get(address.domain())?;
+        let local = Folded::new(address.local().as_str());
+        let same = |row: &u32| {
+            tables.rows.get(at(*row)).is_some_and(|found| found.domain == domain)
+                && is_same_local(tables.locals.get(*row), local.as_str())
+        };
+        self.addresses.find(hash_local(domain, local.as_str()), same).copied()
+    }
+
+    pub(super) fn knows_domain(&self, domain: &Domain) -> bool {
+        self.domains.contains_key(domain)
+    }
+
+    pub(super) fn others(&self, row: u32) -> &[Other] {
+        self.others.of(row)
+    }
+}
+
+fn addresses(tables: &Tables) -> HashTable<u32> {
+    let hash = |row: &u32| {
+        let domain = tables.rows.get(at(*row)).map_or(NONE, |found| found.domain);
+        hash_local(domain, Folded::new(tables.locals.get(*row)).as_str())
+    };
+    let mut addresses = HashTable::with_capacity(tables.rows.len());
+    for row in 0..number(tables.rows.len()) {
+        addresses.insert_unique(hash(&row), row, hash);
+    }
+    addresses
+}
+
+fn count_kinds(rows: &[Row]) -> [u64; 4] {
+    BalKind::ALL.map(|kind| rows.iter().filter(|row| Flags::kind(row.flags) == kind).count() as u64)
+}
+
+impl Others {
+    fn gather(tables: &Tables) -> Self {
+        if tables.doubles.is_empty() && tables.practices.is_empty() {
+            return Self::default();
+        }
+        let practices = first_practices(tables);
+        let mut others = Self { starts: Vec::with_capacity(tables.rows.len() + 1), items: Vec::new() };
+        for (row, number_of_row) in tables.rows.iter().zip(0..) {
+            others.starts.push(number(others.items.len()));
+            let doubles = tables.doubles_of(number_of_row).iter();
+            others.items.extend(doubles.map(|double| Other { trade: double.trade, structure: double.structure }));
+            if let Some(first) = practices.get(&row.person) {
+                let own = tables.practices[*first..].iter().take_while(|practice| practice.person == row.person);
+                others.items.extend(own.map(|practice| Other { trade: practice.trade, structure: practice.structure }));
+            }
+        }
+        others.starts.push(number(others.items.len()));
+        others.items.shrink_to_fit();
+        others
+    }
+
+    fn of(&self, row: u32) -> &[Other] {
+        match (self.starts.get(at(row)), self.starts.get(at(row).saturating_add(1))) {
+            (Some(start), Some(end)) => self.items.get(at(*start)..at(*end)).unwrap_or(&[]),
+            _ => &[],
+        }
+    }
+}
+
+/// Where the practices of each person begin.
+fn first_practices(tables: &Tables) -> HashMap<PersonCode, usize, FixedState> {
+    let mut first = HashMap::default();
+    for (place, practice) in tables.practices.iter().enumerate() {
+        first.entry(practice.person).or_insert(place);
+    }
+    first
+}

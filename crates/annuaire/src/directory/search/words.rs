@@ -1,0 +1,150 @@
+//! The words of a query, and what each can mean.
+
+use super::super::fold::{is_optional, other_forms, words_as_written, written_out};
+use super::super::typo::Distance;
+use super::super::vocabulary::{Occurrence, Vocabulary};
+
+/// Octets of a query that are read.
+const MOST_OCTETS: usize = 400;
+/// Words that must be found; further ones are passed over.
+const MOST_WORDS: usize = 8;
+/// Optional words that are looked at.
+const MOST_OPTIONAL: usize = 4;
+/// Words that a mistyped one may stand for.
+const MOST_SIMILAR: usize = 40;
+/// A beginning as long as this counts for any word of the query, a shorter one for the last.
+const BEGINNING: usize = 3;
+/// A completion by so few letters is nearly the word.
+const FEW_LETTERS: usize = 2;
+
+/// How well a word fits, from worst to best.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Fit {
+    TwoMistakes,
+    OneMistake,
+    Beginning,
+    NearlyWhole,
+    Whole,
+}
+
+impl Fit {
+    pub(super) const ALL: [Self; 5] =
+        [Self::TwoMistakes, Self::OneMistake, Self::Beginning, Self::NearlyWhole, Self::Whole];
+}
+
+/// A word of a query.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Word {
+    text: String,
+    /// Whether this is the last one, which may still be in the making.
+    is_last: bool,
+}
+
+/// The words of a query.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Words {
+    /// All of these must be found.
+    pub(super) required: Vec<Word>,
+    /// It is good if these are found.
+    pub(super) optional: Vec<Word>,
+}
+
+impl Words {
+    pub(super) fn of(query: &str) -> Self {
+        let mut texts = words_as_written(&query[..query.floor_char_boundary(MOST_OCTETS)]);
+        let last = texts.last().cloned();
+        let mut seen = Vec::new();
+        texts.retain(|text| {
+            !seen.contains(text) && {
+                seen.push(text.clone());
+                true
+            }
+        });
+        let words = texts.into_iter().map(|text| Word { is_last: Some(&text) == last.as_ref(), text });
+        let (mut optional, mut required): (Vec<_>, Vec<_>) =
+            words.partition(|word| is_optional(written_out(&word.text)));
+        if required.is_empty() {
+            required = std::mem::take(&mut optional);
+        }
+        required.truncate(MOST_WORDS);
+        optional.truncate(MOST_OPTIONAL);
+        Self { required, optional }
+    }
+}
+
+/// Whether mistyped words are looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mistakes {
+    Ignored,
+    Considered,
+}
+
+impl Word {
+    /// Calls `take` with what the word is found in as it is.
+    pub(super) fn each_whole(&self, vocabulary: &Vocabulary, take: &mut dyn FnMut(Occurrence, Fit)) {
+        for whole in [written_out(&self.text), &self.text] {
+            each_occurrence(vocabulary, vocabulary.find(whole), Fit::Whole, take);
+        }
+    }
+
+    /// Calls `take` with what the word is found in, the best fits first, until it has had enough.
+    pub(super) fn each(&self, vocabulary: &Vocabulary, mistakes: Mistakes, take: &mut dyn FnMut(Occurrence, Fit)) {
+        self.each_whole(vocabulary, take);
+        for form in other_forms(&self.text) {
+            each_occurrence(vocabulary, vocabulary.find(&form), Fit::NearlyWhole, take);
+        }
+        self.each_beginning(vocabulary, take);
+        if let (Mistakes::Considered, Some(distance)) = (mistakes, Distance::allowed(&self.text)) {
+            for (word, found) in vocabulary.similar(&self.text, distance, MOST_SIMILAR) {
+                let fit = if found == Distance::One { Fit::OneMistake } else { Fit::TwoMistakes };
+                each_occurrence(vocabulary, Some(word), fit, take);
+            }
+        }
+    }
+
+    fn each_beginning(&self, vocabulary: &Vocabulary, take: &mut dyn FnMut(Occurrence, Fit)) {
+        let letters = self.text.chars().count();
+        if letters < BEGINNING && !(self.is_last && letters + 1 == BEGINNING) {
+            return;
+        }
+        let completions = vocabulary.beginning_with(&self.text);
+        let is_near = |word: u32| vocabulary.word(word).len() <= self.text.len() + FEW_LETTERS;
+        for word in completions.clone().filter(|word| is_near(*word)) {
+            each_occurrence(vocabulary, Some(word), Fit::NearlyWhole, take);
+        }
+        for word in completions.filter(|word| !is_near(*word)) {
+            each_occurrence(vocabulary, Some(word), Fit::Beginning, take);
+        }
+    }
+}
+
+fn each_occurrence(vocabulary: &Vocabulary, word: Option<u32>, fit: Fit, take: &mut dyn FnMut(Occurrence, Fit)) {
+    for occurrence in word.into_iter().flat_map(|word| vocabulary.occurrences(word)) {
+        take(occurrence, fit);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn texts(words: &[Word]) -> Vec<&str> {
+        words.iter().map(|word| word.text.as_str()).collect()
+    }
+
+    #[test]
+    fn articles_and_titles_may_be_missing_unless_there_is_nothing_else() {
+        let words = Words::of("Dr Périn, L'Haÿ-les-Roses");
+        assert_eq!(texts(&words.required), ["perin", "hay", "roses"]);
+        assert_eq!(texts(&words.optional), ["dr", "l", "les"]);
+        assert_eq!(texts(&Words::of("de la").required), ["de", "la"]);
+    }
+
+    #[test]
+    fn long_queries_are_cut() {
+        let many: Vec<String> = (0..500).map(|n| format!("word{n}")).collect();
+        assert_eq!(Words::of(&many.join(" ")).required.len(), MOST_WORDS);
+        assert!(Words::of(&"é".repeat(1_000_000)).required[0].text.len() <= 40);
+        assert_eq!(Words::of(" ,;' ").required, []);
+    }
+}

@@ -1,0 +1,7 @@
+//! A small directory by hand, and large ones by chance.
+
+mod changes;
+mod image;
+mod ranking;
+mod rebuilding;
+mod sample;

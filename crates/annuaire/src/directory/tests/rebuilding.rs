@@ -1,0 +1,109 @@
+//! Entries in, entries out; one directory from another.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
+use super::sample::{address, any_activities, any_entries, built, built_with, directory, entries};
+use crate::{Directory, DirectoryBuilder, Put};
+
+fn keys(directory: &Directory) -> Vec<String> {
+    directory.entries().map(|entry| entry.address.key()).collect()
+}
+
+#[test]
+fn addresses_are_found_in_any_case() {
+    let directory = directory();
+    assert!(directory.contains(&address("jean-pierre.chateaubriand@MEDECIN.mssante.fr")));
+    assert!(directory.contains(&address("JEAN-PIERRE.Chateaubriand@medecin.mssante.fr")));
+    assert!(!directory.contains(&address("jean-pierre.chateaubriand@pharmacie.mssante.fr")));
+    assert!(!directory.contains(&address("jean-pierre.chateaubriand@nobody.mssante.fr")));
+    assert!(directory.knows_domain(address("x@medecin.mssante.fr").domain()));
+    assert!(!directory.knows_domain(address("x@nobody.mssante.fr").domain()));
+}
+
+#[test]
+fn counts_are_by_kind() {
+    let counts = directory().counts();
+    assert_eq!((counts.nominative, counts.organisational, counts.applicative, counts.cabinet), (16, 3, 1, 1));
+    assert_eq!(counts.domains, 8);
+}
+
+#[test]
+fn an_empty_directory_answers_nothing() {
+    for directory in [Directory::default(), DirectoryBuilder::new().finish()] {
+        assert!(directory.is_empty());
+        assert!(!directory.contains(&address("a@b.fr")));
+        assert_eq!(directory.get(&address("a@b.fr")), None);
+        assert_eq!(directory.entries().count(), 0);
+    }
+}
+
+#[test]
+fn entries_are_replaced_and_removed() {
+    let mut builder = DirectoryBuilder::from_entries_of(&directory());
+    let mut changed = entries().swap_remove(0);
+    changed.service = "Urgences".to_owned();
+    assert_eq!(builder.replace(&changed), Put::Duplicate);
+    assert!(builder.remove(&address("LABO-noreply@biolab.mssante.fr")));
+    assert!(!builder.remove(&address("labo-noreply@biolab.mssante.fr")));
+    let directory = builder.finish();
+    assert_eq!(directory.get(&changed.address), Some(changed));
+    assert_eq!(directory.len(), entries().len() - 1);
+    assert!(!directory.knows_domain(address("x@biolab.mssante.fr").domain()), "its last address is gone");
+}
+
+#[test]
+fn what_was_removed_can_come_back() {
+    let mut builder = DirectoryBuilder::from_entries_of(&directory());
+    let entry = entries().swap_remove(0);
+    assert!(builder.remove(&entry.address));
+    assert_eq!(builder.put(&entry), Put::New);
+    assert_eq!(builder.finish().get(&entry.address), Some(entry));
+}
+
+proptest! {
+    #[test]
+    fn every_entry_comes_back_as_it_was_put(entries in any_entries()) {
+        let directory = built(&entries);
+        let mut first = BTreeMap::new();
+        for entry in entries {
+            first.entry(entry.address.key()).or_insert(entry);
+        }
+        prop_assert_eq!(directory.len(), first.len());
+        for entry in directory.entries() {
+            prop_assert!(directory.contains(&entry.address));
+            prop_assert_eq!(first.get(&entry.address.key()), Some(&entry));
+        }
+        let sorted = directory.entries().is_sorted_by_key(|entry| {
+            (entry.address.domain().clone(), entry.address.local().as_str().to_lowercase())
+        });
+        prop_assert!(sorted);
+    }
+
+    #[test]
+    fn a_directory_from_another_is_the_same(entries in any_entries(), activities in any_activities()) {
+        let first = built_with(&entries, &activities);
+        let mut builder = DirectoryBuilder::from_entries_of(&first);
+        builder.complete_from(&first);
+        let second = builder.finish();
+        prop_assert_eq!(keys(&first), keys(&second));
+        prop_assert_eq!(first.changes_since(&second), crate::Changes::default());
+        let sorted = |directory: &Directory| {
+            let mut activities: Vec<String> = directory.activities().map(|activity| format!("{activity:?}")).collect();
+            activities.sort_unstable();
+            activities
+        };
+        prop_assert_eq!(sorted(&first), sorted(&second));
+    }
+
+    #[test]
+    fn activities_of_those_without_a_bal_are_not_kept(entries in any_entries(), activities in any_activities()) {
+        let directory = built_with(&entries, &activities);
+        let known: Vec<_> = entries.iter().filter_map(|entry| entry.person.as_ref()?.id.clone()).collect();
+        for activity in directory.activities() {
+            prop_assert!(known.contains(&activity.person));
+            prop_assert!(activities.contains(&activity));
+        }
+    }
+}
