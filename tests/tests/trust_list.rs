@@ -101,6 +101,28 @@ fn a_list_that_changes_at_its_url_is_in_force_without_a_restart() -> Result<()> 
     Ok(())
 }
 
+/// A list that is replaced while DATA runs counts for the message that is coming in.
+#[test]
+fn a_sender_that_leaves_the_list_during_data_is_refused_at_its_end() -> Result<()> {
+    let site = fetching("refresh = \"1s\"")?;
+    site.publisher().publish_list(&without(&site, hours_ago(2), &[])?);
+    let server = site.serve(&[])?;
+    let bal = site.create_bal("accueil")?;
+    site.wait_for_bals(1)?;
+    waits_for(&site, PEER, "250")?;
+    let mut wire = Wire::smtp(site.operator.smtp_port, site.tls(Some(&site.peer))?)?;
+    wire.command(&format!("MAIL FROM:<dr.durand@{PEER}>"), "250")?;
+    wire.command(&format!("RCPT TO:<{}>", bal.address), "250")?;
+    wire.command("DATA", "354")?;
+    wire.send(format!("From: <dr.durand@{PEER}>\r\nSubject: en cours\r\n\r\nbonjour\r\n").as_bytes())?;
+    site.publisher().publish_list(&without(&site, hours_ago(1), &[PEER])?);
+    waits_for(&site, PEER, "550 5.7.1")?;
+    wire.command(".", "550 5.7.1")?;
+    ensure!(site.mailbox(&bal)?.count("INBOX")? == 0, "it was delivered");
+    drop(server);
+    Ok(())
+}
+
 /// Runs `pli trust refresh`, which must fail with these words, and sees that nothing else changed.
 fn refuses(site: &Site, why: &str, word: &str) -> Result<()> {
     refuses_with(site, why, word, ("PLI__LOG__LEVEL", "info"))

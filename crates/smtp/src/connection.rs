@@ -14,9 +14,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
-use trust::{CertificateFacts, DnMatch, TlsError, Transport};
+use trust::{CertificateFacts, TlsError, Transport};
 
-use crate::command::{MailCommand, RcptCommand};
+use crate::command::RcptCommand;
 use crate::header::judge_header;
 use crate::incoming::{Incoming, unavailable};
 use crate::patience::Patience;
@@ -47,6 +47,17 @@ pub(crate) enum ConnectionError {
     TimedOut,
 }
 
+impl ConnectionError {
+    /// The stable word for metrics and logs.
+    fn reason(&self) -> &'static str {
+        match self {
+            Self::Io(_) => "connection-lost",
+            Self::Tls(error) => error.reason(),
+            Self::TimedOut => "timed-out",
+        }
+    }
+}
+
 /// Runs a connection to its end.
 pub(crate) async fn run(
     service: Arc<Service>,
@@ -63,18 +74,8 @@ pub(crate) async fn run(
     };
     let session = Session::new(settings(&service), channel(&transport));
     let patience = Patience::new(Instant::now());
-    let connection = Connection {
-        service,
-        address,
-        stop,
-        session,
-        transport,
-        settled_by,
-        patience,
-        identity: None,
-        matched: None,
-        incoming: None,
-    };
+    let connection =
+        Connection { service, address, stop, session, transport, settled_by, patience, identity: None, incoming: None };
     connection.run().await
 }
 
@@ -96,8 +97,10 @@ async fn handshake(service: &Service, stream: TcpStream, by: Instant) -> Result<
         Err(_) => Err(ConnectionError::TimedOut),
     };
     if let Err(error) = &outcome {
-        metrics::counter!("pli_smtp_tls_failures_total", "role" => service.role.word()).increment(1);
-        tracing::info!(%error, "no TLS");
+        let reason = error.reason();
+        metrics::counter!("pli_smtp_tls_failures_total", "role" => service.role.word(), "reason" => reason)
+            .increment(1);
+        tracing::info!(reason, %error, "no TLS");
     }
     outcome
 }
@@ -112,8 +115,6 @@ struct Connection {
     settled_by: Instant,
     patience: Patience,
     identity: Option<Identity>,
-    /// How the peer's name was found on the list, for the sender that was taken last.
-    matched: Option<DnMatch>,
     incoming: Option<Incoming>,
 }
 
@@ -127,7 +128,7 @@ impl Connection {
                 Action::StartTls => self = self.start_tls().await?,
                 Action::Authenticate(credentials) => self.authenticate(credentials).await?,
                 Action::JudgeSender(mail) => {
-                    let answer = self.judge_sender(&mail);
+                    let answer = self.judge_sender(&mail.reverse_path).map(drop);
                     self.session.sender_answer(answer);
                 }
                 Action::JudgeRecipient(rcpt) => self.judge_recipient(rcpt).await,
@@ -232,17 +233,22 @@ impl Connection {
         Duration::from_millis(1000 + 500 * failures + u64::from(u16::from_le_bytes(chance)) % 500)
     }
 
-    fn judge_sender(&mut self, mail: &MailCommand) -> Result<(), Refusal> {
+    /// Where mail of this sender comes from, or why it is not taken. Asked at MAIL, and again before the message is
+    /// accepted: while it came in, the list may have been replaced and the certificate may have ended. `[MSS1 HOP.IN]`
+    fn judge_sender(&self, sender: &ReversePath) -> Result<Source, Refusal> {
         let Service { role, resolver, trust, .. } = &*self.service;
+        let (peer, address) = (self.transport.judged(), self.address.ip().to_string());
         match role {
             Role::Hop => {
-                let peer = self.transport.judged();
-                self.matched = Some(policy::judge_peer_sender(&mail.reverse_path, peer, resolver, trust)?);
-                Ok(())
+                let matched = policy::judge_peer_sender(sender, peer, resolver, trust)?.word();
+                let peer = peer?;
+                Ok(Source::Hop { dn: peer.key().to_owned(), address, matched, certificate: *peer.sha256() })
             }
             Role::Submission => {
-                let (identity, peer) = (self.identity.as_ref(), self.transport.judged());
-                policy::judge_own_sender(&mail.reverse_path, identity, peer, resolver, trust)
+                policy::judge_own_sender(sender, self.identity.as_ref(), peer, resolver, trust)?;
+                let bal =
+                    sender.address().zip(self.identity.as_ref()).and_then(|(sender, who)| who.may_send_as(sender));
+                Ok(Source::Submission { bal: bal.ok_or(Refusal::SenderNotAllowed)?, address })
             }
         }
     }
@@ -311,34 +317,19 @@ impl Connection {
     /// Accepts the message: when this returns, it is on disk. `[RFC5321 6.1]`
     async fn end_message(&mut self) -> Result<MessageId, Refusal> {
         let incoming = self.incoming.take().ok_or(Refusal::StoreUnavailable)?;
+        let envelope = self.session.envelope().ok_or(Refusal::StoreUnavailable)?;
+        let source = self.judge_sender(&envelope.reverse_path)?;
         let begun = incoming.begun();
         let message = incoming.finish(|header, id| self.trace_fields(header, id)).await?;
         let id = message.id();
-        let envelope = self.session.envelope().ok_or(Refusal::StoreUnavailable)?;
         let recipients = envelope.recipients.len();
-        let acceptance = acceptance(message, envelope, self.source(envelope)?);
+        let acceptance = acceptance(message, envelope, source);
         self.service.store.accept(acceptance).await.map_err(|error| unavailable(&error))?;
         let role = self.service.role.word();
         metrics::counter!("pli_smtp_accepted_total", "role" => role).increment(1);
         metrics::histogram!("pli_smtp_accept_seconds", "role" => role).record(begun.elapsed().as_secs_f64());
         tracing::info!(message = %id, recipients, "accepted");
         Ok(id)
-    }
-
-    fn source(&self, envelope: &Envelope) -> Result<Source, Refusal> {
-        let address = self.address.ip().to_string();
-        match self.service.role {
-            Role::Hop => {
-                let peer = self.transport.judged()?;
-                let matched = self.matched.ok_or(Refusal::CertificateNotListed)?.word();
-                Ok(Source::Hop { dn: peer.key().to_owned(), address, matched, certificate: *peer.sha256() })
-            }
-            Role::Submission => {
-                let sender = envelope.reverse_path.address();
-                let bal = sender.zip(self.identity.as_ref()).and_then(|(sender, who)| who.may_send_as(sender));
-                Ok(Source::Submission { bal: bal.ok_or(Refusal::SenderNotAllowed)?, address })
-            }
-        }
     }
 }
 
@@ -348,7 +339,10 @@ fn tell_judgement(transport: &Transport) {
     let subject: Option<String> = facts.map(|facts| facts.name.to_string().chars().take(SUBJECT).collect());
     match transport.judged() {
         Ok(_) => tracing::debug!(subject, "the peer's certificate is good"),
-        Err(refusal) => tracing::info!(subject, reason = refusal.word(), "the peer's certificate is not good"),
+        Err(refusal) => {
+            let fault = transport.fault().map(|fault| fault.to_string());
+            tracing::info!(subject, reason = refusal.word(), fault, "the peer's certificate is not good");
+        }
     }
 }
 

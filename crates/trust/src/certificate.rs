@@ -17,6 +17,9 @@ pub enum CertificateFault {
     /// It cannot be read, or breaks the rules of its form.
     #[error("the certificate cannot be read, or breaks the rules of its form")]
     Malformed,
+    /// Its subject names nobody or is no text: empty, NUL or other control characters, no UTF-8.
+    #[error("the subject of the certificate is malformed: it is empty, or holds control characters or what is no text")]
+    MalformedName,
     /// It does not chain to an anchor of ours.
     #[error("the certificate does not chain to an anchor of ours")]
     Untrusted,
@@ -47,7 +50,9 @@ impl CertificateFault {
     /// What a session answers.
     pub fn refusal(self) -> Refusal {
         match self {
-            Self::Malformed | Self::Untrusted | Self::IssuerNotAccepted => Refusal::CertificateUntrusted,
+            Self::Malformed | Self::MalformedName | Self::Untrusted | Self::IssuerNotAccepted => {
+                Refusal::CertificateUntrusted
+            }
             Self::Expired => Refusal::CertificateExpired,
             Self::NotYetValid => Refusal::CertificateNotYetValid,
             Self::Weak => Refusal::CertificateWeak,

@@ -15,7 +15,7 @@ use rustls_pki_types::CertificateDer;
 use time::{OffsetDateTime, UtcOffset};
 
 use crate::chain::Usage;
-use crate::tls::judge::Judge;
+use crate::tls::judge::{Distrust, Judge};
 use crate::{Authorities, DistinguishedName, DnMatch, TrustSpace, VerifiedCertificate, VerifiedPeer};
 
 /// Who would show the certificate.
@@ -142,7 +142,8 @@ pub async fn explain(
         usage: asked.direction.usage(),
         clock: Arc::clone(clock),
     };
-    let verdict = judge.judge(Some(&chain), None).await.and_then(|peer| verdict(asked, space, &peer));
+    let judged = judge.judge(Some(&chain), None).await.map_err(Distrust::refusal);
+    let verdict = judged.and_then(|peer| verdict(asked, space, &peer));
     let Some((leaf, others)) = chain.split_first() else {
         let why = "there is no certificate in the chain";
         let check = Check::failed("readable", "tls", Refusal::CertificateMissing, why);

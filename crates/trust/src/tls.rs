@@ -18,6 +18,8 @@ use rustls::time_provider::TimeProvider;
 use rustls_pki_types::UnixTime;
 use thiserror::Error;
 
+use crate::CertificateFault;
+
 pub use client::{ClientTls, HopTls};
 pub use server::ServerTls;
 pub use transport::Transport;
@@ -36,6 +38,15 @@ pub enum TlsError {
     /// The handshake failed; the text is rustls' and names the alert.
     #[error("TLS handshake failed: {0}")]
     Handshake(String),
+    /// The certificate of the other side ended the handshake: nobody could check a signature with it, it is too large
+    /// to be read, or, of software, it will not do. The text is rustls'.
+    #[error("TLS handshake failed: {fault}: {text}")]
+    Certificate {
+        /// What is wrong with it.
+        fault: CertificateFault,
+        /// What the TLS library says.
+        text: String,
+    },
     /// A client shows no certificate where one is obligatory.
     #[error("the peer presented no certificate")]
     NoCertificate,
@@ -52,8 +63,24 @@ impl TlsError {
     fn of_handshake(error: io::Error) -> Self {
         match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
             Some(rustls::Error::NoCertificatesPresented) => Self::NoCertificate,
-            Some(inner) => Self::Handshake(inner.to_string()),
+            Some(inner) => match verifier::fault_behind(inner) {
+                Some(fault) => Self::Certificate { fault, text: inner.to_string() },
+                None => Self::Handshake(inner.to_string()),
+            },
             None => Self::Io(error),
+        }
+    }
+
+    /// The stable word for metrics and logs: that of the refusal which a session would have answered, where there is
+    /// one.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::File { .. } => "configuration",
+            Self::Handshake(_) => "handshake-failed",
+            Self::Certificate { fault, .. } => fault.refusal().word(),
+            Self::NoCertificate => Refusal::CertificateMissing.word(),
+            Self::Distrusted(refusal) => refusal.word(),
+            Self::Io(_) => "connection-lost",
         }
     }
 }

@@ -1,12 +1,13 @@
 //! What a certificate has to be beside its chain: of a form that two readers understand in the same
 //! way, with a key that nobody forges, for signing.
 
+use rustls_pki_types::CertificateDer;
 use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::{DistributionPointName, GeneralName, ParsedExtension};
 use x509_parser::oid_registry::OID_PKIX_ACCESS_DESCRIPTOR_OCSP;
 use x509_parser::public_key::PublicKey;
 
-use crate::chain::Usage;
+use crate::chain::{self, Usage};
 use crate::{CertificateFault, DistinguishedName};
 
 /// Addresses of one kind that are taken from a certificate.
@@ -22,11 +23,23 @@ const MOST_ATTRIBUTES: usize = 50;
 pub(crate) fn check(certificate: &X509Certificate<'_>) -> Result<(), CertificateFault> {
     let serial = certificate.raw_serial();
     let positive = serial.first().is_some_and(|first| first & 0x80 == 0);
-    let good = positive
-        && serial.len() <= LONGEST_SERIAL
-        && names_somebody(certificate)
-        && certificate.extensions_map().is_ok();
-    if good { Ok(()) } else { Err(CertificateFault::Malformed) }
+    match () {
+        () if !positive || serial.len() > LONGEST_SERIAL => Err(CertificateFault::Malformed),
+        () if certificate.extensions_map().is_err() => Err(CertificateFault::Malformed),
+        () if !names_somebody(certificate) => Err(CertificateFault::MalformedName),
+        () => Ok(()),
+    }
+}
+
+/// What is wrong with a certificate itself, whoever issued it: why nobody can check a signature with it.
+pub(crate) fn fault_of(der: &CertificateDer<'_>) -> Option<CertificateFault> {
+    if let Err(error) = webpki::EndEntityCert::try_from(der) {
+        return Some(chain::fault(&error));
+    }
+    let Ok((_, certificate)) = x509_parser::parse_x509_certificate(der) else {
+        return Some(CertificateFault::Malformed);
+    };
+    check(&certificate).and_then(|()| check_strength(&certificate)).err()
 }
 
 /// Whether the subject is a text without control characters: what is shown, logged and compared

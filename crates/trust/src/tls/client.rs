@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use mssante::{Clock, Refusal};
+use mssante::Clock;
 use rustls::client::Resumption;
 use rustls::sign::SingleCertAndKey;
 use rustls::{ClientConfig, ConfigBuilder, WantsVerifier};
@@ -14,7 +14,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::{TlsConnector, TlsStream};
 
 use super::files::{Identity, Occasion, anchors};
-use super::judge::Judge;
+use super::judge::{Distrust, Judge};
 use super::verifier::ServerRecorder;
 use super::{ClockTime, TlsError, TlsFiles, Transport};
 use crate::chain::{Usage, provider};
@@ -120,7 +120,7 @@ impl ClientTls {
     pub async fn connect(&self, stream: TcpStream, host: &str) -> Result<Transport, TlsError> {
         // The TLS library has verified the server; nobody asks who it is.
         let stream = connect(self.config.clone(), stream, host).await?;
-        Ok(Transport::from_tls(stream, Err(Refusal::CertificateMissing)))
+        Ok(Transport::from_tls(stream, Err(Distrust::NoCertificate)))
     }
 }
 

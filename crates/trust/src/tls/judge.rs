@@ -6,7 +6,26 @@ use mssante::{Clock, Refusal};
 use rustls_pki_types::CertificateDer;
 
 use crate::chain::{Usage, unix_time};
-use crate::{Authorities, Revocation, VerifiedPeer};
+use crate::{Authorities, CertificateFault, Revocation, VerifiedPeer};
+
+/// Why a peer is none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Distrust {
+    /// It showed nothing.
+    NoCertificate,
+    /// What it showed will not do.
+    Fault(CertificateFault),
+}
+
+impl Distrust {
+    /// What a session answers, which may say less than the fault.
+    pub(crate) fn refusal(self) -> Refusal {
+        match self {
+            Self::NoCertificate => Refusal::CertificateMissing,
+            Self::Fault(fault) => fault.refusal(),
+        }
+    }
+}
 
 /// What judges the certificates of one listener or of our hops.
 #[derive(Clone)]
@@ -24,12 +43,12 @@ impl Judge {
         &self,
         chain: Option<&[CertificateDer<'_>]>,
         stapled: Option<&[u8]>,
-    ) -> Result<VerifiedPeer, Refusal> {
-        let Some([leaf, others @ ..]) = chain else { return Err(Refusal::CertificateMissing) };
+    ) -> Result<VerifiedPeer, Distrust> {
+        let Some([leaf, others @ ..]) = chain else { return Err(Distrust::NoCertificate) };
         let verified = self.authorities.verify(leaf, others, self.usage, unix_time(self.clock.now()));
-        let certificate = verified.map_err(crate::CertificateFault::refusal)?;
+        let certificate = verified.map_err(Distrust::Fault)?;
         let standing = self.revocation.ask(&certificate, stapled).await;
-        self.revocation.verdict(&standing).map_err(crate::CertificateFault::refusal)?;
+        self.revocation.verdict(&standing).map_err(Distrust::Fault)?;
         Ok(VerifiedPeer::new(certificate))
     }
 }

@@ -12,7 +12,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::{TlsAcceptor, TlsStream};
 
 use super::files::{Identity, Occasion};
-use super::judge::Judge;
+use super::judge::{Distrust, Judge};
 use super::verifier::{ClientVerifier, Demand};
 use super::{ClientCertificate, ClockTime, TlsError, TlsFiles, Transport};
 use crate::chain::{Usage, provider};
@@ -126,9 +126,9 @@ impl ServerTls {
         let stream = acceptor.accept(stream).await.map_err(TlsError::of_handshake)?;
         let peer = match &current.judge {
             Some(judge) => judge.judge(stream.get_ref().1.peer_certificates(), None).await,
-            None => Err(Refusal::CertificateMissing),
+            None => Err(Distrust::NoCertificate),
         };
-        if let Err(refusal) = peer
+        if let Err(refusal) = peer.as_ref().map_err(|distrust| distrust.refusal())
             && self.clients.turn_away(refusal)
         {
             return Err(TlsError::Distrusted(refusal));

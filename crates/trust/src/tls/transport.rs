@@ -9,7 +9,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsStream;
 
-use crate::VerifiedPeer;
+use super::judge::Distrust;
+use crate::{CertificateFault, VerifiedPeer};
 
 /// The octets of a session: in clear before STARTTLS, inside TLS after it.
 ///
@@ -27,7 +28,7 @@ pub enum Transport {
 #[derive(Debug)]
 pub struct TlsTransport {
     stream: TlsStream<TcpStream>,
-    peer: Result<VerifiedPeer, Refusal>,
+    peer: Result<VerifiedPeer, Distrust>,
 }
 
 impl Transport {
@@ -39,7 +40,7 @@ impl Transport {
     }
 
     /// A connection whose handshake is done, with the judgement on the other side.
-    pub(super) fn from_tls(stream: TlsStream<TcpStream>, peer: Result<VerifiedPeer, Refusal>) -> Self {
+    pub(super) fn from_tls(stream: TlsStream<TcpStream>, peer: Result<VerifiedPeer, Distrust>) -> Self {
         Self::Tls(Box::new(TlsTransport { stream, peer }))
     }
 
@@ -52,7 +53,19 @@ impl Transport {
     pub fn judged(&self) -> Result<&VerifiedPeer, Refusal> {
         match self {
             Self::Plain(_) => Err(Refusal::TlsRequired),
-            Self::Tls(tls) => tls.peer.as_ref().map_err(|refusal| *refusal),
+            Self::Tls(tls) => tls.peer.as_ref().map_err(|distrust| distrust.refusal()),
+        }
+    }
+
+    /// What is wrong with the certificate that the other side showed, more exactly than [`Self::judged`] tells: for
+    /// our log, not for the peer.
+    pub fn fault(&self) -> Option<CertificateFault> {
+        match self {
+            Self::Tls(tls) => match tls.peer {
+                Err(Distrust::Fault(fault)) => Some(fault),
+                _ => None,
+            },
+            Self::Plain(_) => None,
         }
     }
 

@@ -10,9 +10,12 @@ use std::sync::{Arc, OnceLock};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
-use rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, Error, SignatureScheme};
+use rustls::{
+    CertificateError, DigitallySignedStruct, DistinguishedName, Error, InvalidMessage, OtherError, SignatureScheme,
+};
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
+use crate::certificate::form;
 use crate::chain::{Usage, provider};
 use crate::{Authorities, CertificateFault};
 
@@ -159,7 +162,7 @@ impl Proof {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls12_signature(message, certificate, signature, &self.0)
+        verify_tls12_signature(message, certificate, signature, &self.0).map_err(|error| because_of(certificate, error))
     }
 
     fn tls13(
@@ -168,11 +171,41 @@ impl Proof {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls13_signature(message, certificate, signature, &self.0)
+        verify_tls13_signature(message, certificate, signature, &self.0).map_err(|error| because_of(certificate, error))
     }
 
     fn schemes(&self) -> Vec<SignatureScheme> {
         self.0.supported_schemes()
+    }
+}
+
+/// Why a proof could not be checked: the fault of the certificate if it has one, so that log and metric can name it.
+fn because_of(certificate: &CertificateDer<'_>, error: Error) -> Error {
+    match form::fault_of(certificate) {
+        Some(fault) => Error::InvalidCertificate(CertificateError::Other(OtherError(Arc::new(fault)))),
+        None => error,
+    }
+}
+
+/// The fault for which the TLS library ended a handshake; none if the certificate was not to blame.
+pub(super) fn fault_behind(error: &Error) -> Option<CertificateFault> {
+    match error {
+        Error::InvalidCertificate(CertificateError::Other(OtherError(fault))) => fault.downcast_ref().copied(),
+        Error::InvalidCertificate(CertificateError::Expired | CertificateError::ExpiredContext { .. }) => {
+            Some(CertificateFault::Expired)
+        }
+        Error::InvalidCertificate(CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. }) => {
+            Some(CertificateFault::NotYetValid)
+        }
+        Error::InvalidCertificate(CertificateError::UnknownIssuer) => Some(CertificateFault::Untrusted),
+        Error::InvalidCertificate(CertificateError::InvalidPurpose) => Some(CertificateFault::WrongUsage),
+        Error::InvalidCertificate(CertificateError::BadEncoding) => Some(CertificateFault::Malformed),
+        Error::InvalidCertificate(CertificateError::Revoked) => Some(CertificateFault::Revoked),
+        // Nothing else in a handshake is of such a size.
+        Error::InvalidMessage(
+            InvalidMessage::CertificatePayloadTooLarge | InvalidMessage::HandshakePayloadTooLarge,
+        ) => Some(CertificateFault::Malformed),
+        _ => None,
     }
 }
 
@@ -184,7 +217,7 @@ fn as_tls_error(fault: CertificateFault) -> Error {
         CertificateFault::Untrusted | CertificateFault::IssuerNotAccepted => CertificateError::UnknownIssuer,
         CertificateFault::Weak => CertificateError::BadSignature,
         CertificateFault::WrongUsage => CertificateError::InvalidPurpose,
-        CertificateFault::Malformed => CertificateError::BadEncoding,
+        CertificateFault::Malformed | CertificateFault::MalformedName => CertificateError::BadEncoding,
         CertificateFault::Revoked => CertificateError::Revoked,
         CertificateFault::RevocationUnknown => CertificateError::UnknownRevocationStatus,
     })
