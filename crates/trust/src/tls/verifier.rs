@@ -199,10 +199,10 @@ pub(super) fn fault_behind(error: &Error) -> Option<CertificateFault> {
         }
         Error::InvalidCertificate(CertificateError::UnknownIssuer) => Some(CertificateFault::Untrusted),
         Error::InvalidCertificate(CertificateError::InvalidPurpose) => Some(CertificateFault::WrongUsage),
-        Error::InvalidCertificate(CertificateError::BadEncoding) => Some(CertificateFault::Malformed),
         Error::InvalidCertificate(CertificateError::Revoked) => Some(CertificateFault::Revoked),
-        // Nothing else in a handshake is of such a size.
-        Error::InvalidMessage(
+        // Nothing but a certificate is of such a size in a handshake.
+        Error::InvalidCertificate(CertificateError::BadEncoding)
+        | Error::InvalidMessage(
             InvalidMessage::CertificatePayloadTooLarge | InvalidMessage::HandshakePayloadTooLarge,
         ) => Some(CertificateFault::Malformed),
         _ => None,
