@@ -13,6 +13,9 @@ mod resolver;
 
 pub use directory::{Directory, DirectoryBuilder, DirectoryCounts, Found, Hit, ImageError, Put, Query};
 pub use entry::{Activity, Coded, Entry, Paperless, Person, Structure};
-pub use extraction::{Extraction, ExtractionError, ExtractionKind, Item, Progress, ReadingLimits, Summary, Wanted};
+pub use extraction::{
+    Extraction, ExtractionError, ExtractionKind, Item, Progress, ReadingLimits, Summary, generated_at_by_disposition,
+    generated_at_by_name,
+};
 pub use report::{Change, ChangeKind, Changes, Rejection, RejectionReason};
 pub use resolver::{LocalBal, Resolver, Route};

@@ -1,11 +1,28 @@
 //! Reading the free-access extractions of the national directory: a ZIP or a text, line by line.
+//!
+//! Nothing is kept in memory but the line at hand: what comes out of it is lent to whoever reads.
+
+mod activities;
+mod columns;
+mod correspondence;
+mod line;
+mod lines;
+mod source;
+mod stamp;
+#[cfg(test)]
+mod tests;
 
 use std::io::{Read, Seek};
 
-use mssante::PersonId;
+use mssante::KeyPolicy;
 use thiserror::Error;
 use time::OffsetDateTime;
 
+use self::columns::Columns;
+use self::line::{Doubts, Reader};
+use self::lines::Lines;
+use self::source::Source;
+pub use self::stamp::{generated_at_by_disposition, generated_at_by_name};
 use crate::{Activity, Entry, Rejection};
 
 /// What must hold of a file.
@@ -17,11 +34,13 @@ pub struct ReadingLimits {
     pub lines: u64,
     /// Most lines that may be rejected, in percent, before the whole file is taken for something else.
     pub rejected_percent: u8,
+    /// What becomes of a line whose person has a doubtful key. `[MSS1 ID.KEYS]`
+    pub keys: KeyPolicy,
 }
 
 impl Default for ReadingLimits {
     fn default() -> Self {
-        Self { octets: 4 << 30, lines: 20_000_000, rejected_percent: 10 }
+        Self { octets: 4 << 30, lines: 20_000_000, rejected_percent: 10, keys: KeyPolicy::Warn }
     }
 }
 
@@ -70,52 +89,84 @@ pub enum ExtractionError {
     Empty,
 }
 
-/// What comes out of a file, one at a time.
+/// What comes out of a file, one at a time; the next one takes its place.
 #[derive(Debug)]
-pub enum Item {
+pub enum Item<'a> {
     /// A BAL.
-    Entry(Box<Entry>),
+    Entry(&'a Entry),
     /// An activity.
-    Activity(Box<Activity>),
+    Activity(&'a Activity),
     /// A line that was passed over.
     Rejected(Rejection),
 }
 
 /// A file that is being read.
 pub struct Extraction {
-    _private: (),
+    source: Source,
+    columns: Columns,
+    generated_at: Option<OffsetDateTime>,
+    limits: ReadingLimits,
 }
 
 impl Extraction {
     /// Opens a ZIP or a text, told apart by their first octets, and reads the header. `name` is the name
     /// of the file, which says when it was made (`…_AAAAMMJJhhmm.txt`); that inside the ZIP counts more.
     pub fn open(
-        _file: impl Read + Seek + Send + 'static,
-        _name: &str,
-        _limits: ReadingLimits,
+        file: impl Read + Seek + Send + 'static,
+        name: &str,
+        limits: ReadingLimits,
     ) -> Result<Self, ExtractionError> {
-        todo!("reader")
+        let mut source = Source::open(Box::new(file))?;
+        let columns = source.with_text(&limits, |text| Columns::read(&mut Lines::new(text)))?;
+        let generated_at = source.name().and_then(generated_at_by_name).or_else(|| generated_at_by_name(name));
+        Ok(Self { source, columns, generated_at, limits })
     }
 
     /// What it is.
     pub fn kind(&self) -> ExtractionKind {
-        todo!("reader")
+        self.columns.kind()
     }
 
     /// When it was generated, by its name; in UTC (the name gives the time of Paris).
     pub fn generated_at(&self) -> Option<OffsetDateTime> {
-        todo!("reader")
+        self.generated_at
     }
 
     /// Reads to the end. `progress` hears now and then how many octets of how many (packed) were read.
     pub fn read(
-        self,
-        _take: &mut dyn FnMut(Item),
-        _progress: &mut dyn FnMut(Progress),
+        mut self,
+        take: &mut dyn FnMut(Item<'_>),
+        progress: &mut dyn FnMut(Progress),
     ) -> Result<Summary, ExtractionError> {
-        todo!("reader")
+        let (columns, limits, meter) = (&self.columns, &self.limits, self.source.meter());
+        self.source.with_text(limits, |text| {
+            let mut lines = Lines::new(text);
+            lines.next()?;
+            let mut tally = Tally::new(limits);
+            let mut reader = Reader::new(columns, limits.keys);
+            while let Some(line) = lines.next()? {
+                if line.is_blank() {
+                    continue;
+                }
+                tally.count()?;
+                match reader.read(&line, take)? {
+                    Ok(doubts) => tally.take(doubts),
+                    Err((reason, detail)) => {
+                        tally.reject(&detail)?;
+                        take(Item::Rejected(Rejection { line: line.number, reason, detail }));
+                    }
+                }
+                if tally.lines.is_multiple_of(LINES_BETWEEN_PROGRESS) {
+                    progress(meter.progress(tally.lines));
+                }
+            }
+            progress(meter.progress(tally.lines));
+            tally.finish()
+        })
     }
 }
+
+const LINES_BETWEEN_PROGRESS: u64 = 8192;
 
 /// How far a reading is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -129,17 +180,67 @@ pub struct Progress {
 }
 
 /// What a reading came to.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Summary {
-    /// Lines without the header.
+    /// Lines without the header and without blank ones.
     pub lines: u64,
     /// Items that were good.
     pub taken: u64,
     /// Lines that were rejected.
     pub rejected: u64,
-    /// Lines whose key is doubtful: taken, with a warning. `[MSS1 ID.KEYS]`
+    /// Lines of which an identifier is doubtful: taken, with a warning. A person's whose key does not fit is kept;
+    /// a structure's that is none is left out. `[MSS1 ID.KEYS]`
     pub doubtful: u64,
 }
 
-/// Which persons an activity file is read for: those whose BAL is in the directory.
-pub type Wanted<'a> = &'a dyn Fn(&PersonId) -> bool;
+/// Counts lines and says when it is enough.
+struct Tally<'a> {
+    limits: &'a ReadingLimits,
+    lines: u64,
+    summary: Summary,
+    first: Option<String>,
+}
+
+/// From here on a file is given up as soon as too many of its lines are of no use: before, they may be few.
+const LINES_TO_JUDGE: u64 = 100_000;
+
+impl<'a> Tally<'a> {
+    fn new(limits: &'a ReadingLimits) -> Self {
+        Self { limits, lines: 0, summary: Summary::default(), first: None }
+    }
+
+    fn count(&mut self) -> Result<(), ExtractionError> {
+        self.lines += 1;
+        if self.lines > self.limits.lines {
+            return Err(ExtractionError::TooLong(format!("{} lines", self.limits.lines)));
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, doubts: Doubts) {
+        self.summary.taken += 1;
+        self.summary.doubtful += u64::from(doubts == Doubts::Some);
+    }
+
+    fn reject(&mut self, detail: &str) -> Result<(), ExtractionError> {
+        self.summary.rejected += 1;
+        self.first.get_or_insert_with(|| detail.to_owned());
+        if self.lines >= LINES_TO_JUDGE { self.judge() } else { Ok(()) }
+    }
+
+    fn judge(&self) -> Result<(), ExtractionError> {
+        let rejected = self.summary.rejected;
+        if u128::from(rejected) * 100 <= u128::from(self.lines) * u128::from(self.limits.rejected_percent) {
+            return Ok(());
+        }
+        Err(ExtractionError::Rejected { lines: self.lines, rejected, first: self.first.clone().unwrap_or_default() })
+    }
+
+    fn finish(self) -> Result<Summary, ExtractionError> {
+        if self.lines == 0 {
+            return Err(ExtractionError::Empty);
+        }
+        self.judge()?;
+        Ok(Summary { lines: self.lines, ..self.summary })
+    }
+}

@@ -131,7 +131,7 @@ impl Card {
     fn of(facts: &Facts) -> Result<Self, &'static str> {
         use BalKind::{Applicative, Cabinet, Nominative, Organisational};
         let owner = match facts.kind {
-            Nominative | Cabinet => facts.holder.clone().map(Owner::Practitioner).ok_or(NO_RPPS),
+            Nominative | Cabinet => facts.holder.map(Owner::Practitioner).ok_or(NO_RPPS),
             Organisational | Applicative => facts.structure.clone().map(Owner::Organization).ok_or(NO_STRUCTURE),
         }?;
         let of_team = matches!(facts.kind, Organisational | Applicative);

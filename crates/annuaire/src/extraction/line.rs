@@ -1,0 +1,214 @@
+//! One line: its fields, and what is said of people and structures in them.
+
+use std::str::FromStr as _;
+
+use mssante::{Adeli, KeyCheck, KeyPolicy, PersonId, Rpps, StructureId};
+
+use super::activities::ActivityLine;
+use super::columns::Columns;
+use super::correspondence::EntryLine;
+use super::lines::{Ending, Line, MAX_LINE};
+use super::{ExtractionError, ExtractionKind, Item};
+use crate::{Coded, RejectionReason, Structure};
+
+/// Why a line is passed over, and what was wrong.
+pub(super) type Refused = (RejectionReason, String);
+
+/// Whether an identifier of a line is doubtful.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Doubts {
+    None,
+    Some,
+}
+
+impl Doubts {
+    pub(super) fn or(self, other: Self) -> Self {
+        if self == Self::Some { self } else { other }
+    }
+}
+
+/// Makes items of lines, in the same memory each time.
+pub(super) struct Reader<'a> {
+    columns: &'a Columns,
+    keys: KeyPolicy,
+    ends: Vec<usize>,
+    entry: EntryLine,
+    activity: ActivityLine,
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(columns: &'a Columns, keys: KeyPolicy) -> Self {
+        Self { columns, keys, ends: Vec::new(), entry: EntryLine::default(), activity: ActivityLine::default() }
+    }
+
+    /// Hands what the line says to `take`, or says what is wrong with it.
+    pub(super) fn read(
+        &mut self,
+        line: &Line<'_>,
+        take: &mut dyn FnMut(Item<'_>),
+    ) -> Result<Result<Doubts, Refused>, ExtractionError> {
+        let fields = match split(line, self.columns, &mut self.ends) {
+            Ok(fields) => fields,
+            Err((reason, _)) if line.ending == Ending::File && is_torn(reason) => {
+                return Err(ExtractionError::Torn { line: line.number });
+            }
+            Err(refused) => return Ok(Err(refused)),
+        };
+        Ok(match self.columns.kind() {
+            ExtractionKind::Correspondence => self.entry.read(&fields, self.keys).map(|(entry, doubts)| {
+                take(Item::Entry(entry));
+                doubts
+            }),
+            ExtractionKind::Activities => self.activity.read(&fields, self.keys).map(|(activity, doubts)| {
+                take(Item::Activity(activity));
+                doubts
+            }),
+        })
+    }
+}
+
+/// As many fields as the header has, or empty ones beyond.
+fn split<'r, 'l>(line: &Line<'l>, columns: &'r Columns, ends: &'r mut Vec<usize>) -> Result<Fields<'r, 'l>, Refused> {
+    let too_long = || (RejectionReason::TooLong, format!("it has more than {MAX_LINE} octets"));
+    let octets = line.octets.ok_or_else(too_long)?;
+    let text = std::str::from_utf8(octets)
+        .map_err(|error| (RejectionReason::Encoding, format!("octet {} is not UTF-8", error.valid_up_to() + 1)))?;
+    ends.clear();
+    ends.extend(memchr::memchr_iter(b'|', octets));
+    ends.push(octets.len());
+    let (count, wanted) = (ends.len(), columns.count());
+    let beyond = ends.get(wanted.saturating_sub(1)).map_or("", |&end| &text[end..]);
+    if count < wanted || beyond.bytes().any(|b| b != b'|' && b != b' ') {
+        return Err((RejectionReason::Fields, format!("it has {count} fields, the header {wanted}")));
+    }
+    Ok(Fields { text, ends, columns })
+}
+
+/// What the last line may look like when the rest of the file is missing.
+fn is_torn(reason: RejectionReason) -> bool {
+    matches!(reason, RejectionReason::Fields | RejectionReason::Encoding)
+}
+
+/// The fields of a line by the place of their column in the layout.
+pub(super) struct Fields<'r, 'l> {
+    text: &'l str,
+    ends: &'r [usize],
+    columns: &'r Columns,
+}
+
+impl<'l> Fields<'_, 'l> {
+    /// Trimmed; empty if the file has no such column.
+    pub(super) fn get(&self, column: usize) -> &'l str {
+        let Some(place) = self.columns.place(column) else { return "" };
+        let begin = place.checked_sub(1).map_or(0, |before| self.ends[before] + 1);
+        self.text[begin..self.ends[place]].trim()
+    }
+
+    pub(super) fn any(&self, columns: &[usize]) -> bool {
+        columns.iter().any(|&column| !self.get(column).is_empty())
+    }
+
+    /// Writes the fields into `to`, with a space between those that are not empty.
+    pub(super) fn join(&self, columns: &[usize], to: &mut String) {
+        to.clear();
+        for text in columns.iter().map(|&column| self.get(column)).filter(|text| !text.is_empty()) {
+            if !to.is_empty() {
+                to.push(' ');
+            }
+            push(to, text);
+        }
+    }
+
+    pub(super) fn write(&self, column: usize, to: &mut String) {
+        self.join(&[column], to);
+    }
+
+    /// The lines of an address that are not empty, each joined of its fields.
+    pub(super) fn write_lines(&self, lines: &[&[usize]], to: &mut Vec<String>) {
+        let mut count = 0;
+        for columns in lines.iter().filter(|columns| self.any(columns)) {
+            if to.len() == count {
+                to.push(String::new());
+            }
+            self.join(columns, &mut to[count]);
+            count += 1;
+        }
+        to.truncate(count);
+    }
+
+    pub(super) fn write_coded(&self, code: usize, label: usize, to: &mut Coded) {
+        self.write(code, &mut to.code);
+        self.write(label, &mut to.label);
+    }
+
+    /// Leaves a country out that says what everybody takes for granted.
+    pub(super) fn write_country(&self, column: usize, to: &mut Structure) {
+        self.write(column, &mut to.country);
+        if to.country.eq_ignore_ascii_case("france") {
+            to.country.clear();
+        }
+    }
+}
+
+/// Texts are shown on terminals: control characters, which none of them needs, become spaces.
+fn push(to: &mut String, text: &str) {
+    if text.bytes().any(|b| b < b' ' || matches!(b, 0x7F | 0xC2)) {
+        to.extend(text.chars().map(|c| if c.is_control() { ' ' } else { c }));
+    } else {
+        to.push_str(text);
+    }
+}
+
+/// What was wrong, short enough for a report and fit for a terminal.
+pub(super) fn refused(reason: RejectionReason, what: &str, text: &str) -> Refused {
+    let shown: String = text.chars().take(100).map(|c| if c.is_control() { ' ' } else { c }).collect();
+    (reason, format!("'{shown}': {what}").chars().take(200).collect())
+}
+
+/// The person of `Type Identifiant PP` (8: RPPS, 0: ADELI), `Identifiant PP` and `Identification nationale PP`
+/// (the two joined). An RPPS of the wrong shape is no person; other numbers are carried as they are.
+pub(super) fn person(
+    kind: &str,
+    number: &str,
+    national: &str,
+    keys: KeyPolicy,
+) -> Result<(Option<PersonId>, Doubts), Refused> {
+    let bare = if number.is_empty() { national.strip_prefix(kind).unwrap_or(national) } else { number };
+    if bare.is_empty() {
+        return Ok((None, Doubts::None));
+    }
+    let wrong = |error: mssante::IdentifierError| refused(RejectionReason::Person, &error.to_string(), bare);
+    let id = match kind {
+        "8" => PersonId::Rpps(Rpps::from_str(bare).map_err(wrong)?),
+        "0" if let Ok(adeli) = bare.parse::<Adeli>() => PersonId::Adeli(adeli),
+        _ if national.is_empty() => PersonId::Other(bare.parse::<PersonId>().map_err(wrong)?.to_string()),
+        _ => national.parse().map_err(wrong)?,
+    };
+    let check = keys.judge(&id).map_err(wrong)?;
+    let misshapen = kind == "0" && !matches!(id, PersonId::Adeli(_));
+    let doubts = if check == KeyCheck::Doubtful || misshapen { Doubts::Some } else { Doubts::None };
+    Ok((Some(id), doubts))
+}
+
+/// The structure of `Type identifiant structure` and `Identification Structure`, with or without the type before
+/// the number. One that is none is left out: who can be reached there still can.
+pub(super) fn structure(kind: &str, number: &str) -> (Option<StructureId>, Doubts) {
+    if number.is_empty() {
+        return (None, Doubts::None);
+    }
+    let prefix = match (kind, number.len()) {
+        ("FINESS", _) | ("", 9) => "1",
+        ("SIRET", _) | ("", 14) => "3",
+        ("SIREN", _) => "2",
+        (kind, _) => kind,
+    };
+    let joined = joined(prefix, number);
+    match joined.as_deref().unwrap_or(number).parse().or_else(|_| number.parse()) {
+        Ok(id) => (Some(id), Doubts::None),
+        Err(_) => (None, Doubts::Some),
+    }
+}
+
+fn joined(prefix: &str, number: &str) -> Option<String> {
+    (!prefix.is_empty()).then(|| [prefix, number].concat())
+}
