@@ -18,4 +18,7 @@ pub use extraction::{
     generated_at_by_name,
 };
 pub use report::{Change, ChangeKind, Changes, Rejection, RejectionReason};
-pub use resolver::{LocalBal, Resolver, Route};
+pub use resolver::{
+    Delivery, Forward, LocalBal, LocalTable, PatientAddress, PeerRecipients, Resolver, ResolverRules, Route, Standing,
+    Step,
+};

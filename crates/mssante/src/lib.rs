@@ -8,6 +8,7 @@ mod address;
 mod ambient;
 mod bal;
 mod creation;
+mod forwarding;
 mod identifiers;
 mod refusal;
 mod rules;
@@ -16,6 +17,7 @@ pub use address::{Address, AddressError, Domain, LocalPart, ReversePath};
 pub use ambient::{Clock, Random};
 pub use bal::{BalId, BalKind, BalState, Listing, UnknownWord};
 pub use creation::{Attribute, AttributeError, AttributeRow, Presence, attribute_table, may_create};
+pub use forwarding::{ForwardCopy, ForwardForbidden, ForwardRow, forward_table, may_forward};
 pub use identifiers::{
     Adeli, AssignedIns, Finess, IdentifierError, Ins, InsOid, KeyCheck, KeyPolicy, OtherStructure, PersonId, Rpps,
     Siren, Siret, StructureId, luhn,

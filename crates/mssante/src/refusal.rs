@@ -62,6 +62,14 @@ refusals! {
     DomainNotListed => "domain-not-listed", 550, "5.7.1",
         "the recipient's domain is outside the MSSante trust space",
         "Le domaine du destinataire n'appartient pas à l'espace de confiance MSSanté.";
+    /// The address of a patient whose number is not that of anybody. `[MSS1 PATIENT.ADDRESS]`
+    PatientAddressInvalid => "patient-address-invalid", 550, "5.1.3",
+        "the part before the @ is not an INS with its key",
+        "L'adresse du patient n'est pas valable : elle doit commencer par son matricule INS (15 caractères).";
+    /// Another operator's domain, but the directory has no such BAL, and the administrator wants it to.
+    NotInAnnuaire => "not-in-annuaire", 550, "5.1.1",
+        "the annuaire has no such BAL; check the address there",
+        "L'annuaire ne connaît pas cette adresse. Vérifiez-la.";
     /// The sender's domain is not on the white list.
     SenderDomainNotListed => "sender-domain-not-listed", 550, "5.7.1",
         "the sender's domain is outside the MSSante trust space",

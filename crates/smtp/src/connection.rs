@@ -7,7 +7,7 @@ use std::time::Duration;
 use auth::sasl::Credentials;
 use auth::{AuthError, Identity};
 use message::{ReceivedFrom, TlsFacts, TraceFields};
-use mssante::{Refusal, ReversePath};
+use mssante::{BalId, Refusal, ReversePath};
 use store::{Acceptance, LocalDelivery, MessageId, RelayRequest, SealedMessage, Source};
 use thiserror::Error;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -351,8 +351,11 @@ fn acceptance(message: SealedMessage, envelope: &Envelope, source: Source) -> Ac
     let mut deliveries = Vec::new();
     let mut relays = Vec::new();
     for recipient in &envelope.recipients {
-        match recipient.destination {
-            Destination::Local(bal) => deliveries.push(LocalDelivery { bal, recipient: recipient.address.clone() }),
+        match &recipient.destination {
+            Destination::Local(bals) => {
+                let copy = |bal: &BalId| LocalDelivery { bal: *bal, recipient: recipient.address.clone() };
+                deliveries.extend(bals.iter().map(copy));
+            }
             Destination::Peer => {
                 relays.push(RelayRequest { recipient: recipient.address.clone(), dsn: recipient.dsn.clone() });
             }

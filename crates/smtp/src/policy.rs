@@ -1,7 +1,7 @@
 //! Who may send what to whom: the questions of a session, answered from the trust list, the
 //! resolver and, in doubt, the store.
 
-use annuaire::{LocalBal, Resolver, Route};
+use annuaire::{LocalBal, Resolver, Route, Standing};
 use auth::{Identity, Principal};
 use mssante::{Address, Refusal, ReversePath, may_send};
 use store::{Store, StoreError};
@@ -69,17 +69,26 @@ pub(crate) async fn judge_recipient(
     if route == Route::Refused(Refusal::UnknownRecipient) && learn(recipient, resolver, store).await? {
         route = resolver.route(recipient, |domain| trust.lists(domain));
     }
+    if let (Route::Peer(_, Standing::Unknown), Role::Submission) = (&route, role) {
+        metrics::counter!("pli_recipients_not_in_annuaire_total").increment(1);
+        tracing::warn!(recipient = recipient.masked(), "a recipient of another operator is not in the annuaire");
+    }
     destination(route, role)
 }
 
+/// On a hop, what another operator would serve is nobody's business: we relay for no third party.
 pub(crate) fn destination(route: Route, role: Role) -> Result<Destination, Refusal> {
+    use Refusal::{DomainNotListed, NotInAnnuaire, PatientAddressInvalid, TrustListStale};
     match (route, role) {
-        (Route::Local(bal), _) => Ok(Destination::Local(bal.id)),
-        (Route::Peer(_), Role::Submission) => Ok(Destination::Peer),
+        (Route::Local(delivery), _) => Ok(Destination::Local(delivery.copies)),
+        (Route::Peer(..) | Route::Patient(_), Role::Submission) => Ok(Destination::Peer),
         // Listed or not: it is not ours, and that is certain whatever the list's age.
-        (Route::Peer(_) | Route::Refused(Refusal::DomainNotListed | Refusal::TrustListStale), Role::Hop) => {
-            Err(Refusal::RelayDenied)
-        }
+        (
+            Route::Peer(..)
+            | Route::Patient(_)
+            | Route::Refused(DomainNotListed | TrustListStale | PatientAddressInvalid | NotInAnnuaire),
+            Role::Hop,
+        ) => Err(Refusal::RelayDenied),
         (Route::Refused(refusal), _) => Err(refusal),
     }
 }
@@ -87,12 +96,12 @@ pub(crate) fn destination(route: Route, role: Role) -> Result<Destination, Refus
 /// Asks the store for an address that the resolver does not know, so that a BAL created a
 /// moment ago is never refused for good; says whether it exists.
 async fn learn(recipient: &Address, resolver: &Resolver, store: &Store) -> Result<bool, Refusal> {
-    let found = store.bal(recipient).await.map_err(|error: StoreError| {
+    let found = store.bal_behind(recipient).await.map_err(|error: StoreError| {
         tracing::error!(%error, "the store cannot confirm that a recipient is unknown");
         Refusal::StoreUnavailable
     })?;
     let Some(bal) = found else { return Ok(false) };
-    resolver.put(&bal.address, LocalBal { id: bal.id, kind: bal.kind, state: bal.state });
+    resolver.put(recipient, LocalBal { id: bal.id, kind: bal.kind, state: bal.state });
     Ok(true)
 }
 
@@ -100,6 +109,7 @@ async fn learn(recipient: &Address, resolver: &Resolver, store: &Store) -> Resul
 mod tests {
     use std::sync::Arc;
 
+    use annuaire::Delivery;
     use mssante::{BalId, BalKind, BalState, Clock, Domain};
     use time::OffsetDateTime;
     use trust::{Revocation, TrustRules};
@@ -118,12 +128,23 @@ mod tests {
         TrustSpace::new(TrustRules::default(), Revocation::unchecked(Arc::new(Never)), Arc::new(Never))
     }
 
+    fn resolver(domain: &str) -> Resolver {
+        Resolver::new([Domain::parse(domain).unwrap()])
+    }
+
     const LOCAL: LocalBal = LocalBal { id: BalId(1), kind: BalKind::Nominative, state: BalState::Active };
 
     #[test]
     fn a_hop_takes_mail_for_our_bals_only_and_submission_for_peers_too() {
-        let peer = || Route::Peer(Domain::parse("peer.mssante.fr").unwrap());
-        assert_eq!(destination(Route::Local(LOCAL), Role::Hop), Ok(Destination::Local(BalId(1))));
+        let peer = || Route::Peer(Domain::parse("peer.mssante.fr").unwrap(), Standing::NotJudged);
+        let patient = || Route::Patient(Domain::parse("patient.mssante.fr").unwrap());
+        let ours = Route::Local(Delivery { bal: LOCAL, copies: vec![BalId(1), BalId(2)] });
+        assert_eq!(destination(ours, Role::Hop), Ok(Destination::Local(vec![BalId(1), BalId(2)])));
+        assert_eq!(destination(patient(), Role::Hop), Err(Refusal::RelayDenied));
+        assert_eq!(destination(patient(), Role::Submission), Ok(Destination::Peer));
+        let no_patient = || Route::Refused(Refusal::PatientAddressInvalid);
+        assert_eq!(destination(no_patient(), Role::Hop), Err(Refusal::RelayDenied));
+        assert_eq!(destination(no_patient(), Role::Submission), Err(Refusal::PatientAddressInvalid));
         assert_eq!(destination(peer(), Role::Hop), Err(Refusal::RelayDenied));
         assert_eq!(destination(peer(), Role::Submission), Ok(Destination::Peer));
         let outside = || Route::Refused(Refusal::DomainNotListed);
@@ -138,7 +159,7 @@ mod tests {
 
     #[test]
     fn the_postmaster_is_known_only_if_there_is_such_a_bal() {
-        let resolver = Resolver::new([Domain::parse("ch.mssante.fr").unwrap()]);
+        let resolver = resolver("ch.mssante.fr");
         assert_eq!(recipient_address(ForwardPath::Postmaster, &resolver), None);
         let postmaster = Address::parse("postmaster@ch.mssante.fr").unwrap();
         resolver.put(&postmaster, LOCAL);
@@ -147,14 +168,14 @@ mod tests {
 
     #[test]
     fn nobody_submits_without_a_log_in() {
-        let resolver = Resolver::new([]);
+        let resolver = Resolver::default();
         let refusal = judge_own_sender(&ReversePath::Null, None, Err(Refusal::TlsRequired), &resolver, &no_list());
         assert_eq!(refusal, Err(Refusal::AuthenticationRequired));
     }
 
     #[test]
     fn a_hop_without_a_certificate_or_in_our_name_is_refused() {
-        let resolver = Resolver::new([Domain::parse("ch.mssante.fr").unwrap()]);
+        let resolver = resolver("ch.mssante.fr");
         let trust = no_list();
         let missing = judge_peer_sender(&ReversePath::Null, Err(Refusal::CertificateMissing), &resolver, &trust);
         assert_eq!(missing, Err(Refusal::CertificateMissing));

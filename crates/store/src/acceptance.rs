@@ -42,7 +42,7 @@ pub enum Source {
 pub struct LocalDelivery {
     /// Into this BAL's INBOX.
     pub bal: BalId,
-    /// The address it was sent to.
+    /// The address it was sent to: the BAL's own, an alias, or that of a BAL that hands on to it.
     pub recipient: Address,
 }
 
@@ -162,7 +162,8 @@ fn accepted(acceptance: &Acceptance, at: OffsetDateTime) -> Trace {
     let detail = json!({
         "from": acceptance.reverse_path.address(),
         "size": acceptance.message.size,
-        "local": acceptance.deliveries.iter().map(|delivery| &delivery.recipient).collect::<Vec<_>>(),
+        "local": named(&acceptance.deliveries),
+        "bals": acceptance.deliveries.iter().map(|delivery| delivery.bal).collect::<BTreeSet<_>>(),
         "remote": acceptance.relays.iter().map(|relay| &relay.recipient).collect::<Vec<_>>(),
         "source": source_detail(&acceptance.source),
     });
@@ -172,6 +173,13 @@ fn accepted(acceptance: &Acceptance, at: OffsetDateTime) -> Trace {
         Source::Submission { bal, .. } => trace.of_bal(*bal),
         Source::Internal => trace,
     }
+}
+
+/// The addresses, each once, however many BALs it leads to.
+fn named(deliveries: &[LocalDelivery]) -> Vec<&Address> {
+    let by_key: BTreeMap<String, &Address> =
+        deliveries.iter().map(|delivery| (delivery.recipient.key(), &delivery.recipient)).collect();
+    by_key.into_values().collect()
 }
 
 fn source_detail(source: &Source) -> Value {

@@ -1,5 +1,7 @@
 //! BALs and their credentials.
 
+mod ways;
+
 use std::fmt::Display;
 use std::str::FromStr;
 
@@ -9,9 +11,10 @@ use serde_json::json;
 use sqlx::{FromRow, PgConnection};
 use time::OffsetDateTime;
 
-use crate::error::violates;
 use crate::trace::Trace;
 use crate::{SpecialUse, Store, StoreError};
+
+pub use ways::{AliasRecord, ForwardRecord, Ways};
 
 /// A BAL to create.
 #[derive(Debug, Clone)]
@@ -122,6 +125,7 @@ impl Store {
     pub async fn create_bal(&self, new: NewBal) -> Result<BalRecord, StoreError> {
         let now = self.clock().now();
         let mut transaction = self.pool().begin().await?;
+        ways::claim_address(&new.address, &mut transaction).await?;
         let row = insert_bal(&mut transaction, &new, now).await?;
         insert_default_folders(&mut transaction, row.id).await?;
         let detail = json!({ "address": new.address, "kind": new.kind });
@@ -213,7 +217,7 @@ impl Store {
 }
 
 async fn insert_bal(connection: &mut PgConnection, new: &NewBal, now: OffsetDateTime) -> Result<BalRow, StoreError> {
-    sqlx::query_as(
+    let row = sqlx::query_as(
         "INSERT INTO bal (address, address_key, kind, state, display_name, holder, structure, responsible,
                           certificate_dn, created_at)
          VALUES ($1, $2, $3, 'active', $4, $5, $6, $7, $8, $9)
@@ -229,11 +233,8 @@ async fn insert_bal(connection: &mut PgConnection, new: &NewBal, now: OffsetDate
     .bind(&new.certificate_dn)
     .bind(now)
     .fetch_one(connection)
-    .await
-    .map_err(|error| match error {
-        error if violates(&error, "bal_address_key_key") => StoreError::BalExists(new.address.clone()),
-        other => other.into(),
-    })
+    .await?;
+    Ok(row)
 }
 
 async fn insert_default_folders(connection: &mut PgConnection, bal: i64) -> Result<(), StoreError> {

@@ -1,6 +1,6 @@
 //! What can go wrong in the store, and whose fault it is.
 
-use mssante::Address;
+use mssante::{Address, BalId};
 use thiserror::Error;
 
 use crate::MessageId;
@@ -27,6 +27,28 @@ pub enum StoreError {
     /// The address is taken.
     #[error("there is already a BAL {0}")]
     BalExists(Address),
+    /// The address is another BAL's alias.
+    #[error("{0} is an alias already; `pli bal alias list` shows of which BAL")]
+    AliasExists(Address),
+    /// There is no such alias.
+    #[error("there is no alias {0}")]
+    NoSuchAlias(Address),
+    /// Mail would go in a circle.
+    #[error("BAL {to} hands its mail on to BAL {from} already, directly or by others: mail would go in a circle")]
+    ForwardCircle {
+        /// Whose mail.
+        from: BalId,
+        /// To whom.
+        to: BalId,
+    },
+    /// There is no such forward.
+    #[error("BAL {from} does not forward to BAL {to}")]
+    NoSuchForward {
+        /// Whose mail.
+        from: BalId,
+        /// To whom.
+        to: BalId,
+    },
     /// There is no such BAL.
     #[error("there is no BAL {0}")]
     NoSuchBal(String),

@@ -27,7 +27,7 @@ mod transport;
 mod trust;
 
 pub use acceptance::{Acceptance, Appended, LocalDelivery, RelayRequest, Source};
-pub use bal::{BalFilter, BalRecord, NewBal};
+pub use bal::{AliasRecord, BalFilter, BalRecord, ForwardRecord, NewBal, Ways};
 pub use database::{DatabaseSettings, Store, StoreParts};
 pub use embedded::{Cluster, ClusterProfile, EmbeddedError};
 pub use error::StoreError;

@@ -1,9 +1,13 @@
 //! `pli bal …`: works beside a running server and without one.
 
+mod ways;
+
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
-use mssante::{Address, Attribute, AttributeError, BalKind, BalState, Rpps, StructureId};
+use mssante::{
+    Address, Attribute, AttributeError, BalKind, BalState, KeyCheck, KeyPolicy, PersonId, Rpps, StructureId,
+};
 use store::{BalFilter, BalRecord, NewBal, Store};
 use trust::DistinguishedName;
 
@@ -31,6 +35,12 @@ pub(super) enum Command {
         /// Its address.
         address: Address,
     },
+    /// Other addresses that lead to a BAL.
+    #[command(subcommand)]
+    Alias(ways::Alias),
+    /// Mail that is handed on from one BAL to another.
+    #[command(subcommand)]
+    Forward(ways::Forward),
     /// Set the password, read from standard input or asked for.
     SetPassword {
         /// Its address.
@@ -88,8 +98,10 @@ pub(super) struct Move {
 impl Command {
     /// Opens the store, does the work, and leaves the database as it was found.
     pub(super) async fn run(self, settings: &Settings, json: bool) -> Result<(), Failure> {
-        if let Self::Create(create) = &self {
-            create.check(settings)?;
+        match &self {
+            Self::Create(create) => create.check(settings)?,
+            Self::Alias(alias) => alias.check(settings)?,
+            _ => {}
         }
         let (database, store) = Database::open_for_command(settings).await?;
         let result = self.work(&store, json).await;
@@ -103,6 +115,8 @@ impl Command {
             Self::Create(create) => show(&create.work(store).await?, json),
             Self::List { kind, state } => list(&store.list_bals(&BalFilter { kind, state }).await?, json),
             Self::Show { address } => show(&found(store, &address).await?, json),
+            Self::Alias(alias) => alias.work(store, json).await,
+            Self::Forward(forward) => forward.work(store, json).await,
             Self::SetPassword { address } => show(&set_password(store, &address).await?, json),
             Self::Suspend(to) => show(&to.work(store, BalState::Suspended).await?, json),
             Self::Reopen(to) => show(&to.work(store, BalState::Active).await?, json),
@@ -121,7 +135,21 @@ impl Create {
                 self.address.domain()
             ));
         }
-        mssante::may_create(self.kind, &self.given()).or_else(|error| refuse(explain(error)))
+        mssante::may_create(self.kind, &self.given()).or_else(|error| refuse(explain(error)))?;
+        self.check_key(settings.annuaire.unconfirmed_keys)
+    }
+
+    /// A mistyped number would publish the BAL under somebody else's name. `[MSS1 ID.KEYS]`
+    fn check_key(&self, policy: KeyPolicy) -> Result<(), Failure> {
+        let Some(rpps) = &self.rpps else { return Ok(()) };
+        match policy.judge(&PersonId::Rpps(*rpps)) {
+            Ok(KeyCheck::Doubtful) => {
+                eprintln!("warning: the key of the RPPS number {rpps} does not fit; look at it again");
+            }
+            Ok(_) => {}
+            Err(error) => return Err(Failure::Refused(format!("{error} (annuaire.unconfirmed_keys)"))),
+        }
+        Ok(())
     }
 
     fn given(&self) -> Vec<Attribute> {

@@ -1,6 +1,6 @@
 //! `pli rules`: what is enforced, so that an administrator can read it.
 
-use mssante::{AttributeRow, BalKind, Presence, attribute_table, refusal_table, rule_table};
+use mssante::{AttributeRow, BalKind, Presence, attribute_table, forward_table, refusal_table, rule_table};
 
 use super::print;
 use crate::failure::Failure;
@@ -8,7 +8,7 @@ use crate::failure::Failure;
 pub(super) fn print(json: bool) -> Result<(), Failure> {
     if json {
         return print::json(&serde_json::json!({
-            "rules": rule_table(), "attributes": attribute_table(), "refusals": refusal_table(),
+            "rules": rule_table(), "attributes": attribute_table(), "forwards": forward_table(), "refusals": refusal_table(),
         }));
     }
     let rules = rule_table().iter().map(|rule| {
@@ -20,6 +20,11 @@ pub(super) fn print(json: bool) -> Result<(), Failure> {
         [row.attribute.word().to_owned(), per, org, app, cab, row.remark.to_owned()]
     });
     print::table(["comes with", "PER", "ORG", "APP", "CAB", "remark"], attributes)?;
+    let forwards = forward_table().iter().map(|row| {
+        let to = row.to.iter().map(|kind| kind.code()).collect::<Vec<_>>().join(", ");
+        [row.from.code().to_owned(), if to.is_empty() { "nobody".to_owned() } else { to }, row.remark.to_owned()]
+    });
+    print::table(["mail of", "may be handed on to", "remark"], forwards)?;
     let refusals = refusal_table().iter().map(|row| {
         [row.word.to_owned(), format!("{} {}", row.code, row.enhanced), row.english.to_owned(), row.french.to_owned()]
     });

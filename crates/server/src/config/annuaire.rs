@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use mssante::Domain;
+use annuaire::PeerRecipients;
+use mssante::{Domain, KeyPolicy};
 use serde::Deserialize;
 
 use super::settings::list;
@@ -26,8 +27,7 @@ pub(crate) struct Annuaire {
     pub(crate) peer_recipients: PeerRecipients,
     #[serde(deserialize_with = "list")]
     pub(crate) patient_domains: Vec<Domain>,
-    #[allow(dead_code, reason = "for the resolver")]
-    pub(crate) unconfirmed_keys: UnconfirmedKeys,
+    pub(crate) unconfirmed_keys: KeyPolicy,
 }
 
 impl Default for Annuaire {
@@ -41,26 +41,9 @@ impl Default for Annuaire {
             anchors_file: None,
             peer_recipients: PeerRecipients::Off,
             patient_domains: vec![Domain::parse("patient.mssante.fr").expect("a domain")],
-            unconfirmed_keys: UnconfirmedKeys::Warn,
+            unconfirmed_keys: KeyPolicy::Warn,
         }
     }
-}
-
-/// What becomes of recipients of other operators whom the directory does not know.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum PeerRecipients {
-    Off,
-    Warn,
-    Enforce,
-}
-
-/// What becomes of identifiers whose key is wrong by a rule that no public document confirms.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum UnconfirmedKeys {
-    Warn,
-    Refuse,
 }
 
 /// A source that thousands of operators ask is not asked more often.

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use annuaire::{LocalBal, Resolver};
-use store::{BalFilter, BalRecord, Store, StoreError};
+use annuaire::{Forward, LocalBal, LocalTable, Resolver};
+use store::{Store, StoreError, Ways};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -27,11 +27,9 @@ impl Directory {
 
     /// Puts all BALs of the store into the resolver.
     pub(super) async fn refresh(&self) -> Result<(), StoreError> {
-        let bals = self.store.list_bals(&BalFilter::default()).await?;
-        let count = bals.len();
-        let known = |bal: BalRecord| (bal.address, LocalBal { id: bal.id, kind: bal.kind, state: bal.state });
-        self.resolver.replace_all(bals.into_iter().map(known));
-        self.health.knows_bals(count);
+        let table = local_table(&self.store.ways().await?);
+        self.health.knows_bals(table.len());
+        self.resolver.replace_all(table);
         Ok(())
     }
 
@@ -52,4 +50,19 @@ impl Directory {
             }
         }
     }
+}
+
+/// The ways to our BALs, as the resolver keeps them.
+pub(crate) fn local_table(ways: &Ways) -> LocalTable {
+    let mut table = LocalTable::default();
+    for (address, id, kind, state) in &ways.bals {
+        table.put(address, LocalBal { id: *id, kind: *kind, state: *state });
+    }
+    for alias in &ways.aliases {
+        table.alias(&alias.address, alias.bal);
+    }
+    for forward in &ways.forwards {
+        table.forward(forward.from, Forward { target: forward.to, copy: forward.copy });
+    }
+    table
 }

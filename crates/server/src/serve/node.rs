@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use annuaire::Resolver;
+use annuaire::{Resolver, ResolverRules};
 use auth::Authenticator;
 use mssante::{Clock, Random};
 use relay::{Relay, Schedule};
@@ -110,7 +110,7 @@ impl Node {
         health: &Arc<Health>,
     ) -> Result<Self, Failure> {
         let store = database.open(settings, settings.database.connections).await?;
-        let resolver = Arc::new(Resolver::new(settings.operator.domains.iter().cloned()));
+        let resolver = Arc::new(Resolver::with_rules(resolver_rules(settings)));
         let directory = Arc::new(Directory::new(store.clone(), Arc::clone(&resolver), Arc::clone(health)));
         directory.refresh().await?;
         let keeper = Keeper::new(settings.clone(), store.clone(), trust.clone());
@@ -220,6 +220,14 @@ fn smtp_limits(message_size: u64, recipients: usize) -> smtp::Limits {
         command_timeout: FIVE_MINUTES,
         data_timeout: FIVE_MINUTES,
         errors: 10,
+    }
+}
+
+fn resolver_rules(settings: &Settings) -> ResolverRules {
+    ResolverRules {
+        our_domains: settings.operator.domains.iter().cloned().collect(),
+        patient_domains: settings.annuaire.patient_domains.iter().cloned().collect(),
+        peer_recipients: settings.annuaire.peer_recipients,
     }
 }
 

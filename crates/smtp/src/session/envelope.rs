@@ -7,10 +7,10 @@ use crate::command::MailCommand;
 use crate::parameter::MailParameters;
 
 /// Where an accepted recipient's copy goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Destination {
-    /// Into a BAL of ours.
-    Local(BalId),
+    /// Into BALs of ours: that of the address, those that it is handed on to, or both.
+    Local(Vec<BalId>),
     /// To another operator.
     Peer,
 }

@@ -39,7 +39,7 @@ fn talk(session: &mut Session, said: &[u8], store: Result<(), Refusal>) -> (Vec<
             Action::JudgeSender(_) => session.sender_answer(Ok(())),
             Action::JudgeRecipient(rcpt) => {
                 let ForwardPath::Address(address) = rcpt.path else { panic!("an address") };
-                session.recipient_answer(Some(address), Ok(Destination::Local(BalId(1))));
+                session.recipient_answer(Some(address), Ok(Destination::Local(vec![BalId(1)])));
             }
             Action::BeginMessage => session.begin_answer(store),
             Action::Content(octets) => content.extend_from_slice(&octets),
