@@ -38,6 +38,9 @@ pub(crate) fn bal(address: &str, kind: BalKind, state: BalState) -> BalRecord {
         structure: None,
         responsible: None,
         certificate_dn: None,
+        listing: mssante::Listing::Listed,
+        service: None,
+        description: None,
         has_password: false,
         created_at: START,
     }

@@ -304,6 +304,9 @@ fn new_bal() -> NewBal {
         structure: None,
         responsible: None,
         certificate_dn: None,
+        listing: mssante::Listing::Listed,
+        service: None,
+        description: None,
     }
 }
 

@@ -119,6 +119,9 @@ fn bal(address: &str) -> NewBal {
         structure: None,
         responsible: None,
         certificate_dn: None,
+        listing: mssante::Listing::Listed,
+        service: None,
+        description: None,
     }
 }
 

@@ -5,14 +5,16 @@ mod ways;
 use std::fmt::Display;
 use std::str::FromStr;
 
-use mssante::{Address, BalId, BalKind, BalState, Rpps, StructureId};
+use mssante::{Address, BalId, BalKind, BalState, Listing, Rpps, StructureId};
 use serde::Serialize;
-use serde_json::json;
-use sqlx::{FromRow, PgConnection};
+use serde_json::{Value, json};
+use sqlx::postgres::PgArguments;
+use sqlx::query::QueryAs;
+use sqlx::{FromRow, PgConnection, Postgres};
 use time::OffsetDateTime;
 
 use crate::trace::Trace;
-use crate::{SpecialUse, Store, StoreError};
+use crate::{SpecialUse, Store, StoreError, publication};
 
 pub use ways::{AliasRecord, ForwardRecord, Ways};
 
@@ -33,6 +35,23 @@ pub struct NewBal {
     pub responsible: Option<String>,
     /// The DN (as `trust::DistinguishedName::key` writes it) whose certificate opens an applicative BAL.
     pub certificate_dn: Option<String>,
+    /// Whether it shows in directories.
+    pub listing: Listing,
+    /// Service de rattachement.
+    pub service: Option<String>,
+    /// What it is for.
+    pub description: Option<String>,
+}
+
+/// What can be said anew of a BAL; `None` leaves it as it is, an empty text takes it away.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct BalEdit {
+    /// Service de rattachement.
+    pub service: Option<String>,
+    /// What it is for.
+    pub description: Option<String>,
+    /// The responsible person.
+    pub responsible: Option<String>,
 }
 
 /// A BAL as stored.
@@ -58,6 +77,12 @@ pub struct BalRecord {
     pub responsible: Option<String>,
     /// The DN that opens it.
     pub certificate_dn: Option<String>,
+    /// Whether it shows in directories.
+    pub listing: Listing,
+    /// Service de rattachement.
+    pub service: Option<String>,
+    /// What it is for.
+    pub description: Option<String>,
     /// Whether a password is set.
     pub has_password: bool,
     /// When it was created.
@@ -92,6 +117,9 @@ struct BalRow {
     responsible: Option<String>,
     certificate_dn: Option<String>,
     password_hash: Option<String>,
+    listing: String,
+    service: Option<String>,
+    description: Option<String>,
     created_at: OffsetDateTime,
 }
 
@@ -110,13 +138,16 @@ impl TryFrom<BalRow> for BalRecord {
             structure: row.structure.as_deref().map(parsed).transpose()?,
             responsible: row.responsible,
             certificate_dn: row.certificate_dn,
+            listing: parsed(&row.listing)?,
+            service: row.service,
+            description: row.description,
             has_password: row.password_hash.is_some(),
             created_at: row.created_at,
         })
     }
 }
 
-fn parsed<T: FromStr<Err: Display>>(text: &str) -> Result<T, StoreError> {
+pub(crate) fn parsed<T: FromStr<Err: Display>>(text: &str) -> Result<T, StoreError> {
     text.parse().map_err(|error| StoreError::inconsistent("bal", error))
 }
 
@@ -128,6 +159,7 @@ impl Store {
         ways::claim_address(&new.address, &mut transaction).await?;
         let row = insert_bal(&mut transaction, &new, now).await?;
         insert_default_folders(&mut transaction, row.id).await?;
+        publication::queue(&mut transaction, BalId(row.id), now).await?;
         let detail = json!({ "address": new.address, "kind": new.kind });
         Trace::new(now, "bal.created").of_bal(BalId(row.id)).with(detail).insert(&mut transaction).await?;
         self.notices().announce_bals(&mut transaction).await?;
@@ -156,18 +188,51 @@ impl Store {
 
     /// Moves a BAL through its life, with a reason for the audit trail.
     pub async fn set_bal_state(&self, id: BalId, state: BalState, reason: &str) -> Result<BalRecord, StoreError> {
+        let change = sqlx::query_as("UPDATE bal SET state = $2, state_reason = $3 WHERE id = $1 RETURNING *")
+            .bind(id.0)
+            .bind(state.word())
+            .bind(reason);
+        self.change(id, change, "bal.state", json!({ "state": state, "reason": reason })).await
+    }
+
+    /// Puts a BAL on the liste rouge, or takes it off. `[MSS1 ANN.UNLISTED]`
+    pub async fn set_listing(&self, id: BalId, listing: Listing) -> Result<BalRecord, StoreError> {
+        let change =
+            sqlx::query_as("UPDATE bal SET listing = $2 WHERE id = $1 RETURNING *").bind(id.0).bind(listing.word());
+        self.change(id, change, "bal.listing", json!({ "listing": listing })).await
+    }
+
+    /// Says anew what a BAL is for, and who answers for it.
+    pub async fn edit_bal(&self, id: BalId, edit: &BalEdit) -> Result<BalRecord, StoreError> {
+        let change = sqlx::query_as(
+            "UPDATE bal SET service = nullif(coalesce($2, service), ''),
+                            description = nullif(coalesce($3, description), ''),
+                            responsible = nullif(coalesce($4, responsible), '')
+             WHERE id = $1 RETURNING *",
+        )
+        .bind(id.0)
+        .bind(&edit.service)
+        .bind(&edit.description)
+        .bind(&edit.responsible);
+        let detail =
+            json!({ "service": edit.service, "description": edit.description, "responsible": edit.responsible });
+        self.change(id, change, "bal.edited", detail).await
+    }
+
+    /// A change of what is published of a BAL.
+    async fn change(
+        &self,
+        id: BalId,
+        change: QueryAs<'_, Postgres, BalRow, PgArguments>,
+        event: &'static str,
+        detail: Value,
+    ) -> Result<BalRecord, StoreError> {
         let now = self.clock().now();
         let mut transaction = self.pool().begin().await?;
-        let row: Option<BalRow> =
-            sqlx::query_as("UPDATE bal SET state = $2, state_reason = $3 WHERE id = $1 RETURNING *")
-                .bind(id.0)
-                .bind(state.word())
-                .bind(reason)
-                .fetch_optional(&mut *transaction)
-                .await?;
+        let row = change.fetch_optional(&mut *transaction).await?;
         let row = row.ok_or_else(|| StoreError::NoSuchBal(id.to_string()))?;
-        let detail = json!({ "state": state, "reason": reason });
-        Trace::new(now, "bal.state").of_bal(id).with(detail).insert(&mut transaction).await?;
+        Trace::new(now, event).of_bal(id).with(detail).insert(&mut transaction).await?;
+        publication::queue(&mut transaction, id, now).await?;
         self.notices().announce_bals(&mut transaction).await?;
         transaction.commit().await?;
         self.notices().bals_changed();
@@ -219,8 +284,8 @@ impl Store {
 async fn insert_bal(connection: &mut PgConnection, new: &NewBal, now: OffsetDateTime) -> Result<BalRow, StoreError> {
     let row = sqlx::query_as(
         "INSERT INTO bal (address, address_key, kind, state, display_name, holder, structure, responsible,
-                          certificate_dn, created_at)
-         VALUES ($1, $2, $3, 'active', $4, $5, $6, $7, $8, $9)
+                          certificate_dn, created_at, listing, service, description)
+         VALUES ($1, $2, $3, 'active', $4, $5, $6, $7, $8, $9, $10, $11, $12)
          RETURNING *",
     )
     .bind(new.address.to_string())
@@ -232,6 +297,9 @@ async fn insert_bal(connection: &mut PgConnection, new: &NewBal, now: OffsetDate
     .bind(&new.responsible)
     .bind(&new.certificate_dn)
     .bind(now)
+    .bind(new.listing.word())
+    .bind(&new.service)
+    .bind(&new.description)
     .fetch_one(connection)
     .await?;
     Ok(row)

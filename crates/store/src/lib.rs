@@ -16,6 +16,7 @@ mod landing;
 mod lane;
 mod notices;
 mod numbers;
+mod publication;
 mod queue;
 mod reading;
 mod rights;
@@ -27,7 +28,7 @@ mod transport;
 mod trust;
 
 pub use acceptance::{Acceptance, Appended, LocalDelivery, RelayRequest, Source};
-pub use bal::{AliasRecord, BalFilter, BalRecord, ForwardRecord, NewBal, Ways};
+pub use bal::{AliasRecord, BalEdit, BalFilter, BalRecord, ForwardRecord, NewBal, Ways};
 pub use database::{DatabaseSettings, Store, StoreParts};
 pub use embedded::{Cluster, ClusterProfile, EmbeddedError};
 pub use error::StoreError;
@@ -37,6 +38,7 @@ pub use folder::{
 };
 pub use intake::{Intake, MessageId, QueueId, SealedMessage};
 pub use keyring::{KeyRing, KeyRingError};
+pub use publication::{Publication, PublicationClaim, PublicationResult, PublicationState};
 pub use queue::{Claimed, DsnNotify, DsnParameters, HopFacts, Outcome, QueueStatus, Setback};
 pub use reading::BodyReader;
 pub use schema::{migrate, schema_fingerprint};

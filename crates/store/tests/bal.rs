@@ -19,6 +19,9 @@ fn new_bal(address: &str, kind: BalKind) -> NewBal {
         structure: Some("318751275100020".parse().unwrap()),
         responsible: None,
         certificate_dn: Some("cn=test".into()),
+        listing: mssante::Listing::Listed,
+        service: None,
+        description: None,
     }
 }
 

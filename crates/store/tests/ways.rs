@@ -22,6 +22,9 @@ fn another(name: &str) -> NewBal {
         structure: None,
         responsible: None,
         certificate_dn: None,
+        listing: mssante::Listing::Listed,
+        service: None,
+        description: None,
     }
 }
 

@@ -180,7 +180,18 @@ impl Default for Route {
 #[derive(Default)]
 struct Shared {
     routes: HashMap<String, Route>,
+    rest: Option<Answer>,
     requests: Vec<Request>,
+}
+
+impl Shared {
+    fn answer(&mut self, path: &str) -> Answer {
+        match (self.routes.get_mut(path), &self.rest) {
+            (Some(route), _) => route.script.pop_front().unwrap_or_else(|| route.otherwise.clone()),
+            (None, Some(rest)) => rest.clone(),
+            (None, None) => Answer::status(404),
+        }
+    }
 }
 
 /// The server; it stops when it is dropped. Paths without an answer give 404.
@@ -224,6 +235,11 @@ impl HttpServer {
     /// Answers this from now on, once the script of [`HttpServer::next`] is through.
     pub fn serve(&self, path: &str, answer: impl Into<Answer>) {
         self.shared().routes.entry(path.to_owned()).or_default().otherwise = answer.into();
+    }
+
+    /// Answers this to all paths that have no answer of their own.
+    pub fn serve_rest(&self, answer: impl Into<Answer>) {
+        self.shared().rest = Some(answer.into());
     }
 
     /// Answers this once, after what was scripted before.
@@ -292,8 +308,7 @@ async fn serve(mut stream: impl AsyncRead + AsyncWrite + Unpin, shared: &Mutex<S
     let mut answer = {
         let mut shared = lock(shared);
         shared.requests.push(request.clone());
-        let route = shared.routes.entry(request.path.clone()).or_default();
-        route.script.pop_front().unwrap_or_else(|| route.otherwise.clone())
+        shared.answer(&request.path)
     };
     loop {
         answer = match answer {

@@ -4,6 +4,7 @@
 pub mod audit;
 pub mod client;
 pub mod clock;
+pub mod fhir;
 pub mod http;
 pub mod letter;
 pub mod list;

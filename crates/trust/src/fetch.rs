@@ -1,6 +1,7 @@
 //! Getting lists over HTTP: conditional, bounded in size and time, with trust anchors of our own.
 
 mod causes;
+mod exchange;
 pub mod schedule;
 
 use std::path::Path;
@@ -15,6 +16,7 @@ use rustls::ClientConfig;
 use thiserror::Error;
 
 use self::causes::Causes;
+pub use self::exchange::{AccessKey, Exchange, Exchanged, Verb};
 use crate::chain::provider;
 use crate::tls::{ClockTime, files};
 
@@ -104,6 +106,8 @@ pub enum FetchError {
 #[derive(Clone)]
 pub struct Fetcher {
     client: reqwest::Client,
+    /// The same, but it follows no redirect.
+    unled: reqwest::Client,
     causes: Causes,
     clock: Arc<dyn Clock>,
 }
@@ -112,19 +116,10 @@ impl Fetcher {
     /// Servers must chain to the certificates of the PEM file `anchors` and carry the name of the
     /// URL; the anchors of the system are not looked at.
     pub fn load(anchors: &Path, rules: &FetchRules, clock: Arc<dyn Clock>) -> Result<Self, FetchError> {
-        let client = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls(anchors, Arc::clone(&clock))?)
-            .user_agent(USER_AGENT)
-            .timeout(rules.timeout)
-            .connect_timeout(rules.timeout.min(CONNECT_TIMEOUT))
-            .redirect(Policy::custom(redirect))
-            .no_proxy();
-        let client = match &rules.proxy {
-            None => client,
-            Some(proxy) => client.proxy(Proxy::all(proxy).map_err(|_| no_proxy())?),
-        };
-        let client = client.build().map_err(|error| FetchError::Configuration(error.to_string()))?;
-        Ok(Self { client, causes: Causes::new(anchors, rules.timeout), clock })
+        let tls = tls(anchors, Arc::clone(&clock))?;
+        let client = client(tls.clone(), rules, Policy::custom(redirect))?;
+        let unled = self::client(tls, rules, Policy::none())?;
+        Ok(Self { client, unled, causes: Causes::new(anchors, rules.timeout), clock })
     }
 
     /// GETs a URL unless it is what `known` stands for. At most `limit` octets: what announces
@@ -203,6 +198,21 @@ impl Validators {
             None => request,
         })
     }
+}
+
+fn client(tls: ClientConfig, rules: &FetchRules, redirects: Policy) -> Result<reqwest::Client, FetchError> {
+    let client = reqwest::Client::builder()
+        .tls_backend_preconfigured(tls)
+        .user_agent(USER_AGENT)
+        .timeout(rules.timeout)
+        .connect_timeout(rules.timeout.min(CONNECT_TIMEOUT))
+        .redirect(redirects)
+        .no_proxy();
+    let client = match &rules.proxy {
+        None => client,
+        Some(proxy) => client.proxy(Proxy::all(proxy).map_err(|_| no_proxy())?),
+    };
+    client.build().map_err(|error| FetchError::Configuration(error.to_string()))
 }
 
 fn tls(anchors: &Path, clock: Arc<dyn Clock>) -> Result<ClientConfig, FetchError> {

@@ -9,7 +9,7 @@ use mssante::Clock;
 use testkit::clock::{FixedClock, RealClock};
 use testkit::http::{Answer, HttpServer, Page, Request};
 use testkit::pki::{Flaw, Issued, Pki, ServerHolder};
-use trust::{FetchError, FetchRules, Fetched, Fetcher, Validators};
+use trust::{AccessKey, Exchange, FetchError, FetchRules, Fetched, Fetcher, Validators, Verb};
 
 const LIMIT: usize = 1000;
 
@@ -280,4 +280,38 @@ async fn urls_are_checked_before_anything_is_sent() {
         let outcome = get(&fetcher, url).await;
         assert!(matches!(outcome, Err(FetchError::Configuration(_))), "{url}: {outcome:?}");
     }
+}
+
+fn exchange(verb: Verb, url: String, body: Option<(&'static str, Vec<u8>)>) -> Exchange {
+    Exchange { verb, url, body }
+}
+
+#[tokio::test]
+async fn an_interface_gets_the_key_and_any_status_is_an_answer() {
+    let bench = Bench::new();
+    let server = HttpServer::start_tls(&bench.certificate()).await.unwrap();
+    server.serve("/x", Answer::retry_after(429, "7"));
+    let key = AccessKey::new("esante-api-key", "secret").unwrap();
+    let patch = exchange(Verb::Patch, server.url("/x"), Some(("application/fhir+json", b"{}".to_vec())));
+    let done = bench.fetcher().exchange(&patch, &key, LIMIT).await.unwrap();
+    assert_eq!((done.status, done.retry_after), (429, Some(Duration::from_secs(7))));
+    let request = server.requests().remove(0);
+    assert_eq!((request.method.as_str(), request.body.as_slice()), ("PATCH", &b"{}"[..]));
+    assert_eq!(request.header("content-type"), Some("application/fhir+json"));
+    assert_eq!(request.header("esante-api-key"), Some("secret"));
+    assert!(!format!("{key:?}").contains("secret"));
+}
+
+#[tokio::test]
+async fn the_key_is_not_taken_elsewhere_by_a_redirect() {
+    let bench = Bench::new();
+    let (here, elsewhere) = (HttpServer::start().await.unwrap(), HttpServer::start().await.unwrap());
+    here.serve("/x", Answer::redirect(&elsewhere.url("/y")));
+    let key = AccessKey::new("esante-api-key", "secret").unwrap();
+    let done = bench.fetcher().exchange(&exchange(Verb::Get, here.url("/x"), None), &key, LIMIT).await.unwrap();
+    assert_eq!((done.status, elsewhere.requests().len()), (302, 0));
+    here.serve("/x", Answer::Announced(LIMIT as u64 + 1));
+    let large = bench.fetcher().exchange(&exchange(Verb::Get, here.url("/x"), None), &key, LIMIT).await;
+    assert!(matches!(large, Err(FetchError::TooLarge { .. })), "{large:?}");
+    assert!(AccessKey::new("esante-api-key", "two\nlines").is_err());
 }

@@ -12,4 +12,4 @@ mod plan;
 pub use delivery::{Call, Delivery, Method, Outcome};
 pub use file::line;
 pub use patch::{PatchStyle, TypeForm};
-pub use plan::{Card, Facts, Operation, Owner, Plan, Task, plan};
+pub use plan::{Card, Facts, Known, Operation, Owner, Plan, Task, plan};

@@ -1,6 +1,8 @@
 //! From what a BAL is, and what is published of it, to what is to be done.
 
-use mssante::{Address, BalKind, BalState, Listing, Rpps, StructureId};
+use std::str::FromStr;
+
+use mssante::{Address, BalKind, BalState, Listing, Rpps, StructureId, UnknownWord};
 use serde::{Deserialize, Serialize};
 
 /// What a BAL is, as far as publication is concerned.
@@ -59,6 +61,30 @@ pub struct Card {
     pub responsible: Option<String>,
 }
 
+/// What the directory is known to have of a BAL. It is written down before the directory is told anything, so that it
+/// is right whatever happens meanwhile.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(tag = "known", content = "card", rename_all = "lowercase")]
+pub enum Known {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// Perhaps this, or what was there before: it was told, and the answer is not known.
+    Perhaps(Box<Card>),
+    /// This.
+    Surely(Box<Card>),
+}
+
+impl Known {
+    /// What it may have.
+    pub fn card(&self) -> Option<&Card> {
+        match self {
+            Self::Nothing => None,
+            Self::Perhaps(card) | Self::Surely(card) => Some(card),
+        }
+    }
+}
+
 /// What is done to the directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -79,6 +105,17 @@ impl Operation {
             Self::Replace => "replace",
             Self::Delete => "delete",
         }
+    }
+}
+
+impl FromStr for Operation {
+    type Err = UnknownWord;
+
+    fn from_str(word: &str) -> Result<Self, UnknownWord> {
+        [Self::Insert, Self::Replace, Self::Delete]
+            .into_iter()
+            .find(|operation| operation.word() == word)
+            .ok_or_else(|| UnknownWord { word: word.to_owned(), expected: "insert, replace, delete" })
     }
 }
 
@@ -104,21 +141,22 @@ pub enum Plan {
 
 /// What is to be done so that the directory says of a BAL what it is. A suspended BAL stays published: its address
 /// is not free, and it will be back. `[MSS1 ANN.PUBLISH]`
-pub fn plan(facts: &Facts, published: Option<&Card>) -> Plan {
+pub fn plan(facts: &Facts, known: &Known) -> Plan {
     let task = |operation, card: &Card| Plan::Do(Box::new(Task { operation, card: card.clone() }));
     if facts.state == BalState::Closed {
-        return published.map_or(Plan::Nothing, |card| task(Operation::Delete, card));
+        return known.card().map_or(Plan::Nothing, |card| task(Operation::Delete, card));
     }
     let wanted = match Card::of(facts) {
         Ok(wanted) => wanted,
         Err(why) => return Plan::Refused(why),
     };
-    match published {
-        None => task(Operation::Insert, &wanted),
-        Some(card) if *card == wanted => Plan::Nothing,
+    match known {
         // Address and kind cannot be changed, and a carrier has its own list: first away, then anew.
-        Some(card) if card.is_elsewhere(&wanted) => task(Operation::Delete, card),
-        Some(_) => task(Operation::Replace, &wanted),
+        Known::Perhaps(card) | Known::Surely(card) if card.is_elsewhere(&wanted) => task(Operation::Delete, card),
+        // An insertion takes away what may be there.
+        Known::Nothing | Known::Perhaps(_) => task(Operation::Insert, &wanted),
+        Known::Surely(card) if **card == wanted => Plan::Nothing,
+        Known::Surely(_) => task(Operation::Replace, &wanted),
     }
 }
 
@@ -174,6 +212,10 @@ pub(super) mod tests {
         Card::of(&facts(kind)).unwrap()
     }
 
+    fn surely(card: Card) -> Known {
+        Known::Surely(Box::new(card))
+    }
+
     fn operation(plan: &Plan) -> Option<Operation> {
         match plan {
             Plan::Do(task) => Some(task.operation),
@@ -204,24 +246,24 @@ pub(super) mod tests {
     #[test]
     fn a_bal_that_nothing_carries_is_refused_with_what_is_missing() {
         let nobodys = Facts { holder: None, ..facts(BalKind::Nominative) };
-        assert!(matches!(plan(&nobodys, None), Plan::Refused(why) if why.contains("RPPS")));
+        assert!(matches!(plan(&nobodys, &Known::Nothing), Plan::Refused(why) if why.contains("RPPS")));
         let nowhere = Facts { structure: None, ..facts(BalKind::Applicative) };
-        assert!(matches!(plan(&nowhere, None), Plan::Refused(why) if why.contains("structure")));
+        assert!(matches!(plan(&nowhere, &Known::Nothing), Plan::Refused(why) if why.contains("structure")));
     }
 
     #[test]
     fn what_is_to_be_done_follows_from_what_is_published() {
         let facts = facts(BalKind::Organisational);
-        let published = card(BalKind::Organisational);
-        assert_eq!(operation(&plan(&facts, None)), Some(Operation::Insert));
-        assert_eq!(plan(&facts, Some(&published)), Plan::Nothing);
+        let published = surely(card(BalKind::Organisational));
+        assert_eq!(operation(&plan(&facts, &Known::Nothing)), Some(Operation::Insert));
+        assert_eq!(plan(&facts, &published), Plan::Nothing);
         let unlisted = Facts { listing: Listing::Unlisted, ..facts.clone() };
-        assert_eq!(operation(&plan(&unlisted, Some(&published))), Some(Operation::Replace));
+        assert_eq!(operation(&plan(&unlisted, &published)), Some(Operation::Replace));
         let suspended = Facts { state: BalState::Suspended, ..facts.clone() };
-        assert_eq!(plan(&suspended, Some(&published)), Plan::Nothing);
+        assert_eq!(plan(&suspended, &published), Plan::Nothing);
         let closed = Facts { state: BalState::Closed, ..facts };
-        assert_eq!(operation(&plan(&closed, Some(&published))), Some(Operation::Delete));
-        assert_eq!(plan(&closed, None), Plan::Nothing);
+        assert_eq!(operation(&plan(&closed, &published)), Some(Operation::Delete));
+        assert_eq!(plan(&closed, &Known::Nothing), Plan::Nothing);
     }
 
     #[test]
@@ -233,7 +275,7 @@ pub(super) mod tests {
             Card { address: "accueil@ch.mssante.fr".parse().unwrap(), ..published.clone() },
             Card { owner: Owner::Organization("10B0078671".parse().unwrap()), ..published },
         ] {
-            let Plan::Do(task) = plan(&facts, Some(&elsewhere)) else { panic!("nothing to do") };
+            let Plan::Do(task) = plan(&facts, &surely(elsewhere.clone())) else { panic!("nothing to do") };
             assert_eq!((task.operation, task.card), (Operation::Delete, elsewhere));
         }
     }
@@ -241,7 +283,16 @@ pub(super) mod tests {
     #[test]
     fn a_closed_bal_that_could_not_be_published_today_is_still_withdrawn() {
         let closed = Facts { state: BalState::Closed, holder: None, ..facts(BalKind::Nominative) };
-        assert_eq!(operation(&plan(&closed, Some(&card(BalKind::Nominative)))), Some(Operation::Delete));
+        assert_eq!(operation(&plan(&closed, &surely(card(BalKind::Nominative)))), Some(Operation::Delete));
+    }
+
+    #[test]
+    fn what_may_have_been_told_is_told_again_and_never_taken_for_granted() {
+        let facts = facts(BalKind::Organisational);
+        let perhaps = Known::Perhaps(Box::new(card(BalKind::Organisational)));
+        assert_eq!(operation(&plan(&facts, &perhaps)), Some(Operation::Insert));
+        let closed = Facts { state: BalState::Closed, ..facts };
+        assert_eq!(operation(&plan(&closed, &perhaps)), Some(Operation::Delete));
     }
 
     #[test]
@@ -250,5 +301,9 @@ pub(super) mod tests {
         let json = serde_json::to_value(&card).unwrap();
         assert_eq!(json["owner"], serde_json::json!({ "resource": "Practitioner", "id": "10003461033" }));
         assert_eq!(serde_json::from_value::<Card>(json).unwrap(), card);
+        for known in [Known::Nothing, Known::Perhaps(Box::new(card.clone())), surely(card)] {
+            let json = serde_json::to_value(&known).unwrap();
+            assert_eq!(serde_json::from_value::<Known>(json).unwrap(), known);
+        }
     }
 }

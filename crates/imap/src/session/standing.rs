@@ -105,6 +105,9 @@ mod tests {
             structure: None,
             responsible: None,
             certificate_dn: certificate_dn.map(str::to_owned),
+            listing: mssante::Listing::Listed,
+            service: None,
+            description: None,
             has_password: true,
             created_at: OffsetDateTime::UNIX_EPOCH,
         }

@@ -183,6 +183,9 @@ async fn create_bal(store: &Store) -> BalId {
         structure: None,
         responsible: None,
         certificate_dn: None,
+        listing: mssante::Listing::Listed,
+        service: None,
+        description: None,
     };
     let bal = store.create_bal(new).await.unwrap();
     let phc = hash_password(&Secret::new(PASSWORD.into()), &TestRandom::seeded(1)).unwrap();
@@ -200,6 +203,9 @@ async fn create_applicative_bal(store: &Store) {
         structure: None,
         responsible: None,
         certificate_dn: Some(dn),
+        listing: mssante::Listing::Listed,
+        service: None,
+        description: None,
     };
     store.create_bal(new).await.unwrap();
 }

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use mssante::{
-    Address, Attribute, AttributeError, BalKind, BalState, KeyCheck, KeyPolicy, PersonId, Rpps, StructureId,
+    Address, Attribute, AttributeError, BalKind, BalState, KeyCheck, KeyPolicy, Listing, PersonId, Rpps, StructureId,
 };
-use store::{BalFilter, BalRecord, NewBal, Store};
+use store::{BalEdit, BalFilter, BalRecord, NewBal, Store};
 use trust::DistinguishedName;
 
 use super::{password, print};
@@ -46,6 +46,15 @@ pub(super) enum Command {
         /// Its address.
         address: Address,
     },
+    /// Put a BAL on the liste rouge (unlisted) or take it off (listed): an unlisted BAL shows in no directory.
+    SetListing {
+        /// Its address.
+        address: Address,
+        /// listed or unlisted.
+        listing: Listing,
+    },
+    /// Say anew what a BAL is for and who answers for it; an empty text takes it away.
+    Edit(Edit),
     /// Set a BAL aside: takes no mail for now, nobody logs in, nothing is lost.
     Suspend(Move),
     /// Put a suspended or closed BAL back into use.
@@ -74,6 +83,15 @@ pub(super) struct Create {
     /// The responsible person (ORG, APP).
     #[arg(long)]
     responsible: Option<String>,
+    /// Service de rattachement.
+    #[arg(long)]
+    service: Option<String>,
+    /// What it is for, for directories.
+    #[arg(long)]
+    description: Option<String>,
+    /// Liste rouge: it shows in no directory.
+    #[arg(long)]
+    unlisted: bool,
     /// PEM certificate that opens an APP BAL.
     #[arg(long, value_name = "FILE", conflicts_with = "certificate_dn")]
     certificate: Option<PathBuf>,
@@ -83,6 +101,22 @@ pub(super) struct Create {
     /// Read a password from standard input.
     #[arg(long)]
     password_stdin: bool,
+}
+
+/// What is said of a BAL.
+#[derive(Debug, Args)]
+pub(super) struct Edit {
+    /// Its address.
+    address: Address,
+    /// Service de rattachement.
+    #[arg(long)]
+    service: Option<String>,
+    /// What it is for, for directories.
+    #[arg(long)]
+    description: Option<String>,
+    /// The responsible person.
+    #[arg(long)]
+    responsible: Option<String>,
 }
 
 /// A BAL whose state changes.
@@ -118,6 +152,11 @@ impl Command {
             Self::Alias(alias) => alias.work(store, json).await,
             Self::Forward(forward) => forward.work(store, json).await,
             Self::SetPassword { address } => show(&set_password(store, &address).await?, json),
+            Self::SetListing { address, listing } => {
+                let bal = found(store, &address).await?;
+                show(&store.set_listing(bal.id, listing).await?, json)
+            }
+            Self::Edit(edit) => show(&edit.work(store).await?, json),
             Self::Suspend(to) => show(&to.work(store, BalState::Suspended).await?, json),
             Self::Reopen(to) => show(&to.work(store, BalState::Active).await?, json),
             Self::Close(to) => show(&to.work(store, BalState::Closed).await?, json),
@@ -174,6 +213,9 @@ impl Create {
             structure: self.structure,
             responsible: self.responsible,
             certificate_dn,
+            listing: if self.unlisted { Listing::Unlisted } else { Listing::Listed },
+            service: self.service,
+            description: self.description,
         };
         let bal = store.create_bal(new).await?;
         let Some(hash) = hash else { return Ok(bal) };
@@ -226,6 +268,14 @@ fn subject_of(file: &Path) -> Result<DistinguishedName, Failure> {
     let unusable = |why: String| Failure::Refused(format!("{}: {why}; give a PEM certificate", file.display()));
     let certificate = CertificateDer::from_pem_file(file).map_err(|error| unusable(error.to_string()))?;
     DistinguishedName::of_certificate(&certificate).map_err(|error| unusable(error.to_string()))
+}
+
+impl Edit {
+    async fn work(self, store: &Store) -> Result<BalRecord, Failure> {
+        let bal = found(store, &self.address).await?;
+        let edit = BalEdit { service: self.service, description: self.description, responsible: self.responsible };
+        Ok(store.edit_bal(bal.id, &edit).await?)
+    }
 }
 
 impl Move {

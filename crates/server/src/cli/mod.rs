@@ -1,5 +1,6 @@
 //! The command line.
 
+mod annuaire;
 mod bal;
 mod cert;
 mod password;
@@ -59,6 +60,9 @@ enum Command {
     /// The white list, its life, and what it says.
     #[command(subcommand)]
     Trust(trust::Command),
+    /// The directory of the trust space, and what it is told of our BALs.
+    #[command(subcommand)]
+    Annuaire(annuaire::Command),
     /// Print the rules that are enforced, and every refusal.
     Rules,
     /// Ask the running server how it is.
@@ -108,6 +112,7 @@ impl Cli {
             Command::Bal(command) => command.run(&settings()?, self.json).await,
             Command::Trust(command) => command.run(&warned()?, self.json).await,
             Command::Cert(command) => command.run(|| config::load_without_files(&file), self.json).await,
+            Command::Annuaire(command) => command.run(&settings()?, self.json).await,
             Command::Rules => rules::print(self.json),
             Command::Status => status::print(&warned()?, self.json).await,
             Command::Probe { domain } => probe::print(&settings()?, &domain, self.json).await,

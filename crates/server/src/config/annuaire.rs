@@ -7,6 +7,7 @@ use annuaire::PeerRecipients;
 use mssante::{Domain, KeyPolicy};
 use serde::Deserialize;
 
+use super::fhir::Fhir;
 use super::settings::list;
 use super::trust::unless_empty;
 
@@ -28,6 +29,7 @@ pub(crate) struct Annuaire {
     #[serde(deserialize_with = "list")]
     pub(crate) patient_domains: Vec<Domain>,
     pub(crate) unconfirmed_keys: KeyPolicy,
+    pub(crate) fhir: Fhir,
 }
 
 impl Default for Annuaire {
@@ -42,6 +44,7 @@ impl Default for Annuaire {
             peer_recipients: PeerRecipients::Off,
             patient_domains: vec![Domain::parse("patient.mssante.fr").expect("a domain")],
             unconfirmed_keys: KeyPolicy::Warn,
+            fhir: Fhir::default(),
         }
     }
 }
@@ -55,6 +58,7 @@ impl Annuaire {
         for (setting, url) in [("annuaire.url", &self.url), ("annuaire.activities_url", &self.activities_url)] {
             check_url(setting, url.as_deref())?;
         }
+        self.fhir.check(self.url.as_deref())?;
         if self.max_shrink > 100 {
             return Err(format!("annuaire.max_shrink = {} is not a percentage; write 0 to 100", self.max_shrink));
         }
@@ -78,7 +82,7 @@ impl Annuaire {
 
     /// What works but may not be what was meant.
     pub(super) fn warnings(&self) -> Vec<String> {
-        let blind = self.peer_recipients != PeerRecipients::Off && self.url.is_none();
+        let blind = self.peer_recipients != PeerRecipients::Off && self.url.is_none() && self.fhir.url.is_none();
         let warning = || {
             "annuaire.peer_recipients looks at a directory that nothing keeps up to date: set annuaire.url, or run \
              `pli annuaire import` every day"

@@ -20,6 +20,7 @@ impl Settings {
         self.revocation.check()?;
         self.fetch.check()?;
         self.annuaire.check(&self.operator.domains)?;
+        self.publication.check()?;
         if !self.http.listen.ip().is_loopback() {
             return Err(format!(
                 "http.listen = \"{}\" is reachable from outside; health and metrics are for this machine only, use 127.0.0.1",
@@ -111,6 +112,10 @@ impl Settings {
             ("trust_list.issuers_file", self.trust_list.issuers_file.as_ref()),
             ("trust_list.url_anchors_file", self.trust_list.url_anchors_file.as_ref()),
             ("annuaire.anchors_file", self.annuaire.anchors_file.as_ref()),
+            ("annuaire.fhir.key_file", self.annuaire.fhir.key_file.as_ref()),
+            ("annuaire.fhir.anchors_file", self.annuaire.fhir.anchors_file.as_ref()),
+            ("publication.key_file", self.publication.key_file.as_ref()),
+            ("publication.anchors_file", self.publication.anchors_file.as_ref()),
             ("dns.anchors_file", self.dns.anchors_file.as_ref()),
             ("dns.zone_file", self.dns.zone_file.as_ref()),
             ("database.url_file", self.database.url_file.as_ref()),

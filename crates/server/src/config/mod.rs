@@ -3,6 +3,7 @@
 
 mod annuaire;
 mod check;
+mod fhir;
 mod settings;
 #[cfg(test)]
 mod tests;
@@ -13,6 +14,7 @@ use std::path::{Path, PathBuf};
 use config::{Config, Environment, File, FileFormat};
 
 pub(crate) use check::exposed;
+pub(crate) use fhir::Transport;
 pub(crate) use settings::{ClientCertificate, Dnssec, HostNameCheck, Log, LogFormat, Settings};
 #[cfg(test)]
 pub(crate) use tests::for_tests;

@@ -12,6 +12,7 @@ use secrecy::SecretString;
 use serde::{Deserialize, Deserializer, de};
 
 use super::annuaire::Annuaire;
+use super::fhir::Publication;
 use super::trust::{Fetch, Revocation, TrustList};
 
 /// The whole configuration.
@@ -32,6 +33,8 @@ pub(crate) struct Settings {
     pub(crate) fetch: Fetch,
     #[serde(default)]
     pub(crate) annuaire: Annuaire,
+    #[serde(default)]
+    pub(crate) publication: Publication,
     #[serde(default)]
     pub(crate) hop: Hop,
     #[serde(default)]

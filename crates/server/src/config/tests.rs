@@ -213,6 +213,18 @@ fn the_list_has_one_source_and_what_vouches_for_it_fits() {
         ("[annuaire]\nmax_shrink = 101", "annuaire.max_shrink"),
         ("[annuaire]\nrefresh = \"10ms\"", "annuaire.refresh"),
         ("[annuaire]\nstale_after = \"30m\"", "annuaire.stale_after"),
+        ("[annuaire.fhir]\nurl = \"http://x/fhir\"", "annuaire.fhir.url"),
+        ("[annuaire.fhir]\nurl = \"https://x/fhir\"", "annuaire.fhir.key_file"),
+        ("[annuaire]\nurl = \"https://x/\"\nfhir.url = \"https://x/\"", "annuaire.url and annuaire.fhir.url"),
+        (
+            "[annuaire]\nfhir = { url = \"https://x/\", key_file = \"/dev/null\", calls_per_second = 18 }",
+            "allows 1 to 17",
+        ),
+        ("[publication]\ntransport = \"file\"", "publication.folder"),
+        ("[publication]\ntransport = \"fhir\"", "publication.url"),
+        ("[publication]\ntransport = \"fhir\"\nurl = \"http://x\"", "publication.url = \"http://x\""),
+        ("[publication]\ntransport = \"fhir\"\nurl = \"https://x\"", "publication.key_file"),
+        ("[publication]\nkey_file = \"/nowhere/key\"", "publication.key_file"),
         ("[annuaire]\npatient_domains = [\"ch.mssante.fr\"]", "annuaire.patient_domains"),
     ] {
         let error = checked(&format!("{SMALLEST}\n{more}\n")).unwrap_err();

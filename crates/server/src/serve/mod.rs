@@ -6,9 +6,11 @@ mod expiry;
 mod health;
 mod hops;
 mod http;
+pub(crate) mod interface;
 mod listener;
 mod node;
 mod observe;
+pub(crate) mod publication;
 mod room;
 mod sockets;
 pub(crate) mod trust;
@@ -45,6 +47,7 @@ pub(crate) async fn serve(settings: Settings, with_parent: bool) -> Result<(), F
     }
     observe::warn(&settings);
     trust::describe();
+    publication::describe();
     let revocation = trust::revocation(&settings)?;
     let tls = Tls::load(&settings, &revocation)?;
     expiry::describe();
@@ -88,6 +91,8 @@ async fn run(
     tasks.spawn(Arc::clone(&node.relay).run(sessions.clone()));
     tasks.spawn(Arc::clone(&node.directory).follow(sessions.clone()));
     node.trust.start(&tasks, &sessions);
+    let publisher = Arc::new(publication::Publisher::new(settings.clone(), node.store.clone()));
+    tasks.spawn(publisher.follow(sessions.clone()));
     let files = CertificateFiles::new(&settings).await;
     tasks.spawn(files.follow(node.tls.clone(), node.trust.clone(), sessions.clone()));
     tasks.spawn(expiry::follow(node.tls.clone(), sessions.clone()));

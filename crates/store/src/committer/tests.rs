@@ -31,6 +31,9 @@ async fn bal(store: &Store, name: &str) -> BalRecord {
         structure: None,
         responsible: None,
         certificate_dn: None,
+        listing: mssante::Listing::Listed,
+        service: None,
+        description: None,
     };
     store.create_bal(new).await.unwrap()
 }

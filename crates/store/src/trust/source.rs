@@ -15,6 +15,8 @@ pub enum SourceKind {
     List,
     /// A revocation list.
     Crl,
+    /// Where the national directory is told of our BALs.
+    Publication,
 }
 
 impl SourceKind {
@@ -23,6 +25,7 @@ impl SourceKind {
         match self {
             Self::List => "list",
             Self::Crl => "crl",
+            Self::Publication => "publication",
         }
     }
 }

@@ -24,6 +24,9 @@ pub(crate) async fn bal(store: &Store, name: &str) -> BalRecord {
         structure: None,
         responsible: None,
         certificate_dn: None,
+        listing: mssante::Listing::Listed,
+        service: None,
+        description: None,
     };
     store.create_bal(new).await.unwrap()
 }
