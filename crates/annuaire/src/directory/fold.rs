@@ -16,8 +16,10 @@ const WRITTEN_OUT: [(&str, &str); 7] = [
     ("ste", "sainte"),
 ];
 
-/// Words that need not be found if others are searched: articles, prepositions and titles.
-const OPTIONAL: [&str; 22] = [
+/// Words that need not be found if others are searched: articles, prepositions, titles, and what all domains have.
+const OPTIONAL: [&str; 24] = [
+    "fr",
+    "mssante",
     "a",
     "au",
     "aux",

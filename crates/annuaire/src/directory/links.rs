@@ -1,6 +1,7 @@
 //! What follows from the tables and is worked out again whenever a directory is built or read: which rows a value has.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
 use foldhash::fast::FixedState;
 use hashbrown::HashTable;
@@ -9,6 +10,7 @@ use mssante::{Address, BalKind, Domain};
 use super::local::{Folded, hash_local, is_same_local};
 use super::tables::{Flags, PersonCode, Row, Tables};
 use super::texts::{NONE, at, number};
+use crate::Entry;
 
 /// Lists of numbers, one for each number.
 #[derive(Debug, Default)]
@@ -48,9 +50,9 @@ impl Lists {
 
 /// Another trade and structure of a row, from a second line or an activity.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Other {
-    pub(super) trade: u32,
-    pub(super) structure: u32,
+struct Other {
+    trade: u32,
+    structure: u32,
 }
 
 /// All that follows.
@@ -58,6 +60,8 @@ pub(super) struct Other {
 pub(super) struct Links {
     domains: HashMap<Domain, u32, FixedState>,
     addresses: HashTable<u32>,
+    /// Where the rows of each domain begin, and where the last ones end.
+    domain_starts: Vec<u32>,
     pub(super) of_family: Lists,
     pub(super) of_given: Lists,
     pub(super) of_service: Lists,
@@ -91,6 +95,7 @@ impl Links {
         Self {
             domains: tables.domains.iter().cloned().zip(0..).collect(),
             addresses: addresses(tables),
+            domain_starts: domain_starts(tables),
             of_family: Lists::gather(tables.families.len(), || rows().map(|(row, number)| (row.family, number))),
             of_given: Lists::gather(tables.givens.len(), || rows().map(|(row, number)| (row.given, number))),
             of_service: Lists::gather(tables.services.len(), || rows().map(|(row, number)| (row.service, number))),
@@ -108,10 +113,8 @@ impl Links {
     pub(super) fn find(&self, tables: &Tables, address: &Address) -> Option<u32> {
         let domain = *self.domains.get(address.domain())?;
         let local = Folded::new(address.local().as_str());
-        let same = |row: &u32| {
-            tables.rows.get(at(*row)).is_some_and(|found| found.domain == domain)
-                && is_same_local(tables.locals.get(*row), local.as_str())
-        };
+        let rows = self.rows_of_domain(domain);
+        let same = |row: &u32| rows.contains(row) && is_same_local(tables.locals.get(*row), local.as_str());
         self.addresses.find(hash_local(domain, local.as_str()), same).copied()
     }
 
@@ -119,9 +122,30 @@ impl Links {
         self.domains.contains_key(domain)
     }
 
-    pub(super) fn others(&self, row: u32) -> &[Other] {
-        self.others.of(row)
+    /// The rows of a domain, which are neighbours.
+    pub(super) fn rows_of_domain(&self, domain: u32) -> Range<u32> {
+        let start = |domain: u32| self.domain_starts.get(at(domain)).copied().unwrap_or(NONE);
+        start(domain)..start(domain.saturating_add(1))
     }
+
+    /// An entry with what its second lines and activities add.
+    pub(super) fn completed(&self, tables: &Tables, row: u32) -> Option<Entry> {
+        let mut entry = tables.entry(row)?;
+        for other in self.others.of(row) {
+            if entry.structure.is_none() {
+                entry.structure = tables.structure(other.structure);
+            }
+            if let Some(person) = entry.person.as_mut().filter(|person| person.speciality.label.is_empty()) {
+                person.speciality = tables.speciality(other.trade);
+            }
+        }
+        Some(entry)
+    }
+}
+
+fn domain_starts(tables: &Tables) -> Vec<u32> {
+    let first = |domain: u32| number(tables.rows.partition_point(|row| row.domain < domain));
+    (0..=number(tables.domains.len())).map(first).collect()
 }
 
 fn addresses(tables: &Tables) -> HashTable<u32> {

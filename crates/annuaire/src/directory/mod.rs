@@ -119,7 +119,7 @@ impl Directory {
 
     /// What it says of an address. Activities complete what the entry of a professional leaves open: structure and speciality.
     pub fn get(&self, address: &Address) -> Option<Entry> {
-        self.completed(self.links.find(&self.tables, address)?)
+        self.links.completed(&self.tables, self.links.find(&self.tables, address)?)
     }
 
     /// All entries as their source gave them, in the order of their domains and folded local parts; one for each address.
@@ -154,19 +154,5 @@ impl Directory {
             structures: self.tables.structures.len() as u64,
             activities: self.tables.practices.len() as u64,
         }
-    }
-
-    /// An entry with what its second lines and activities add.
-    fn completed(&self, row: u32) -> Option<Entry> {
-        let mut entry = self.tables.entry(row)?;
-        for other in self.links.others(row) {
-            if entry.structure.is_none() {
-                entry.structure = self.tables.structure(other.structure);
-            }
-            if let Some(person) = entry.person.as_mut().filter(|person| person.speciality.label.is_empty()) {
-                person.speciality = self.tables.speciality(other.trade);
-            }
-        }
-        Some(entry)
     }
 }

@@ -1,11 +1,9 @@
 //! The tables as search sees them: fields with values, and the BALs of each value.
 
-use std::ops::{ControlFlow, Range};
-
 use super::super::links::Links;
 use super::super::tables::Tables;
-use super::super::texts::{at, number};
 use super::super::vocabulary::{Field, Vocabulary};
+use crate::Entry;
 
 /// What search reads.
 #[derive(Debug, Clone, Copy)]
@@ -16,33 +14,17 @@ pub(super) struct Index<'a> {
 }
 
 impl Index<'_> {
-    /// About how many BALs a value has.
-    pub(super) fn bals_of(&self, field: Field, value: u32) -> usize {
-        match field {
-            Field::Place => {
-                self.links.of_place.of(value).iter().map(|one| self.links.of_structure.of(*one).len()).sum()
-            }
-            Field::Domain => self.rows_of_domain(value).len(),
-            Field::Local => 1,
-            _ => self.list(field, value).len(),
-        }
-    }
-
     /// Visits the BALs of a value.
-    pub(super) fn each_bal_of(
-        &self,
-        field: Field,
-        value: u32,
-        visit: &mut dyn FnMut(u32) -> ControlFlow<()>,
-    ) -> ControlFlow<()> {
+    pub(super) fn each_bal_of(&self, field: Field, value: u32, mut visit: impl FnMut(u32)) {
         match field {
             Field::Place => {
-                let structures = self.links.of_place.of(value).iter();
-                structures.flat_map(|one| self.links.of_structure.of(*one)).try_for_each(|bal| visit(*bal))
+                for structure in self.links.of_place.of(value) {
+                    self.links.of_structure.of(*structure).iter().copied().for_each(&mut visit);
+                }
             }
-            Field::Domain => self.rows_of_domain(value).try_for_each(visit),
+            Field::Domain => self.links.rows_of_domain(value).for_each(visit),
             Field::Local => visit(value),
-            _ => self.list(field, value).iter().try_for_each(|bal| visit(*bal)),
+            _ => self.list(field, value).iter().copied().for_each(visit),
         }
     }
 
@@ -57,15 +39,8 @@ impl Index<'_> {
         }
     }
 
-    fn rows_of_domain(&self, domain: u32) -> Range<u32> {
-        let rows = &self.tables.rows;
-        let first = rows.partition_point(|row| row.domain < domain);
-        let end = rows.partition_point(|row| row.domain <= domain);
-        number(first)..number(end)
-    }
-
-    /// The place of a structure.
-    pub(super) fn place_of(&self, structure: u32) -> Option<u32> {
-        self.tables.structures.get(at(structure)).map(|row| row[4])
+    /// An entry as it is shown.
+    pub(super) fn completed(&self, bal: u32) -> Option<Entry> {
+        self.links.completed(self.tables, bal)
     }
 }

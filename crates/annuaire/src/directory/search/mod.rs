@@ -1,24 +1,30 @@
-//! Search: words to values, values to BALs, the best of them in order. Everything is bounded, whatever the query.
+//! Search: words to values, values to marks on BALs, the best of those that every word marks. Everything is bounded,
+//! whatever the query.
 
 mod index;
-mod reach;
+mod marks;
 mod score;
 mod words;
 
-use std::ops::ControlFlow;
-
-use mssante::BalKind;
+use mssante::{Address, BalKind};
 
 use self::index::Index;
-use self::reach::Reach;
-use self::score::{Reaches, Score};
+use self::marks::{Budget, Marks};
+use self::score::{Grades, OPTIONAL};
 use self::words::{Fit, Mistakes, Words};
 use super::tables::Flags;
-use super::texts::at;
+use super::texts::{at, number};
 use super::{Directory, Found, Hit, Query};
+use crate::Entry;
 
-/// BALs that are looked at for the rarest word of a query; the rarest of `medecin france` has more.
-const MOST_CANDIDATES: usize = 200_000;
+/// Marking for the words as they are, and again for mistyped ones.
+const BUDGET: Budget = Budget(2_500_000);
+/// Marking for one word.
+const BUDGET_OF_WORD: usize = 1_000_000;
+/// A word that is found in so many BALs is not mistyped.
+const COMMON: usize = 10_000;
+/// BALs that are compared by name where words leave them equal; of `medecin` alone there are ten times as many.
+const MOST_NAMES: usize = 30_000;
 /// Most answers.
 const MOST_HITS: usize = 1_000;
 
@@ -31,130 +37,217 @@ impl Directory {
     ///
     /// All words must be found: whole, as a beginning, in another form (`infirmières`), or mistyped, if there are too few
     /// answers without that. Of a long query the first eight words count; articles and titles need not be found. At most
-    /// 1,000 answers.
+    /// 1,000 answers. A query that is a known address has one.
     pub fn search(&self, query: &Query, hidden: &dyn Fn(&str) -> bool) -> Vec<Hit> {
+        if let Some(hit) = self.addressed(query, hidden) {
+            return vec![hit];
+        }
         let words = Words::of(&query.words);
         let limit = query.limit.min(MOST_HITS);
         if words.required.is_empty() || limit == 0 {
             return Vec::new();
         }
-        let search = Search { directory: self, kind: query.kind, limit, hidden };
-        let exact = search.run(&words, Mistakes::Ignored);
-        if exact.len() >= limit {
-            return exact;
+        let mut search = Search::new(self, &words, query.kind);
+        search.mark(&words, Mistakes::Without);
+        let hits = search.hits(limit, hidden);
+        if hits.len() >= limit {
+            return hits;
         }
-        search.run(&words, Mistakes::Considered)
+        if search.mark(&words, Mistakes::Only) { search.hits(limit, hidden) } else { hits }
+    }
+
+    /// The BAL whose address the query is.
+    fn addressed(&self, query: &Query, hidden: &dyn Fn(&str) -> bool) -> Option<Hit> {
+        let address: Address = query.words.trim().parse().ok()?;
+        let entry = self.get(&address).filter(|entry| query.kind.is_none_or(|kind| kind == entry.kind))?;
+        let shows = query.limit > 0 && !hidden(&address.key());
+        shows.then_some(Hit { entry, score: 3.0, found: Found::Exact })
     }
 }
 
 struct Search<'a> {
-    directory: &'a Directory,
+    index: Index<'a>,
+    grades: Grades,
     kind: Option<BalKind>,
-    limit: usize,
-    hidden: &'a dyn Fn(&str) -> bool,
+    required: Vec<Marks>,
+    optional: Vec<Marks>,
 }
 
-impl Search<'_> {
-    fn run(&self, words: &Words, mistakes: Mistakes) -> Vec<Hit> {
-        let index = self.index();
-        let required: Vec<Reach> = words.required.iter().map(|word| Reach::of(word, mistakes, &index)).collect();
-        if required.iter().any(Reach::is_empty) {
-            return Vec::new();
+impl<'a> Search<'a> {
+    fn new(directory: &'a Directory, words: &Words, kind: Option<BalKind>) -> Self {
+        let Directory { tables, links, vocabulary } = directory;
+        let (index, grades) = (Index { tables, links, vocabulary }, Grades::new());
+        let optional = words.optional.iter().map(|word| {
+            let mut marks = Marks::default();
+            marks.mark_optional(word, &index, &grades);
+            marks
+        });
+        Self {
+            optional: optional.filter(|marks| marks.marked() > 0).collect(),
+            required: words.required.iter().map(|_| Marks::default()).collect(),
+            index,
+            grades,
+            kind,
         }
-        let optional = words.optional.iter().map(|word| Reach::of_whole(word, &index)).collect();
-        let reaches = Reaches { required, optional };
-        let mut keep = self.limit * 2 + 32;
+    }
+
+    /// Marks what the words are found in; tells whether anything new was marked.
+    fn mark(&mut self, words: &Words, mistakes: Mistakes) -> bool {
+        let Budget(mut left) = BUDGET;
+        let marked = |search: &Self| search.required.iter().map(Marks::marked).sum::<usize>();
+        let before = marked(self);
+        for (word, marks) in words.required.iter().zip(&mut self.required) {
+            if mistakes == Mistakes::Only && marks.marked() >= COMMON {
+                continue;
+            }
+            let given = left.min(BUDGET_OF_WORD);
+            let mut budget = Budget(given);
+            marks.mark(word, mistakes, &self.index, &self.grades, &mut budget);
+            left -= given - budget.0;
+        }
+        marked(self) > before
+    }
+
+    /// The best answers that may show, at most `limit`.
+    fn hits(&self, limit: usize, hidden: &dyn Fn(&str) -> bool) -> Vec<Hit> {
+        let mut keep = limit * 2 + 32;
         loop {
-            let best = self.best(&reaches, keep);
+            let best = self.best(keep);
             let all = best.len() < keep;
-            let hits = self.hits(&reaches, best);
-            if all || hits.len() >= self.limit {
+            let hits: Vec<Hit> = best.into_iter().filter_map(|rank| self.hit(rank, hidden)).take(limit).collect();
+            if all || hits.len() >= limit {
                 return hits;
             }
             keep *= 16;
         }
     }
 
-    fn index(&self) -> Index<'_> {
-        let Directory { tables, links, vocabulary } = self.directory;
-        Index { tables, links, vocabulary }
-    }
-
     /// The ranks of the best `keep` BALs, in order.
-    fn best(&self, reaches: &Reaches, keep: usize) -> Vec<Rank> {
-        let index = self.index();
-        let Some(rarest) = reaches.required.iter().min_by_key(|reach| reach.bals()) else { return Vec::new() };
-        let mut seen = vec![0_u64; index.tables.rows.len() / 64 + 1];
-        let mut looked_at = 0;
-        let mut best = Best { keep, ranks: Vec::new(), bar: Rank::MAX };
-        rarest.each_bal(&index, &mut |bal| {
-            let (place, bit) = (at(bal / 64), 1 << (bal % 64));
-            if seen.get(place).is_none_or(|known| known & bit != 0) {
-                return ControlFlow::Continue(());
+    fn best(&self, keep: usize) -> Vec<Rank> {
+        let mut best = Best::new(keep);
+        let Some(rarest) = self.required.iter().min_by_key(|marks| marks.marked()) else { return Vec::new() };
+        let mut floor = 1;
+        rarest.each_bal(|bal, grade| {
+            if grade < floor {
+                return;
             }
-            seen[place] |= bit;
-            looked_at += 1;
-            if let Some(score) = self.has_kind(bal).then(|| reaches.score(bal, &index)).flatten() {
-                best.offer(self.rank(bal, score));
+            if let Some(class) = self.class(bal)
+                && best.may_take(class)
+                && self.has_kind(bal)
+                && best.offer(self.rank(bal, class))
+            {
+                floor = self.floor(rarest, &best);
             }
-            if looked_at < MOST_CANDIDATES { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         });
         best.into_sorted()
     }
 
+    /// The least grade of the rarest word with which a BAL may still be among the best.
+    fn floor(&self, rarest: &Marks, best: &Best) -> u8 {
+        let others: u32 = self.required.iter().map(|marks| self.grades.most_points(marks.best())).sum();
+        let others = others - self.grades.most_points(rarest.best());
+        let extra = OPTIONAL * number(self.optional.len());
+        let may_be = |grade: &u8| {
+            let points = self.grades.most_points(*grade) + others + extra;
+            best.may_take(class_of(points, self.grades.is_mistyped(*grade)))
+        };
+        (1..=rarest.best()).find(may_be).unwrap_or(u8::MAX)
+    }
+
+    /// The part of the rank that follows from the marks; none if a word is not found.
+    fn class(&self, bal: u32) -> Option<u32> {
+        let (mut points, mut worst, mut before) = (0, u8::MAX, u8::MAX);
+        for marks in &self.required {
+            let grade = marks.grade(bal);
+            points += self.grades.points(grade, before);
+            (worst, before) = (worst.min(grade), grade);
+        }
+        if worst == 0 {
+            return None;
+        }
+        for marks in &self.optional {
+            points += if marks.grade(bal) == 0 { 0 } else { OPTIONAL };
+        }
+        Some(class_of(points, self.grades.is_mistyped(worst)))
+    }
+
+    fn rank(&self, bal: u32, class: u32) -> Rank {
+        let row = &self.index.tables.rows[at(bal)];
+        let name = u128::from(row.family) << 64 | u128::from(row.given) << 32;
+        u128::from(class) << 96 | name | u128::from(bal)
+    }
+
+    /// The worst fit of a word.
+    fn fit(&self, bal: u32) -> Fit {
+        let fits = self.required.iter().filter_map(|marks| self.grades.of(marks.grade(bal)));
+        fits.map(|found| found.fit).min().unwrap_or(Fit::Whole)
+    }
+
     fn has_kind(&self, bal: u32) -> bool {
-        let row = self.directory.tables.rows.get(at(bal));
+        let row = self.index.tables.rows.get(at(bal));
         row.is_some_and(|row| self.kind.is_none_or(|kind| Flags::kind(row.flags) == kind))
     }
 
-    fn rank(&self, bal: u32, score: Score) -> Rank {
-        let row = &self.directory.tables.rows[at(bal)];
-        let mistyped = u128::from(score.fit <= Fit::OneMistake);
-        let missing = u128::from(u16::MAX - u16::try_from(score.points).unwrap_or(u16::MAX));
-        mistyped << 112 | missing << 96 | u128::from(row.family) << 64 | u128::from(row.given) << 32 | u128::from(bal)
-    }
-
-    /// The answers that may show, at most `limit`.
-    fn hits(&self, reaches: &Reaches, ranks: Vec<Rank>) -> Vec<Hit> {
-        let index = self.index();
-        let bals = ranks.into_iter().filter_map(|rank| u32::try_from(rank & u128::from(u32::MAX)).ok());
-        let hit = |bal: u32| {
-            let address = index.tables.address(bal).filter(|address| !(self.hidden)(&address.key()));
-            address.and_then(|_| Some(hit(self.directory.completed(bal)?, reaches.score(bal, &index)?)))
-        };
-        bals.filter_map(hit).take(self.limit).collect()
+    fn hit(&self, rank: Rank, hidden: &dyn Fn(&str) -> bool) -> Option<Hit> {
+        let bal = u32::try_from(rank & u128::from(u32::MAX)).ok()?;
+        let address = self.index.tables.address(bal)?;
+        if hidden(&address.key()) {
+            return None;
+        }
+        Some(hit(self.index.completed(bal)?, self.class(bal)?, self.fit(bal)))
     }
 }
 
+/// What comes first in a rank.
+fn class_of(points: u32, is_mistyped: bool) -> u32 {
+    u32::from(is_mistyped) << 16 | u32::from(u16::MAX).saturating_sub(points)
+}
+
 #[expect(clippy::cast_precision_loss, reason = "points fit 16 bits")]
-fn hit(entry: crate::Entry, score: Score) -> Hit {
-    let found = match score.fit {
+fn hit(entry: Entry, class: u32, fit: Fit) -> Hit {
+    let found = match fit {
         Fit::Whole => Found::Exact,
         Fit::NearlyWhole | Fit::Beginning => Found::Prefix,
         Fit::OneMistake | Fit::TwoMistakes => Found::Typo,
     };
-    let points = score.points.min(u32::from(u16::MAX)) as f32 / f32::from(u16::MAX);
-    Hit { entry, score: if found == Found::Typo { points } else { 1.0 + points }, found }
+    let missing = (class & u32::from(u16::MAX)) as f32 / f32::from(u16::MAX);
+    Hit { entry, score: if found == Found::Typo { 1.0 } else { 2.0 } - missing, found }
 }
 
 /// The least ranks of many.
 struct Best {
     keep: usize,
+    /// How many are still compared by name.
+    names: usize,
     ranks: Vec<Rank>,
     bar: Rank,
 }
 
 impl Best {
-    fn offer(&mut self, rank: Rank) {
-        if rank >= self.bar {
-            return;
+    fn new(keep: usize) -> Self {
+        Self { keep, names: MOST_NAMES.max(keep * 4), ranks: Vec::new(), bar: Rank::MAX }
+    }
+
+    /// Whether a BAL of this class may be among the best. Of the many that are as good as each other, those that are met
+    /// late are not asked for their names.
+    fn may_take(&self, class: u32) -> bool {
+        let bar = self.bar >> 96;
+        u128::from(class) < bar || (u128::from(class) == bar && self.names > 0)
+    }
+
+    /// Tells whether less may be taken from now on.
+    fn offer(&mut self, rank: Rank) -> bool {
+        self.names = self.names.saturating_sub(1);
+        if rank < self.bar {
+            self.ranks.push(rank);
         }
-        self.ranks.push(rank);
-        if self.ranks.len() >= self.keep * 2 {
-            let (_, bar, _) = self.ranks.select_nth_unstable(self.keep - 1);
-            self.bar = *bar;
-            self.ranks.truncate(self.keep);
+        if self.ranks.len() < self.keep * 2 {
+            return self.names == 0;
         }
+        let (_, bar, _) = self.ranks.select_nth_unstable(self.keep - 1);
+        self.bar = *bar;
+        self.ranks.truncate(self.keep);
+        true
     }
 
     fn into_sorted(mut self) -> Vec<Rank> {

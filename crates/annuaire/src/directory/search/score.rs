@@ -1,14 +1,10 @@
-//! How well a BAL fits a whole query.
+//! What a word of a query is worth, by where it is found and how well it fits.
 
-use super::super::tables::Row;
-use super::super::texts::at;
 use super::super::vocabulary::Field;
-use super::index::Index;
-use super::reach::Reach;
 use super::words::Fit;
 
 /// What a word is worth, by where it is found.
-fn weight(field: Field) -> u32 {
+const fn weight(field: Field) -> u8 {
     match field {
         Field::Family => 10,
         Field::Given => 7,
@@ -20,7 +16,7 @@ fn weight(field: Field) -> u32 {
 }
 
 /// What a word is worth, by how well it fits.
-fn worth(fit: Fit) -> u32 {
+const fn worth(fit: Fit) -> u8 {
     match fit {
         Fit::Whole => 12,
         Fit::NearlyWhole => 9,
@@ -33,81 +29,93 @@ fn worth(fit: Fit) -> u32 {
 /// For two words of the query, one behind the other, that are found in the same field: `saint etienne`.
 const TOGETHER: u32 = 36;
 /// For each word that might have been missing.
-const OPTIONAL: u32 = 6;
+pub(super) const OPTIONAL: u32 = 6;
 
-/// The words of a query with all that they reach.
-#[derive(Debug)]
-pub(super) struct Reaches {
-    pub(super) required: Vec<Reach>,
-    pub(super) optional: Vec<Reach>,
-}
-
-/// How well a BAL fits.
+/// How a word is found in a BAL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Score {
-    pub(super) points: u32,
-    /// The worst fit of a word.
+pub(super) struct Match {
+    pub(super) field: Field,
     pub(super) fit: Fit,
 }
 
-/// How well a word fits a BAL.
-#[derive(Debug, Clone, Copy)]
-struct Match {
-    points: u32,
-    fit: Fit,
-    field: Field,
-}
-
-impl Reaches {
-    /// None if a word is not found.
-    pub(super) fn score(&self, bal: u32, index: &Index<'_>) -> Option<Score> {
-        let row = index.tables.rows.get(at(bal))?;
-        let mut score = Score { points: 0, fit: Fit::Whole };
-        let mut before = None;
-        for reach in &self.required {
-            let found = best(reach, bal, row, index)?;
-            score.points += found.points;
-            score.fit = score.fit.min(found.fit);
-            if before == Some(found.field) {
-                score.points += TOGETHER;
-            }
-            before = Some(found.field);
-        }
-        for reach in &self.optional {
-            if best(reach, bal, row, index).is_some() {
-                score.points += OPTIONAL;
-            }
-        }
-        Some(score)
+impl Match {
+    fn points(self) -> u8 {
+        weight(self.field) * worth(self.fit)
     }
 }
 
-/// Where a word fits a BAL best.
-fn best(reach: &Reach, bal: u32, row: &Row, index: &Index<'_>) -> Option<Match> {
-    let mut best: Option<Match> = None;
-    let mut offer = |field: Field, value: u32| {
-        if let Some(fit) = reach.fit(field, value) {
-            let points = weight(field) * worth(fit);
-            if best.is_none_or(|known| known.points < points) {
-                best = Some(Match { points, fit, field });
+/// All matches from the worst to the best, so that each is told by one octet and the greater octet is the better match;
+/// 0 is none. Mistyped words come before all others, whatever they are worth.
+#[derive(Debug)]
+pub(super) struct Grades {
+    matches: Vec<Match>,
+    /// What each grade is worth.
+    points: [u8; 256],
+    /// The field of each grade.
+    fields: [u8; 256],
+    /// Grades up to this one are of mistyped words.
+    mistyped: u8,
+    of_match: [[u8; Fit::ALL.len()]; Field::ALL.len()],
+}
+
+impl Grades {
+    pub(super) fn new() -> Self {
+        let all = |field: Field| Fit::ALL.into_iter().map(move |fit| Match { field, fit });
+        let mut matches: Vec<Match> = Field::ALL.into_iter().flat_map(all).collect();
+        matches.sort_by_key(|one| (!one.fit.is_mistyped(), one.points()));
+        let mut of_match = [[0; Fit::ALL.len()]; Field::ALL.len()];
+        for (one, grade) in matches.iter().zip(1..) {
+            of_match[one.field as usize][one.fit as usize] = grade;
+        }
+        let mistyped = matches.iter().zip(1..).filter(|(one, _)| one.fit.is_mistyped()).map(|(_, grade)| grade).max();
+        let (mut points, mut fields) = ([0; 256], [u8::MAX; 256]);
+        for (one, grade) in matches.iter().zip(1..) {
+            (points[grade], fields[grade]) = (one.points(), one.field as u8);
+        }
+        Self { matches, points, fields, mistyped: mistyped.unwrap_or(0), of_match }
+    }
+
+    pub(super) fn grade(&self, field: Field, fit: Fit) -> u8 {
+        self.of_match[field as usize][fit as usize]
+    }
+
+    /// What a grade is worth behind the grade of the word before it in the query; `u8::MAX` if it is the first.
+    pub(super) fn points(&self, grade: u8, before: u8) -> u32 {
+        let together = grade != 0 && self.fields[usize::from(grade)] == self.fields[usize::from(before)];
+        u32::from(self.points[usize::from(grade)]) + if together { TOGETHER } else { 0 }
+    }
+
+    /// What a grade is worth at most.
+    pub(super) fn most_points(&self, grade: u8) -> u32 {
+        u32::from(self.points[usize::from(grade)]) + TOGETHER
+    }
+
+    pub(super) fn is_mistyped(&self, grade: u8) -> bool {
+        grade <= self.mistyped
+    }
+
+    /// The match of a grade that is not 0.
+    pub(super) fn of(&self, grade: u8) -> Option<Match> {
+        self.matches.get(usize::from(grade).checked_sub(1)?).copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn better_matches_have_greater_grades() {
+        let grades = Grades::new();
+        let grade = |field, fit| grades.grade(field, fit);
+        assert!(grade(Field::Family, Fit::Whole) > grade(Field::Given, Fit::Whole));
+        assert!(grade(Field::Family, Fit::Whole) > grade(Field::Family, Fit::Beginning));
+        assert!(grade(Field::Domain, Fit::Beginning) > grade(Field::Family, Fit::OneMistake));
+        for field in Field::ALL {
+            for fit in Fit::ALL {
+                assert_eq!(grades.of(grade(field, fit)), Some(Match { field, fit }));
             }
         }
-    };
-    offer(Field::Family, row.family);
-    offer(Field::Given, row.given);
-    offer(Field::Service, row.service);
-    offer(Field::Domain, row.domain);
-    offer(Field::Local, bal);
-    let own = std::iter::once((row.trade, row.structure));
-    let others = index.links.others(bal).iter().map(|other| (other.trade, other.structure));
-    for (trade, structure) in own.chain(others) {
-        offer(Field::Trade, trade);
-        offer(Field::Structure, structure);
-        if reach.has(Field::Place)
-            && let Some(place) = index.place_of(structure)
-        {
-            offer(Field::Place, place);
-        }
+        assert_eq!(grades.of(0), None);
     }
-    best
 }

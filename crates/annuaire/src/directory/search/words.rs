@@ -32,6 +32,12 @@ impl Fit {
         [Self::TwoMistakes, Self::OneMistake, Self::Beginning, Self::NearlyWhole, Self::Whole];
 }
 
+impl Fit {
+    pub(super) fn is_mistyped(self) -> bool {
+        self <= Self::OneMistake
+    }
+}
+
 /// A word of a query.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Word {
@@ -72,37 +78,46 @@ impl Words {
     }
 }
 
-/// Whether mistyped words are looked for.
+/// Which words are looked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Mistakes {
-    Ignored,
-    Considered,
+    /// Those that begin as the word, or are another form of it.
+    Without,
+    /// Those that it may stand for if it is mistyped.
+    Only,
 }
 
 impl Word {
     /// Calls `take` with what the word is found in as it is.
-    pub(super) fn each_whole(&self, vocabulary: &Vocabulary, take: &mut dyn FnMut(Occurrence, Fit)) {
+    pub(super) fn each_whole(&self, vocabulary: &Vocabulary, take: &mut impl FnMut(Occurrence, Fit)) {
         for whole in [written_out(&self.text), &self.text] {
             each_occurrence(vocabulary, vocabulary.find(whole), Fit::Whole, take);
         }
     }
 
-    /// Calls `take` with what the word is found in, the best fits first, until it has had enough.
-    pub(super) fn each(&self, vocabulary: &Vocabulary, mistakes: Mistakes, take: &mut dyn FnMut(Occurrence, Fit)) {
-        self.each_whole(vocabulary, take);
-        for form in other_forms(&self.text) {
-            each_occurrence(vocabulary, vocabulary.find(&form), Fit::NearlyWhole, take);
-        }
-        self.each_beginning(vocabulary, take);
-        if let (Mistakes::Considered, Some(distance)) = (mistakes, Distance::allowed(&self.text)) {
-            for (word, found) in vocabulary.similar(&self.text, distance, MOST_SIMILAR) {
-                let fit = if found == Distance::One { Fit::OneMistake } else { Fit::TwoMistakes };
-                each_occurrence(vocabulary, Some(word), fit, take);
+    /// Calls `take` with what the word is found in, the best fits first.
+    pub(super) fn each(&self, vocabulary: &Vocabulary, mistakes: Mistakes, take: &mut impl FnMut(Occurrence, Fit)) {
+        match mistakes {
+            Mistakes::Without => {
+                self.each_whole(vocabulary, take);
+                for form in other_forms(&self.text) {
+                    each_occurrence(vocabulary, vocabulary.find(&form), Fit::NearlyWhole, take);
+                }
+                self.each_beginning(vocabulary, take);
             }
+            Mistakes::Only => self.each_similar(vocabulary, take),
         }
     }
 
-    fn each_beginning(&self, vocabulary: &Vocabulary, take: &mut dyn FnMut(Occurrence, Fit)) {
+    fn each_similar(&self, vocabulary: &Vocabulary, take: &mut impl FnMut(Occurrence, Fit)) {
+        let Some(distance) = Distance::allowed(&self.text) else { return };
+        for (word, found) in vocabulary.similar(&self.text, distance, MOST_SIMILAR) {
+            let fit = if found == Distance::One { Fit::OneMistake } else { Fit::TwoMistakes };
+            each_occurrence(vocabulary, Some(word), fit, take);
+        }
+    }
+
+    fn each_beginning(&self, vocabulary: &Vocabulary, take: &mut impl FnMut(Occurrence, Fit)) {
         let letters = self.text.chars().count();
         if letters < BEGINNING && !(self.is_last && letters + 1 == BEGINNING) {
             return;
@@ -118,7 +133,7 @@ impl Word {
     }
 }
 
-fn each_occurrence(vocabulary: &Vocabulary, word: Option<u32>, fit: Fit, take: &mut dyn FnMut(Occurrence, Fit)) {
+fn each_occurrence(vocabulary: &Vocabulary, word: Option<u32>, fit: Fit, take: &mut impl FnMut(Occurrence, Fit)) {
     for occurrence in word.into_iter().flat_map(|word| vocabulary.occurrences(word)) {
         take(occurrence, fit);
     }
