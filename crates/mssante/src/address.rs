@@ -185,7 +185,10 @@ impl Address {
     }
 
     fn within_limits(self) -> Result<Self, AddressError> {
-        if self.to_string().len() > 254 {
+        const MAX: usize = 254;
+        // Quoting at most doubles a local part: most addresses need not be written out to be short enough.
+        let longest = 2 + 2 * self.local.0.len() + 1 + self.domain.0.len();
+        if longest > MAX && self.to_string().len() > MAX {
             return Err(AddressError::TooLong);
         }
         Ok(self)

@@ -1,9 +1,10 @@
 //! What tests and the demo need: a private PKI shaped like IGC-Santé, signed white lists, clocks,
-//! databases, small mail clients and messages as hospitals send them.
+//! databases, small mail clients, extractions of the directory and messages as hospitals send them.
 
 pub mod audit;
 pub mod client;
 pub mod clock;
+pub mod extraction;
 pub mod fhir;
 pub mod http;
 pub mod letter;

@@ -74,7 +74,8 @@ fn split<'r, 'l>(line: &Line<'l>, columns: &'r Columns, ends: &'r mut Vec<usize>
     let text = std::str::from_utf8(octets)
         .map_err(|error| (RejectionReason::Encoding, format!("octet {} is not UTF-8", error.valid_up_to() + 1)))?;
     ends.clear();
-    ends.extend(memchr::memchr_iter(b'|', octets));
+    // Fields are too short for memchr to pay.
+    ends.extend(octets.iter().enumerate().filter(|(_, b)| **b == b'|').map(|(at, _)| at));
     ends.push(octets.len());
     let (count, wanted) = (ends.len(), columns.count());
     let beyond = ends.get(wanted.saturating_sub(1)).map_or("", |&end| &text[end..]);
@@ -101,7 +102,7 @@ impl<'l> Fields<'_, 'l> {
     pub(super) fn get(&self, column: usize) -> &'l str {
         let Some(place) = self.columns.place(column) else { return "" };
         let begin = place.checked_sub(1).map_or(0, |before| self.ends[before] + 1);
-        self.text[begin..self.ends[place]].trim()
+        trimmed(&self.text[begin..self.ends[place]])
     }
 
     pub(super) fn any(&self, columns: &[usize]) -> bool {
@@ -120,7 +121,8 @@ impl<'l> Fields<'_, 'l> {
     }
 
     pub(super) fn write(&self, column: usize, to: &mut String) {
-        self.join(&[column], to);
+        to.clear();
+        push(to, self.get(column));
     }
 
     /// The lines of an address that are not empty, each joined of its fields.
@@ -148,6 +150,13 @@ impl<'l> Fields<'_, 'l> {
             to.country.clear();
         }
     }
+}
+
+/// Most fields have no space around them.
+fn trimmed(field: &str) -> &str {
+    let is_visible = |b: Option<&u8>| b.is_none_or(u8::is_ascii_graphic);
+    let octets = field.as_bytes();
+    if is_visible(octets.first()) && is_visible(octets.last()) { field } else { field.trim() }
 }
 
 /// Texts are shown on terminals: control characters, which none of them needs, become spaces.
