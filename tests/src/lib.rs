@@ -5,6 +5,7 @@
 
 mod audit;
 mod demo;
+mod directory;
 mod http;
 mod mailbox;
 mod peer;
@@ -18,6 +19,7 @@ mod wire;
 
 pub use audit::AuditCase;
 pub use demo::{Demo, free_port_base};
+pub use directory::NationalDirectory;
 pub use http::http_get;
 pub use mailbox::{Mailbox, Response};
 pub use peer::{Conversation, Manner, Peer};

@@ -37,7 +37,7 @@ const CALLS_PER_SECOND: usize = 17;
 /// What goes wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// This status and an OperationOutcome.
+    /// This status and an `OperationOutcome`.
     Status(u16),
     /// 429 and this many seconds in `Retry-After`.
     TooMany(u64),

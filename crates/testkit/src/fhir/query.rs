@@ -18,15 +18,12 @@ fn decoded(text: &str) -> String {
     let mut place = 0;
     while place < bytes.len() {
         let escaped = (bytes[place] == b'%').then(|| text.get(place + 1..place + 3)).flatten();
-        match escaped.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
-            Some(octet) => {
-                octets.push(octet);
-                place += 3;
-            }
-            None => {
-                octets.push(if bytes[place] == b'+' { b' ' } else { bytes[place] });
-                place += 1;
-            }
+        if let Some(octet) = escaped.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
+            octets.push(octet);
+            place += 3;
+        } else {
+            octets.push(if bytes[place] == b'+' { b' ' } else { bytes[place] });
+            place += 1;
         }
     }
     String::from_utf8_lossy(&octets).into_owned()

@@ -16,9 +16,9 @@ use super::{LONGEST_RUN, Publisher, view};
 use crate::ambient::SystemClock;
 
 /// Claimed at once.
-const CLAIMED: u32 = 50;
+const CLAIMED: u32 = 10;
 /// Longer than these can take.
-const LEASE: Duration = Duration::from_mins(60);
+const LEASE: Duration = Duration::from_mins(15);
 /// Passing failures in a row before a run ends: the interface is down.
 const PATIENCE: u32 = 3;
 /// After the first passing failure; doubled with each further one.
