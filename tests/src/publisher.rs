@@ -1,4 +1,5 @@
-//! Where the lists of a site come from: the revocation list of its authority in clear, the white list over HTTPS.
+//! Where the lists of a site come from: the revocation list of its authority in clear, the white list and the directory
+//! over HTTPS.
 
 use anyhow::Result;
 use mssante::Clock as _;
@@ -17,6 +18,7 @@ pub struct Publisher {
 
 const CRL: &str = "/aci-el-org.crl";
 const LIST: &str = "/listeblanchemssante.xml";
+const EXTRACTION: &str = "/Extraction_Correspondance_MSSante";
 
 impl Publisher {
     /// Publishes an empty revocation list of `pki`, and no white list yet. `identity` is what the HTTPS server shows.
@@ -64,6 +66,27 @@ impl Publisher {
     /// How often somebody asked for the white list.
     pub fn list_hits(&self) -> usize {
         self.secure.hits(LIST)
+    }
+
+    /// Where the directory is.
+    pub fn extraction_url(&self) -> String {
+        self.secure.url(EXTRACTION)
+    }
+
+    /// Replaces the directory by one of this name.
+    pub fn publish_extraction(&self, name: &str, octets: impl Into<Vec<u8>>) {
+        self.secure.serve(EXTRACTION, Answer::file(name, octets));
+    }
+
+    /// The source of the directory answers this.
+    pub fn answer_extraction(&self, answer: impl Into<Answer>) {
+        self.secure.serve(EXTRACTION, answer);
+    }
+
+    /// How often the directory was asked for by this method.
+    pub fn extraction_hits(&self, method: &str) -> usize {
+        let requests = self.secure.requests();
+        requests.iter().filter(|request| request.path == EXTRACTION && request.method == method).count()
     }
 }
 

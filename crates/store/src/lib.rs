@@ -1,8 +1,9 @@
 //! The store: PostgreSQL, the only crate that contains SQL. Seals what it keeps.
 //!
-//! It knows BALs, folders, messages, the queue, traces and the versions of the white list, and no protocol.
+//! It knows BALs, folders, messages, the queue, traces, the versions of the white list and of the directory, and no protocol.
 
 mod acceptance;
+mod annuaire;
 mod bal;
 mod committer;
 mod database;
@@ -26,8 +27,10 @@ mod sweeper;
 mod trace;
 mod transport;
 mod trust;
+mod version;
 
 pub use acceptance::{Acceptance, Appended, LocalDelivery, RelayRequest, Source};
+pub use annuaire::{AnnuaireId, AnnuaireKind, AnnuaireOrigin, AnnuaireRecord, AnnuaireRejection, AnnuaireVersion};
 pub use bal::{AliasRecord, BalEdit, BalFilter, BalRecord, ForwardRecord, NewBal, Ways};
 pub use database::{DatabaseSettings, Store, StoreParts};
 pub use embedded::{Cluster, ClusterProfile, EmbeddedError};
@@ -44,6 +47,7 @@ pub use reading::BodyReader;
 pub use schema::{migrate, schema_fingerprint};
 pub use sweeper::Swept;
 pub use trust::{
-    DomainChange, DomainChangeKind, DomainEvent, Due, ListCounts, ListId, ListOrigin, ListRecord, ListState,
-    ListVersion, Placing, Recorded, Source as TrustSource, SourceAnswer, SourceClaim, SourceKind,
+    DomainChange, DomainChangeKind, DomainEvent, Due, ListCounts, ListId, ListOrigin, ListRecord, ListVersion,
+    Source as TrustSource, SourceAnswer, SourceClaim, SourceKind,
 };
+pub use version::{Placing, Recorded, VersionState};

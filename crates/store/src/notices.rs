@@ -2,8 +2,8 @@
 //! notification channel.
 //!
 //! NOTIFY in a transaction makes all commits of the database queue up behind one lock, so it is never used in
-//! one that stores messages: a task of its own sends what has gathered, at most every [`PAUSE`]. Changes of BALs
-//! and of the trust space are rare, and made by short-lived processes too: their notice is part of their transaction.
+//! one that stores messages: a task of its own sends what has gathered, at most every [`PAUSE`]. Changes of BALs,
+//! of the trust space and of the directory are rare, and made by short-lived processes too: their notice is part of their transaction.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
@@ -27,6 +27,7 @@ const RETRY: Duration = Duration::from_secs(1);
 const FOLDER_CHANNEL: &str = "pli_folder";
 const BAL_CHANNEL: &str = "pli_bal";
 const TRUST_CHANNEL: &str = "pli_trust";
+const ANNUAIRE_CHANNEL: &str = "pli_annuaire";
 /// PostgreSQL refuses payloads of 8,000 octets and more.
 const PAYLOAD_LIMIT: usize = 7_900;
 
@@ -35,6 +36,7 @@ pub(crate) struct Notices {
     folders: Mutex<HashMap<FolderId, watch::Sender<Modseq>>>,
     bals: watch::Sender<u64>,
     trust: watch::Sender<u64>,
+    annuaire: watch::Sender<u64>,
     queue: watch::Sender<u64>,
     outgoing: mpsc::UnboundedSender<(FolderId, Modseq)>,
     /// Tells our own notices from those of other nodes.
@@ -51,6 +53,7 @@ impl Notices {
             folders: Mutex::default(),
             bals: watch::Sender::new(0),
             trust: watch::Sender::new(0),
+            annuaire: watch::Sender::new(0),
             queue: watch::Sender::new(0),
             outgoing,
             node: format!("{:016x}", u64::from_be_bytes(node)),
@@ -68,6 +71,10 @@ impl Notices {
 
     pub(crate) fn watch_trust(&self) -> watch::Receiver<u64> {
         self.trust.subscribe()
+    }
+
+    pub(crate) fn watch_annuaire(&self) -> watch::Receiver<u64> {
+        self.annuaire.subscribe()
     }
 
     pub(crate) fn watch_queue(&self) -> watch::Receiver<u64> {
@@ -91,6 +98,11 @@ impl Notices {
         self.announce(TRUST_CHANNEL, connection).await
     }
 
+    /// Tells other nodes, when the transaction is committed, that the directory or its sources changed.
+    pub(crate) async fn announce_annuaire(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+        self.announce(ANNUAIRE_CHANNEL, connection).await
+    }
+
     async fn announce(&self, channel: &str, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
         sqlx::query("SELECT pg_notify($1, $2)")
             .bind(channel)
@@ -103,6 +115,11 @@ impl Notices {
     /// Lists or their sources were changed by this process; the transaction is committed.
     pub(crate) fn trust_changed(&self) {
         bump(&self.trust);
+    }
+
+    /// The directory or its sources were changed by this process; the transaction is committed.
+    pub(crate) fn annuaire_changed(&self) {
+        bump(&self.annuaire);
     }
 
     /// BALs were created or changed by this process; the transaction is committed.
@@ -148,6 +165,7 @@ impl Notices {
         }
         bump(&self.bals);
         bump(&self.trust);
+        bump(&self.annuaire);
         bump(&self.queue);
     }
 
@@ -165,6 +183,7 @@ impl Notices {
         match channel {
             BAL_CHANNEL => bump(&self.bals),
             TRUST_CHANNEL => bump(&self.trust),
+            ANNUAIRE_CHANNEL => bump(&self.annuaire),
             _ => self.hear_of_folders(folders),
         }
     }
@@ -263,7 +282,7 @@ pub(crate) async fn listen(pool: PgPool, notices: Arc<Notices>, closed: Cancella
 
 async fn listen_once(pool: &PgPool, notices: &Notices) -> Result<(), sqlx::Error> {
     let mut listener = PgListener::connect_with(pool).await?;
-    listener.listen_all([FOLDER_CHANNEL, BAL_CHANNEL, TRUST_CHANNEL]).await?;
+    listener.listen_all([FOLDER_CHANNEL, BAL_CHANNEL, TRUST_CHANNEL, ANNUAIRE_CHANNEL]).await?;
     notices.wake_all();
     loop {
         match listener.try_recv().await? {

@@ -9,10 +9,11 @@ mod source;
 use sqlx::{FromRow, PgConnection};
 use time::OffsetDateTime;
 
+use crate::version::VersionState;
 use crate::{Store, StoreError};
 
 pub use change::{DomainChange, DomainChangeKind, DomainEvent};
-pub use record::{ListRecord, Placing, Recorded};
+pub use record::ListRecord;
 pub use source::{Due, Source, SourceAnswer, SourceClaim, SourceKind};
 
 /// Number of a version of the white list; later versions have higher ones.
@@ -22,38 +23,6 @@ pub struct ListId(pub i64);
 impl std::fmt::Display for ListId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.0.fmt(f)
-    }
-}
-
-/// Where a version is in its life.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ListState {
-    /// The one that decides.
-    InForce,
-    /// It waits for an acknowledgement.
-    Pending,
-    /// It was in force before.
-    Superseded,
-    /// It waited and never came into force.
-    Withdrawn,
-}
-
-impl ListState {
-    /// The word in the database, in JSON and for people.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::InForce => "in force",
-            Self::Pending => "pending",
-            Self::Superseded => "superseded",
-            Self::Withdrawn => "withdrawn",
-        }
-    }
-
-    fn of_word(word: &str) -> Result<Self, StoreError> {
-        [Self::InForce, Self::Pending, Self::Superseded, Self::Withdrawn]
-            .into_iter()
-            .find(|state| state.word() == word)
-            .ok_or_else(|| StoreError::inconsistent("trust_list", format_args!("state '{word}'")))
     }
 }
 
@@ -92,7 +61,7 @@ pub struct ListVersion {
     /// Its number.
     pub id: ListId,
     /// Where it is in its life.
-    pub state: ListState,
+    pub state: VersionState,
     /// SHA-256 of its octets.
     pub sha256: Vec<u8>,
     /// Its own date.
@@ -159,7 +128,7 @@ impl TryFrom<VersionRow> for ListVersion {
         let count = |count: i32| usize::try_from(count).unwrap_or_default();
         Ok(Self {
             id: ListId(row.id),
-            state: ListState::of_word(&row.state)?,
+            state: VersionState::of_word("trust_list", &row.state)?,
             sha256: row.sha256,
             generated_at: row.generated_at,
             received_at: row.received_at,
@@ -200,13 +169,13 @@ impl Store {
     /// The version in force.
     pub async fn list_in_force(&self) -> Result<Option<ListVersion>, StoreError> {
         let mut connection = self.pool().acquire().await?;
-        in_state(&mut connection, ListState::InForce).await
+        in_state(&mut connection, VersionState::InForce).await
     }
 
     /// The version that waits for an acknowledgement.
     pub async fn pending_list(&self) -> Result<Option<ListVersion>, StoreError> {
         let mut connection = self.pool().acquire().await?;
-        in_state(&mut connection, ListState::Pending).await
+        in_state(&mut connection, VersionState::Pending).await
     }
 
     /// One version.
@@ -235,7 +204,7 @@ impl Store {
     }
 }
 
-async fn in_state(connection: &mut PgConnection, state: ListState) -> Result<Option<ListVersion>, StoreError> {
+async fn in_state(connection: &mut PgConnection, state: VersionState) -> Result<Option<ListVersion>, StoreError> {
     let row: Option<VersionRow> =
         sqlx::query_as(versions!("WHERE state = $1")).bind(state.word()).fetch_optional(connection).await?;
     row.map(ListVersion::try_from).transpose()

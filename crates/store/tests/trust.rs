@@ -10,8 +10,8 @@ use std::time::Duration;
 use common::count;
 use mssante::{Clock, Domain};
 use store::{
-    DomainChange, DomainChangeKind, Due, ListId, ListOrigin, ListRecord, ListState, Placing, Recorded, SourceAnswer,
-    SourceKind, Store,
+    DomainChange, DomainChangeKind, Due, ListId, ListOrigin, ListRecord, Placing, Recorded, SourceAnswer, SourceKind,
+    Store, VersionState,
 };
 use testkit::clock::FixedClock;
 use testkit::postgres::TestDatabase;
@@ -48,7 +48,7 @@ fn record(octets: &str, generated_at: OffsetDateTime, changes: Vec<DomainChange>
 }
 
 #[track_caller]
-fn number(recorded: Recorded) -> ListId {
+fn number(recorded: Recorded<ListId>) -> ListId {
     match recorded {
         Recorded::As(id) => id,
         Recorded::Overtaken => panic!("overtaken"),
@@ -77,13 +77,13 @@ async fn a_version_replaces_the_one_before_and_both_tell_what_they_changed() {
     let record = record("<two/>", later, changes.clone());
     let two = number(store.record_list(record, Some(one), Placing::InForce).await.unwrap());
     let in_force = store.list_in_force().await.unwrap().unwrap();
-    assert_eq!((in_force.id, in_force.state, in_force.generated_at), (two, ListState::InForce, later));
+    assert_eq!((in_force.id, in_force.state, in_force.generated_at), (two, VersionState::InForce, later));
     assert_eq!((in_force.counts.added, in_force.counts.removed, in_force.counts.renamed), (0, 1, 1));
     assert_eq!(store.list_octets(two).await.unwrap().unwrap(), b"<two/>");
     assert_eq!(store.list_changes(two).await.unwrap(), changes);
 
     let former = store.list_version(one).await.unwrap().unwrap();
-    assert_eq!(former.state, ListState::Superseded);
+    assert_eq!(former.state, VersionState::Superseded);
     assert_eq!(store.list_octets(one).await.unwrap(), None, "only octets that may still be loaded are kept");
     let history = store.domain_history(&domain("a.mssante.fr"), 10).await.unwrap();
     assert_eq!(history.iter().map(|event| event.version).collect::<Vec<_>>(), [two, one]);
@@ -146,7 +146,7 @@ async fn a_pending_version_waits_no_longer_when_another_comes() {
     assert_eq!(store.list_in_force().await.unwrap().unwrap().id, four);
     for waited in [two, three] {
         let version = store.list_version(waited).await.unwrap().unwrap();
-        assert_eq!((version.state, store.list_octets(waited).await.unwrap()), (ListState::Withdrawn, None));
+        assert_eq!((version.state, store.list_octets(waited).await.unwrap()), (VersionState::Withdrawn, None));
         assert!(version.why.unwrap().contains("list came"));
     }
     assert!(!store.withdraw_list(three, "again").await.unwrap());

@@ -123,6 +123,12 @@ impl Answer {
         Self::Plain { status: 302, headers: vec![("Location".to_owned(), url.to_owned())], body: Vec::new() }
     }
 
+    /// 200 with a body to be saved under this name.
+    pub fn file(name: &str, body: impl Into<Vec<u8>>) -> Self {
+        let headers = vec![("Content-Disposition".to_owned(), format!("attachment; filename=\"{name}\""))];
+        Self::Plain { status: 200, headers, body: body.into() }
+    }
+
     /// 200 with a body of this media type.
     pub fn body(media_type: &str, body: Vec<u8>) -> Self {
         Self::Plain { status: 200, headers: vec![("Content-Type".to_owned(), media_type.to_owned())], body }
@@ -138,7 +144,7 @@ impl From<Page> for Answer {
 /// A request that came.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
-    /// `GET`, `POST`.
+    /// `GET`, `HEAD`, `POST`.
     pub method: String,
     /// The path with its query.
     pub path: String,
@@ -346,6 +352,12 @@ async fn read(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<Reques
 
 async fn write(mut stream: impl AsyncWrite + Unpin, answer: Answer, request: &Request) -> io::Result<()> {
     match answer {
+        Answer::Page(page) if request.method == "HEAD" => {
+            stream.write_all(head(200, &page.headers(), Some(page.body.len() as u64)).as_bytes()).await?;
+        }
+        Answer::Plain { status, headers, body } if request.method == "HEAD" => {
+            stream.write_all(head(status, &headers, Some(body.len() as u64)).as_bytes()).await?;
+        }
         Answer::Page(page) if page.is_held_by(request) => {
             stream.write_all(head(304, &page.headers(), None).as_bytes()).await?;
         }

@@ -1,6 +1,7 @@
 //! Getting lists over HTTP: conditional, bounded in size and time, with trust anchors of our own.
 
 mod causes;
+mod download;
 mod exchange;
 pub mod schedule;
 
@@ -16,6 +17,7 @@ use rustls::ClientConfig;
 use thiserror::Error;
 
 use self::causes::Causes;
+pub use self::download::{Described, Downloaded};
 pub use self::exchange::{AccessKey, Exchange, Exchanged, Verb};
 use crate::chain::provider;
 use crate::tls::{ClockTime, files};
@@ -98,6 +100,14 @@ pub enum FetchError {
         url: String,
         /// The limit.
         limit: usize,
+    },
+    /// It came, and could not be written: our disk, not the server.
+    #[error("{url}: what came cannot be kept: {why}; is the disk full?")]
+    NotKept {
+        /// What was asked for.
+        url: String,
+        /// What happened.
+        why: String,
     },
 }
 

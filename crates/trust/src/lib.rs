@@ -19,7 +19,10 @@ pub use authorities::{Authorities, AuthoritiesError, Authority};
 pub use certificate::{CertificateFault, VerifiedCertificate};
 pub use dn::{AttributeComparison, AttributeOutcome, DistinguishedName, DnError, DnMatch};
 pub use explain::{Asked, Check, CheckOutcome, Direction, Explanation, HostRule, explain};
-pub use fetch::{AccessKey, Exchange, Exchanged, FetchError, FetchRules, Fetched, Fetcher, Validators, Verb, schedule};
+pub use fetch::{
+    AccessKey, Described, Downloaded, Exchange, Exchanged, FetchError, FetchRules, Fetched, Fetcher, Validators, Verb,
+    schedule,
+};
 pub use list::{ListChange, Renamed, Sanity, SignaturePolicy, TrustList, TrustListError, Weighed, weigh};
 pub use peer::{CertificateFacts, VerifiedPeer};
 pub use revocation::{CrlError, CrlFacts, Ocsp, Revocation, RevocationRules, Standing, WhenUnknown};

@@ -9,7 +9,7 @@ use mssante::Clock;
 use testkit::clock::{FixedClock, RealClock};
 use testkit::http::{Answer, HttpServer, Page, Request};
 use testkit::pki::{Flaw, Issued, Pki, ServerHolder};
-use trust::{AccessKey, Exchange, FetchError, FetchRules, Fetched, Fetcher, Validators, Verb};
+use trust::{AccessKey, Downloaded, Exchange, FetchError, FetchRules, Fetched, Fetcher, Validators, Verb};
 
 const LIMIT: usize = 1000;
 
@@ -314,4 +314,52 @@ async fn the_key_is_not_taken_elsewhere_by_a_redirect() {
     let large = bench.fetcher().exchange(&exchange(Verb::Get, here.url("/x"), None), &key, LIMIT).await;
     assert!(matches!(large, Err(FetchError::TooLarge { .. })), "{large:?}");
     assert!(AccessKey::new("esante-api-key", "two\nlines").is_err());
+}
+
+#[tokio::test]
+async fn a_document_is_described_without_its_octets() {
+    let bench = Bench::new();
+    let server = HttpServer::start_tls(&bench.certificate()).await.unwrap();
+    server.serve("/e", Answer::file("E_202608260012.zip", "octets"));
+    let described = bench.fetcher().head(&server.url("/e")).await.unwrap();
+    assert_eq!(described.file_name.as_deref(), Some("E_202608260012.zip"));
+    assert_eq!(server.requests()[0].method, "HEAD");
+    server.serve("/e", Answer::status(500));
+    let refused = bench.fetcher().head(&server.url("/e")).await;
+    assert!(matches!(refused, Err(FetchError::Status { status: 500, .. })), "{refused:?}");
+}
+
+/// Downloads `/e`, at most `limit` octets.
+async fn download(bench: &Bench, server: &HttpServer, limit: u64) -> (Result<Downloaded, FetchError>, Vec<u8>) {
+    let mut octets = Vec::new();
+    let done = bench.fetcher().download(&server.url("/e"), &Validators::default(), limit, &mut octets).await;
+    (done, octets)
+}
+
+#[tokio::test]
+async fn a_download_is_written_as_it_comes_and_has_its_digest() {
+    let bench = Bench::new();
+    let server = HttpServer::start_tls(&bench.certificate()).await.unwrap();
+    server.serve("/e", Page::new("octets").etag("\"1\""));
+    let (done, written) = download(&bench, &server, 6).await;
+    let Downloaded::Whole { described, octets, sha256 } = done.unwrap() else { panic!("nothing came") };
+    assert_eq!((octets, &written[..]), (6, &b"octets"[..]));
+    assert_eq!(sha256[..3], [0xec, 0xa5, 0x4e], "SHA-256 by sha256sum");
+    let again = bench.fetcher().download(&server.url("/e"), &described.validators, 6, &mut Vec::new()).await;
+    assert_eq!(again, Ok(Downloaded::NotModified));
+}
+
+#[tokio::test]
+async fn a_download_that_is_too_long_or_breaks_off_is_an_error() {
+    let bench = Bench::new();
+    let server = HttpServer::start_tls(&bench.certificate()).await.unwrap();
+    for answer in [Answer::Announced(7), Answer::Endless] {
+        server.serve("/e", answer);
+        let (done, written) = download(&bench, &server, 6).await;
+        assert!(matches!(done, Err(FetchError::TooLarge { limit: 6, .. })), "{done:?}");
+        assert!(written.len() <= 6);
+    }
+    server.serve("/e", Answer::Truncated(Page::new("octets")));
+    let (done, _) = download(&bench, &server, 6).await;
+    assert!(matches!(done, Err(FetchError::Connection { .. })), "{done:?}");
 }

@@ -9,6 +9,7 @@ mod probe;
 mod rules;
 mod status;
 mod trust;
+mod who;
 
 use std::path::PathBuf;
 
@@ -20,8 +21,9 @@ use crate::config::{self, Settings};
 use crate::failure::Failure;
 use crate::{demo, serve};
 
-pub(crate) use print::{json, line, moment, table};
+pub(crate) use print::{hexadecimal, json, line, moment, table};
 pub(crate) use status::get;
+use who::who;
 
 /// MSSanté-compatible secure mail server.
 ///
@@ -60,7 +62,7 @@ enum Command {
     /// The white list, its life, and what it says.
     #[command(subcommand)]
     Trust(trust::Command),
-    /// The directory of the trust space, and what it is told of our BALs.
+    /// The directory of the trust space: import, search, its life, and what it is told of our BALs.
     #[command(subcommand)]
     Annuaire(annuaire::Command),
     /// Print the rules that are enforced, and every refusal.

@@ -9,6 +9,7 @@ use mssante::Clock as _;
 use serde::Serialize;
 use store::Store;
 
+use super::annuaire;
 use super::expiry::{self, Urgency};
 use super::node::Tls;
 use super::trust::{self, Keeper, View};
@@ -17,11 +18,18 @@ use crate::cli::moment;
 
 /// What the endpoints look at.
 pub(super) struct Health {
-    opened: OnceLock<(Store, Arc<Keeper>)>,
+    opened: OnceLock<Opened>,
     trust: TrustSpace,
     tls: Tls,
     bals: AtomicUsize,
     draining: AtomicBool,
+}
+
+/// What is there when the store is open.
+struct Opened {
+    store: Store,
+    trust: Arc<Keeper>,
+    annuaire: Arc<annuaire::Keeper>,
 }
 
 /// The answer of `/readyz`.
@@ -35,6 +43,9 @@ pub(super) struct Report {
     /// go on reading, and a load balancer that took all nodes away would stop them, too. See docs/adr/0010.
     #[serde(flatten)]
     pub(super) trust: View,
+    /// The directory. A node serves without it, too.
+    #[serde(flatten)]
+    pub(super) annuaire: annuaire::View,
     /// When our own certificate ends. An expired one does not make the server unready: reading still works.
     pub(super) certificate_not_after: String,
     /// What to do about that, from 60 days before.
@@ -53,13 +64,16 @@ impl Health {
     }
 
     /// The store is open and the resolver is filled.
-    pub(super) fn opened(&self, store: Store, keeper: Arc<Keeper>) {
-        let _ = self.opened.set((store, keeper));
+    pub(super) fn opened(&self, store: Store, trust: Arc<Keeper>, annuaire: Arc<annuaire::Keeper>) {
+        let _ = self.opened.set(Opened { store, trust, annuaire });
     }
 
     /// Sets the gauges that change by themselves.
     pub(super) fn measure(&self) {
         trust::tell(&self.trust);
+        if let Some(opened) = self.opened.get() {
+            annuaire::tell(&opened.annuaire);
+        }
     }
 
     /// How many BALs the resolver knows now.
@@ -77,14 +91,15 @@ impl Health {
     pub(super) async fn report(&self) -> Report {
         let database = match self.opened.get() {
             None => Err("not open yet".to_owned()),
-            Some((store, _)) => answers(store).await,
+            Some(opened) => answers(&opened.store).await,
         };
         let draining = self.draining.load(Ordering::Relaxed);
         let expiry = expiry::notice(&self.tls, SystemClock.now());
         Report {
             ready: database.is_ok() && !draining,
             database: database.err().unwrap_or_else(|| "ok".to_owned()),
-            trust: View::of(&self.trust, self.opened.get().map(|(_, keeper)| &**keeper)),
+            trust: View::of(&self.trust, self.opened.get().map(|opened| &*opened.trust)),
+            annuaire: annuaire::View::of(self.opened.get().map(|opened| &*opened.annuaire)),
             certificate_not_after: moment(self.tls.first_end()),
             certificate_urgency: expiry.as_ref().map(|warning| warning.urgency),
             certificate_warning: expiry.map(|warning| warning.text),

@@ -1,5 +1,6 @@
 //! `pli serve`: everything wired together, from the first socket to the last drained session.
 
+pub(crate) mod annuaire;
 mod certificates;
 mod directory;
 mod expiry;
@@ -48,6 +49,7 @@ pub(crate) async fn serve(settings: Settings, with_parent: bool) -> Result<(), F
     observe::warn(&settings);
     trust::describe();
     publication::describe();
+    annuaire::describe();
     let revocation = trust::revocation(&settings)?;
     let tls = Tls::load(&settings, &revocation)?;
     expiry::describe();
@@ -93,6 +95,7 @@ async fn run(
     node.trust.start(&tasks, &sessions);
     let publisher = Arc::new(publication::Publisher::new(settings.clone(), node.store.clone()));
     tasks.spawn(publisher.follow(sessions.clone()));
+    node.annuaire.start(&tasks, &sessions);
     let files = CertificateFiles::new(&settings).await;
     tasks.spawn(files.follow(node.tls.clone(), node.trust.clone(), sessions.clone()));
     tasks.spawn(expiry::follow(node.tls.clone(), sessions.clone()));

@@ -98,6 +98,7 @@ pub(super) struct Node {
     pub(super) directory: Arc<Directory>,
     pub(super) tls: Tls,
     pub(super) trust: Follower,
+    pub(super) annuaire: super::annuaire::Follower,
 }
 
 impl Node {
@@ -115,21 +116,31 @@ impl Node {
         directory.refresh().await?;
         let keeper = Keeper::new(settings.clone(), store.clone(), trust.clone());
         keeper.take_over().await?;
-        health.opened(store.clone(), Arc::clone(&keeper));
+        let annuaire = super::annuaire::Keeper::new(settings.clone(), store.clone());
+        health.opened(store.clone(), Arc::clone(&keeper), Arc::clone(&annuaire));
         let hashing_jobs = settings.submission.hashing_jobs;
         let authenticator = Arc::new(Authenticator::new(store.clone(), clock(), random(), hashing_jobs));
         let parts = Parts { settings, tls: &tls, store: &store, resolver: &resolver, trust: &trust, authenticator };
         let services = parts.services();
         let relay = Arc::new(parts.relay()?);
-        Ok(Self { store, services, relay, directory, tls, trust: Follower::new(keeper) })
+        Ok(Self {
+            store,
+            services,
+            relay,
+            directory,
+            tls,
+            trust: Follower::new(keeper),
+            annuaire: super::annuaire::Follower::new(annuaire),
+        })
     }
 
-    /// SIGHUP: certificates and trust list, each on its own.
+    /// SIGHUP: certificates, trust list and directory, each on its own.
     pub(super) fn reload(&self, settings: &Settings) {
         observe::warn(settings);
         self.tls.reload();
         expiry::tell(&self.tls);
         self.trust.reload();
+        self.annuaire.reload();
     }
 }
 

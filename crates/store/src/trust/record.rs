@@ -6,8 +6,9 @@ use sqlx::PgConnection;
 use time::OffsetDateTime;
 
 use super::change::{self, DomainChange};
-use super::{ListCounts, ListId, ListOrigin, ListState, in_state};
+use super::{ListCounts, ListId, ListOrigin, in_state};
 use crate::trace::Trace;
+use crate::version::{Placing, Recorded, VersionState};
 use crate::{Store, StoreError};
 
 /// A list that was verified and weighed against the version in force.
@@ -31,34 +32,6 @@ pub struct ListRecord {
     pub changes: Vec<DomainChange>,
 }
 
-/// What becomes of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Placing {
-    /// It comes into force.
-    InForce,
-    /// It comes into force because somebody says so.
-    Acknowledged {
-        /// Who.
-        by: String,
-        /// Why it would have had to wait.
-        why: String,
-    },
-    /// It waits.
-    Pending {
-        /// Why.
-        why: String,
-    },
-}
-
-/// Whether a version was written down.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Recorded {
-    /// Under this number.
-    As(ListId),
-    /// No: another version came into force since this one was weighed. Weigh it again.
-    Overtaken,
-}
-
 /// Versions that were in force and are remembered, with what they changed.
 const SUPERSEDED_KEPT: i64 = 5_000;
 /// Versions that waited in vain and are remembered.
@@ -71,7 +44,7 @@ impl Store {
         record: ListRecord,
         base: Option<ListId>,
         placing: Placing,
-    ) -> Result<Recorded, StoreError> {
+    ) -> Result<Recorded<ListId>, StoreError> {
         let now = self.clock().now();
         let mut transaction = self.pool().begin().await?;
         lock(&mut transaction).await?;
@@ -105,11 +78,11 @@ impl Store {
         base: Option<ListId>,
         changes: &[DomainChange],
         by: &str,
-    ) -> Result<Recorded, StoreError> {
+    ) -> Result<Recorded<ListId>, StoreError> {
         let now = self.clock().now();
         let mut transaction = self.pool().begin().await?;
         lock(&mut transaction).await?;
-        let pending = in_state(&mut transaction, ListState::Pending).await?;
+        let pending = in_state(&mut transaction, VersionState::Pending).await?;
         if pending.map(|pending| pending.id) != Some(id) || in_force(&mut transaction).await? != base {
             return Ok(Recorded::Overtaken);
         }
@@ -161,7 +134,7 @@ impl Store {
     pub async fn withdraw_list(&self, id: ListId, why: &str) -> Result<bool, StoreError> {
         let mut transaction = self.pool().begin().await?;
         lock(&mut transaction).await?;
-        let pending = in_state(&mut transaction, ListState::Pending).await?;
+        let pending = in_state(&mut transaction, VersionState::Pending).await?;
         if pending.map(|pending| pending.id) != Some(id) {
             return Ok(false);
         }
@@ -189,7 +162,7 @@ async fn lock(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
 }
 
 async fn in_force(connection: &mut PgConnection) -> Result<Option<ListId>, StoreError> {
-    Ok(in_state(connection, ListState::InForce).await?.map(|version| version.id))
+    Ok(in_state(connection, VersionState::InForce).await?.map(|version| version.id))
 }
 
 async fn supersede(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
@@ -213,15 +186,9 @@ async fn insert(
     placing: &Placing,
     now: OffsetDateTime,
 ) -> Result<ListId, sqlx::Error> {
-    let (state, accepted_at) = match placing {
-        Placing::InForce | Placing::Acknowledged { .. } => (ListState::InForce, Some(now)),
-        Placing::Pending { .. } => (ListState::Pending, None),
-    };
-    let (why, acknowledged_by) = match placing {
-        Placing::InForce => (None, None),
-        Placing::Acknowledged { by, why } => (Some(why), Some(by)),
-        Placing::Pending { why } => (Some(why), None),
-    };
+    let state = placing.state();
+    let accepted_at = (state == VersionState::InForce).then_some(now);
+    let acknowledged_by = placing.acknowledged_by();
     let ListCounts { added, removed, renamed, .. } = change::counts(&record.changes);
     let id: i64 = sqlx::query_scalar(
         "INSERT INTO trust_list (state, sha256, generated_at, received_at, accepted_at, confirmed_at, origin, source,
@@ -240,7 +207,7 @@ async fn insert(
     .bind(&record.received_by)
     .bind(acknowledged_by.map(|_| now))
     .bind(acknowledged_by)
-    .bind(why)
+    .bind(placing.why())
     .bind(small(record.domains))
     .bind(small(added))
     .bind(small(removed))
@@ -252,7 +219,7 @@ async fn insert(
 }
 
 async fn prune(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
-    for (state, kept) in [(ListState::Superseded, SUPERSEDED_KEPT), (ListState::Withdrawn, WITHDRAWN_KEPT)] {
+    for (state, kept) in [(VersionState::Superseded, SUPERSEDED_KEPT), (VersionState::Withdrawn, WITHDRAWN_KEPT)] {
         sqlx::query(
             "DELETE FROM trust_list WHERE id IN (
                  SELECT id FROM trust_list WHERE state = $1 ORDER BY id DESC OFFSET $2)",
@@ -266,15 +233,15 @@ async fn prune(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
 }
 
 fn trace_of(record: &ListRecord, placing: &Placing, id: ListId, now: OffsetDateTime) -> Trace {
-    let (event, why, by) = match placing {
-        Placing::InForce => ("trust_list.accepted", None, None),
-        Placing::Acknowledged { by, why } => ("trust_list.acknowledged", Some(why), Some(by)),
-        Placing::Pending { why } => ("trust_list.pending", Some(why), None),
+    let event = match placing {
+        Placing::InForce => "trust_list.accepted",
+        Placing::Acknowledged { .. } => "trust_list.acknowledged",
+        Placing::Pending { .. } => "trust_list.pending",
     };
     let ListCounts { added, removed, renamed, .. } = change::counts(&record.changes);
     Trace::new(now, event).with(json!({
         "version": id.0, "source": record.source, "domains": record.domains, "added": added, "removed": removed,
-        "renamed": renamed, "why": why, "by": by.or(record.received_by.as_ref()),
+        "renamed": renamed, "why": placing.why(), "by": placing.acknowledged_by().or(record.received_by.as_deref()),
     }))
 }
 

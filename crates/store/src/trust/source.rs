@@ -1,4 +1,4 @@
-//! The sources of lists: which node asks which one when, and what they answered.
+//! The sources of lists and of the directory: which node asks which one when, and what they answered.
 
 use std::time::Duration;
 
@@ -17,6 +17,12 @@ pub enum SourceKind {
     Crl,
     /// Where the national directory is told of our BALs.
     Publication,
+    /// The extraction that the directory is made from.
+    Annuaire,
+    /// The activities that complete it.
+    Activities,
+    /// The API of the national directory.
+    Fhir,
 }
 
 impl SourceKind {
@@ -26,6 +32,9 @@ impl SourceKind {
             Self::List => "list",
             Self::Crl => "crl",
             Self::Publication => "publication",
+            Self::Annuaire => "annuaire",
+            Self::Activities => "activities",
+            Self::Fhir => "fhir",
         }
     }
 }
@@ -75,6 +84,15 @@ pub enum SourceAnswer {
         last_modified: Option<String>,
         /// When a revocation list ends.
         next_update: Option<OffsetDateTime>,
+    },
+    /// Something that is kept elsewhere.
+    Elsewhere {
+        /// SHA-256 of it.
+        sha256: [u8; 32],
+        /// For the next request.
+        etag: Option<String>,
+        /// For the next request.
+        last_modified: Option<String>,
     },
     /// What we hold is current.
     Same,
@@ -262,6 +280,20 @@ impl Store {
             .bind(next_update)
             .bind(digest(&SHA256, octets).as_ref().to_vec())
             .bind((claim.kind == SourceKind::Crl).then_some(octets)),
+            SourceAnswer::Elsewhere { sha256, etag, last_modified } => sqlx::query(
+                "UPDATE source
+                 SET next_attempt = $4, confirmed_at = $5, failures = 0, last_error = NULL, version = version + 1,
+                     etag = $6, last_modified = $7, sha256 = $8
+                 WHERE kind = $1 AND url = $2 AND fence = $3",
+            )
+            .bind(claim.kind.word())
+            .bind(&claim.url)
+            .bind(claim.fence)
+            .bind(next_attempt)
+            .bind(now)
+            .bind(etag)
+            .bind(last_modified)
+            .bind(sha256.to_vec()),
             SourceAnswer::Same => sqlx::query(
                 "UPDATE source SET next_attempt = $4, confirmed_at = $5, failures = 0, last_error = NULL
                  WHERE kind = $1 AND url = $2 AND fence = $3",
@@ -282,9 +314,19 @@ impl Store {
             .bind(why),
         };
         let done = query.execute(&mut *transaction).await?;
-        self.notices().announce_trust(&mut transaction).await?;
+        match claim.kind {
+            SourceKind::List | SourceKind::Crl | SourceKind::Publication => {
+                self.notices().announce_trust(&mut transaction).await?;
+            }
+            SourceKind::Annuaire | SourceKind::Activities | SourceKind::Fhir => {
+                self.notices().announce_annuaire(&mut transaction).await?;
+            }
+        }
         transaction.commit().await?;
-        self.notices().trust_changed();
+        match claim.kind {
+            SourceKind::List | SourceKind::Crl | SourceKind::Publication => self.notices().trust_changed(),
+            SourceKind::Annuaire | SourceKind::Activities | SourceKind::Fhir => self.notices().annuaire_changed(),
+        }
         Ok(done.rows_affected() > 0)
     }
 

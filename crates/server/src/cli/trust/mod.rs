@@ -11,11 +11,10 @@ mod status;
 mod verify;
 
 use clap::Subcommand;
-use nix::unistd::{Uid, User};
 use serde_json::{Value, json};
 use store::{DomainChange, DomainChangeKind, ListVersion};
 
-use super::print;
+use super::{print, who};
 use crate::config::Settings;
 use crate::failure::Failure;
 
@@ -58,24 +57,6 @@ impl Command {
             Self::Explain(explain) => explain.run(settings, json).await,
             Self::Acknowledge(acknowledge) => acknowledge.run(settings, json).await,
         }
-    }
-}
-
-/// Who runs this command, for the audit trail: the account of the process, and the one behind sudo.
-fn who() -> String {
-    // Only root is believed about somebody else; the environment of others is theirs to write.
-    let uid = nix::unistd::getuid();
-    let behind = std::env::var("SUDO_USER").ok().filter(|name| uid.is_root() && !name.is_empty());
-    match behind {
-        Some(name) => format!("{} for {name}", account(uid)),
-        None => account(uid),
-    }
-}
-
-fn account(uid: Uid) -> String {
-    match User::from_uid(uid) {
-        Ok(Some(user)) => format!("{} (uid {uid})", user.name),
-        _ => format!("uid {uid}"),
     }
 }
 
@@ -129,15 +110,4 @@ fn print_changes(changes: &[DomainChange]) -> Result<(), Failure> {
         }
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_account_is_named_by_the_system_and_not_by_the_environment() {
-        assert_eq!(account(Uid::from_raw(0)), "root (uid 0)");
-        assert_eq!(account(Uid::from_raw(3_999_999_999)), "uid 3999999999");
-    }
 }

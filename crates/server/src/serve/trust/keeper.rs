@@ -506,7 +506,7 @@ pub(crate) fn sha256(octets: &[u8]) -> [u8; 32] {
 
 #[cfg(test)]
 mod tests {
-    use store::ListState;
+    use store::VersionState;
     use testkit::list::WhiteList;
     use time::OffsetDateTime;
 
@@ -525,7 +525,7 @@ mod tests {
     fn unusable() -> Unusable {
         let version = ListVersion {
             id: ListId(7),
-            state: ListState::InForce,
+            state: VersionState::InForce,
             sha256: vec![1],
             generated_at: DATE,
             received_at: DATE,

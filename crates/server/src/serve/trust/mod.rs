@@ -33,6 +33,7 @@ pub(crate) use outcome::{Acknowledgement, Outcome, Reason};
 pub(crate) use policy::{checksum_in_file, sanity, signature};
 use record::changes;
 pub(crate) use source::Asked;
+pub(in crate::serve) use source::{Trouble, sources_own, validators};
 pub(super) use view::{View, describe, tell};
 pub(crate) use visit::{Reach, visit, visit_with_list};
 

@@ -229,12 +229,12 @@ fn answer(outcome: &Outcome, taken: SourceAnswer) -> SourceAnswer {
 }
 
 /// What a source said of the octets that it gave last.
-pub(super) fn validators(claim: &SourceClaim) -> Validators {
+pub(in crate::serve) fn validators(claim: &SourceClaim) -> Validators {
     Validators { etag: claim.etag.clone(), last_modified: claim.last_modified.clone() }
 }
 
 /// Why asking broke off.
-enum Trouble {
+pub(in crate::serve) enum Trouble {
     /// The source gave nothing: to be written down.
     Source(FetchError),
     /// Nothing can be written down.
@@ -254,7 +254,7 @@ impl From<StoreError> for Trouble {
 }
 
 /// Takes the trouble that is the source's own apart from ours.
-fn sources_own<T>(result: Result<T, Trouble>) -> Result<Result<T, FetchError>, StoreError> {
+pub(in crate::serve) fn sources_own<T>(result: Result<T, Trouble>) -> Result<Result<T, FetchError>, StoreError> {
     match result {
         Ok(done) => Ok(Ok(done)),
         Err(Trouble::Source(error)) => Ok(Err(error)),

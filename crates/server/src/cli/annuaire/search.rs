@@ -1,0 +1,65 @@
+//! `pli annuaire search`.
+
+use annuaire::{Hit, Query};
+use clap::Args;
+use mssante::BalKind;
+use serde_json::{Value, json};
+
+use super::{entry, print};
+use crate::config::Settings;
+use crate::failure::Failure;
+use crate::serve::annuaire::visit;
+
+/// Whom to look for.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Search {
+    /// Words in any order; accents and capitals do not matter, a typing mistake or a missing end neither.
+    #[arg(required = true, value_name = "WORDS")]
+    words: Vec<String>,
+    /// BALs of this kind only: PER, ORG, APP, CAB.
+    #[arg(long)]
+    kind: Option<BalKind>,
+    /// Most answers.
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    limit: u16,
+}
+
+impl Search {
+    /// Prints the answers, best first; exit code 1 if there is none.
+    pub(super) async fn run(self, settings: &Settings, as_json: bool) -> Result<(), Failure> {
+        let query = Query { words: self.words.join(" "), kind: self.kind, limit: self.limit.into() };
+        let (hits, complete) = visit(settings, async |keeper| {
+            keeper.take_over().await?;
+            let lookup = keeper.lookup().await?;
+            Ok((lookup.search(&query), lookup.has_directory()))
+        })
+        .await?;
+        if !complete {
+            eprintln!("warning: no directory is in force, only our own BALs were looked at; see `pli annuaire status`");
+        }
+        if as_json {
+            print::json(&hits.iter().map(value).collect::<Vec<_>>())?;
+        } else if !hits.is_empty() {
+            print::table(["name", "profession", "structure and town", "address", "kind"], hits.iter().map(row))?;
+        }
+        if hits.is_empty() {
+            return Err(Failure::Refused(format!("nobody was found by \"{}\"", query.words)));
+        }
+        Ok(())
+    }
+}
+
+fn row(hit: &Hit) -> [String; 5] {
+    let found = &hit.entry;
+    [
+        entry::name(found),
+        entry::profession(found),
+        entry::place(found),
+        found.address.to_string(),
+        found.kind.code().to_owned(),
+    ]
+}
+
+fn value(hit: &Hit) -> Value {
+    json!({ "entry": hit.entry, "score": hit.score, "found": hit.found })
+}

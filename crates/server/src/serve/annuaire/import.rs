@@ -1,0 +1,212 @@
+//! From a file to a directory: seconds of work on a thread of its own.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use annuaire::{
+    Directory, DirectoryBuilder, Extraction, ExtractionError, ExtractionKind, Item, Progress, Put, ReadingLimits,
+    Rejection, generated_at_by_name,
+};
+use mssante::Clock as _;
+
+use super::weigh::refuse_by_date;
+use super::{Part, Reason, Report};
+use crate::ambient::SystemClock;
+
+/// Hears how far an import is.
+pub(crate) type Watcher = Arc<dyn Fn(Step) + Send + Sync>;
+
+/// How far an import is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Step {
+    /// The file comes.
+    Downloading,
+    /// It is read.
+    Reading(Progress),
+    /// The directory is built.
+    Building,
+    /// Its image is written.
+    Writing,
+}
+
+/// A file that somebody brings.
+#[derive(Debug)]
+pub(super) struct Brought {
+    /// Its octets.
+    pub(super) file: File,
+    /// Its name.
+    pub(super) name: String,
+    /// URL or path.
+    pub(super) source: String,
+    /// SHA-256 of its octets, hexadecimal.
+    pub(super) sha256: String,
+}
+
+/// A directory that nothing was decided about yet.
+pub(super) struct Imported {
+    pub(super) kind: ExtractionKind,
+    pub(super) directory: Arc<Directory>,
+    pub(super) report: Report,
+    pub(super) rejections: Vec<Rejection>,
+}
+
+/// What is in force, for what is imported on top of it.
+#[derive(Default)]
+pub(super) struct Base {
+    /// Its report.
+    pub(super) report: Option<Report>,
+    /// Itself, unless it cannot be used here.
+    pub(super) directory: Option<Arc<Directory>>,
+}
+
+impl Base {
+    /// The file that one of this kind replaces.
+    pub(super) fn part(&self, kind: ExtractionKind) -> Option<&Part> {
+        let report = self.report.as_ref()?;
+        match kind {
+            ExtractionKind::Correspondence => report.entries.as_ref(),
+            ExtractionKind::Activities => report.activities.as_ref(),
+        }
+    }
+}
+
+/// Reads a file and builds the directory that is in force if it is taken. Nobody waits for it any more once `stop` is set.
+pub(super) fn import(
+    brought: &Brought,
+    base: &Base,
+    watcher: &Watcher,
+    stop: &Arc<AtomicBool>,
+) -> Result<Imported, (Reason, String)> {
+    let begun = Instant::now();
+    let file = Stoppable::rewound(&brought.file, stop).map_err(|error| unusable(&error.into()))?;
+    let extraction =
+        Extraction::open(file, &brought.name, ReadingLimits::default()).map_err(|error| unusable(&error))?;
+    let (kind, generated_at) = (extraction.kind(), extraction.generated_at());
+    refuse_by_date(generated_at, base.part(kind), SystemClock.now())?;
+    let mut work = Work::begin(kind, base)?;
+    let summary = extraction
+        .read(&mut |item| work.take(item), &mut |progress| watcher(Step::Reading(progress)))
+        .map_err(|error| unusable(&error))?;
+    watcher(Step::Building);
+    work.report.lines = summary.lines;
+    work.report.doubtful = summary.doubtful;
+    let named_at = generated_at_by_name(&brought.name);
+    let part = Part { source: brought.source.clone(), generated_at, named_at, sha256: brought.sha256.clone() };
+    let mut imported = work.end(base, part);
+    imported.report.seconds = begun.elapsed().as_secs_f64();
+    Ok(imported)
+}
+
+fn unusable(error: &ExtractionError) -> (Reason, String) {
+    (Reason::from(error), error.to_string())
+}
+
+/// An import under way.
+struct Work {
+    kind: ExtractionKind,
+    builder: DirectoryBuilder,
+    report: Report,
+    rejections: Vec<Rejection>,
+}
+
+impl Work {
+    /// Activities complete the entries that are there; entries replace all entries.
+    fn begin(kind: ExtractionKind, base: &Base) -> Result<Self, (Reason, String)> {
+        let builder = match kind {
+            ExtractionKind::Correspondence => DirectoryBuilder::new(),
+            ExtractionKind::Activities => {
+                let before = base.directory.as_ref().filter(|before| !before.is_empty());
+                DirectoryBuilder::from_entries_of(before.ok_or_else(nothing_to_complete)?)
+            }
+        };
+        Ok(Self { kind, builder, report: Report::default(), rejections: Vec::new() })
+    }
+
+    fn take(&mut self, item: Item) {
+        match item {
+            Item::Entry(entry) => {
+                if self.builder.put(entry) == Put::Duplicate {
+                    self.report.duplicates += 1;
+                }
+            }
+            Item::Activity(activity) => self.builder.complete(activity),
+            Item::Rejected(rejection) => {
+                self.report.reject(&rejection);
+                self.rejections.push(rejection);
+            }
+        }
+    }
+
+    fn end(self, base: &Base, part: Part) -> Imported {
+        let Self { kind, mut builder, mut report, rejections } = self;
+        let before = base.report.as_ref();
+        match kind {
+            ExtractionKind::Correspondence => {
+                if let Some(before) = &base.directory {
+                    builder.complete_from(before);
+                }
+                // Without the directory before, its activities are lost until they come again.
+                let kept = base.directory.as_ref().and(before);
+                report.activities = kept.and_then(|before| before.activities.clone());
+                report.entries = Some(part);
+            }
+            ExtractionKind::Activities => {
+                report.entries = before.and_then(|before| before.entries.clone());
+                report.activities = Some(part);
+            }
+        }
+        let directory = builder.finish();
+        report.counts = directory.counts();
+        match &base.directory {
+            Some(before) => report.changed(directory.changes_since(before)),
+            None => report.changed(directory.changes_since(&Directory::default())),
+        }
+        Imported { kind, directory: Arc::new(directory), report, rejections }
+    }
+}
+
+fn nothing_to_complete() -> (Reason, String) {
+    let why = "activities complete a directory, and none is in force here; import the extraction of BALs first";
+    (Reason::NothingToComplete, why.to_owned())
+}
+
+/// A file whose reading ends when nobody waits for it any more: a server that stops need not wait for an import.
+struct Stoppable {
+    file: File,
+    stop: Arc<AtomicBool>,
+}
+
+impl Stoppable {
+    fn rewound(file: &File, stop: &Arc<AtomicBool>) -> io::Result<Self> {
+        let mut file = file.try_clone()?;
+        file.seek(SeekFrom::Start(0))?;
+        Ok(Self { file, stop: Arc::clone(stop) })
+    }
+}
+
+impl Read for Stoppable {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        if self.stop.load(Ordering::Relaxed) {
+            return Err(io::Error::other("nobody waits for it any more"));
+        }
+        self.file.read(into)
+    }
+}
+
+impl Seek for Stoppable {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.file.seek(to)
+    }
+}
+
+/// Sets `stop` when it is dropped.
+pub(super) struct StopOnDrop(pub(super) Arc<AtomicBool>);
+
+impl Drop for StopOnDrop {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}

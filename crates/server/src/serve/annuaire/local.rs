@@ -1,0 +1,111 @@
+//! Looking somebody up: our own BALs as the store has them, everybody else as the directory does.
+//!
+//! What the directory says of an address of ours counts only as far as the store has that BAL, is silent on the matter,
+//! and does not keep it off the directories (liste rouge).
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use annuaire::{Directory, DirectoryBuilder, Entry, Hit, Paperless, Person, Query, Structure};
+use mssante::{Address, BalState, Domain, Listing, PersonId};
+use store::{BalFilter, BalRecord, StoreError};
+
+use super::Keeper;
+
+/// What can be looked up, at one moment.
+pub(crate) struct Lookup {
+    directory: Option<Arc<Directory>>,
+    local: Directory,
+    our_domains: HashSet<Domain>,
+}
+
+impl Keeper {
+    /// Everything that is in force by now.
+    pub(crate) async fn lookup(&self) -> Result<Lookup, StoreError> {
+        let directory = self.in_force().map(|current| Arc::clone(&current.directory));
+        let mut bals = self.store().list_bals(&BalFilter::default()).await?;
+        bals.retain(|bal| bal.state != BalState::Closed && bal.listing == Listing::Listed);
+        Ok(Lookup::new(directory, &bals, self.settings.operator.domains.iter().cloned().collect()))
+    }
+}
+
+impl Lookup {
+    /// `bals` are those of ours that show in directories.
+    fn new(directory: Option<Arc<Directory>>, bals: &[BalRecord], our_domains: HashSet<Domain>) -> Self {
+        let mut local = DirectoryBuilder::new();
+        for bal in bals {
+            let imported = directory.as_ref().and_then(|directory| directory.get(&bal.address));
+            local.put(&completed(entry(bal), imported));
+        }
+        Self { directory, local: local.finish(), our_domains }
+    }
+
+    /// What is known of an address. `[MSS1 ANN.UNLISTED]`
+    pub(crate) fn show(&self, address: &Address) -> Option<Entry> {
+        if self.our_domains.contains(address.domain()) {
+            return self.local.get(address);
+        }
+        self.directory.as_ref()?.get(address)
+    }
+
+    /// The best answers, best first.
+    pub(crate) fn search(&self, query: &Query) -> Vec<Hit> {
+        let ours = |address: &str| {
+            address
+                .rsplit_once('@')
+                .and_then(|(_, domain)| Domain::parse(domain).ok())
+                .is_some_and(|domain| self.our_domains.contains(&domain))
+        };
+        let mut hits = self.local.search(query, &|_| false);
+        hits.extend(self.directory.iter().flat_map(|directory| directory.search(query, &ours)));
+        hits.sort_by(|a, b| (a.found, -a.score).partial_cmp(&(b.found, -b.score)).unwrap_or(std::cmp::Ordering::Equal));
+        hits.truncate(query.limit);
+        hits
+    }
+
+    /// Whether a directory is in force, or only our own BALs can be found.
+    pub(crate) fn has_directory(&self) -> bool {
+        self.directory.is_some()
+    }
+}
+
+fn entry(bal: &BalRecord) -> Entry {
+    let person = bal.holder.as_ref().map(|rpps| Person {
+        id: Some(PersonId::Rpps(*rpps)),
+        family_name: bal.display_name.clone().unwrap_or_default(),
+        ..Person::default()
+    });
+    let name = bal.display_name.as_ref().filter(|_| person.is_none());
+    let said: Vec<&str> =
+        [name, bal.service.as_ref(), bal.description.as_ref()].into_iter().flatten().map(String::as_str).collect();
+    Entry {
+        address: bal.address.clone(),
+        kind: bal.kind,
+        service: said.join(", "),
+        person,
+        structure: bal.structure.clone().map(|id| Structure { id: Some(id), ..Structure::default() }),
+        paperless: Paperless::NotSaid,
+    }
+}
+
+/// What the directory adds to our own word.
+fn completed(ours: Entry, imported: Option<Entry>) -> Entry {
+    let Some(imported) = imported.filter(|imported| imported.kind == ours.kind) else { return ours };
+    let same_person = match (&ours.person, &imported.person) {
+        (Some(ours), Some(theirs)) => ours.id == theirs.id,
+        (None, _) => true,
+        (Some(_), None) => false,
+    };
+    let same_structure = match (&ours.structure, &imported.structure) {
+        (Some(ours), Some(theirs)) => ours.id == theirs.id,
+        (None, _) => true,
+        (Some(_), None) => false,
+    };
+    Entry {
+        person: if same_person { imported.person } else { ours.person },
+        structure: if same_structure { imported.structure } else { ours.structure },
+        service: if ours.service.is_empty() { imported.service } else { ours.service },
+        paperless: imported.paperless,
+        ..ours
+    }
+}
