@@ -66,6 +66,39 @@ pub enum Standing {
     NotJudged,
 }
 
+impl Step {
+    /// The step in a sentence; `name` is how a BAL is called.
+    pub fn told(&self, name: impl Fn(BalId) -> String) -> String {
+        match self {
+            Self::Compared(key) => format!("compares as {key}"),
+            Self::OurDomain => "the domain is ours".to_owned(),
+            Self::Found { bal, state } => format!("leads to {}, which is {state}", name(*bal)),
+            Self::NotFound => "no BAL has this address".to_owned(),
+            Self::Forward { from, to, copy } => {
+                let copy = match copy {
+                    ForwardCopy::Keep => ", a copy stays",
+                    ForwardCopy::Move => "",
+                };
+                format!("{} hands on to {}{copy}", name(*from), name(*to))
+            }
+            Self::ForwardSkipped { from, to } => format!(
+                "{} cannot hand on to {}: it takes no mail, or there are too many hand-overs",
+                name(*from),
+                name(*to)
+            ),
+            Self::Patient(PatientAddress::Valid) => "the domain is that of patients, and the INS has its key".to_owned(),
+            Self::Patient(PatientAddress::Invalid) => {
+                "the domain is that of patients, but the part before the @ is no INS with its key".to_owned()
+            }
+            Self::OtherDomain(domain) => format!("{domain} is not one of our domains"),
+            Self::Listed(Ok(true)) => "the trust list has the domain".to_owned(),
+            Self::Listed(Ok(false)) => "the trust list does not have the domain".to_owned(),
+            Self::Listed(Err(doubt)) => format!("the trust list cannot be relied on ({})", doubt.word()),
+            Self::Directory(standing) => standing.told().to_owned(),
+        }
+    }
+}
+
 impl Standing {
     /// The word for people and machines.
     pub fn word(self) -> &'static str {
@@ -75,39 +108,18 @@ impl Standing {
             Self::NotJudged => "not judged",
         }
     }
+
+    fn told(self) -> &'static str {
+        match self {
+            Self::Known => "the annuaire has the address",
+            Self::Unknown => "the annuaire has the domain but not the address: it is wrong, or not published (liste rouge)",
+            Self::NotJudged => "the annuaire is not asked, is too old, or does not have the domain",
+        }
+    }
 }
 
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Compared(key) => write!(f, "compares as {key}"),
-            Self::OurDomain => f.write_str("the domain is ours"),
-            Self::Found { bal, state } => write!(f, "leads to BAL {bal}, which is {state}"),
-            Self::NotFound => f.write_str("no BAL has this address"),
-            Self::Forward { from, to, copy: ForwardCopy::Keep } => {
-                write!(f, "BAL {from} hands on to BAL {to}, a copy stays")
-            }
-            Self::Forward { from, to, copy: ForwardCopy::Move } => write!(f, "BAL {from} hands on to BAL {to}"),
-            Self::ForwardSkipped { from, to } => {
-                write!(f, "BAL {from} cannot hand on to BAL {to}: it takes no mail, or there are too many hand-overs")
-            }
-            Self::Patient(PatientAddress::Valid) => {
-                f.write_str("the domain is that of patients, and the INS has its key")
-            }
-            Self::Patient(PatientAddress::Invalid) => {
-                f.write_str("the domain is that of patients, but the part before the @ is no INS with its key")
-            }
-            Self::OtherDomain(domain) => write!(f, "{domain} is not one of our domains"),
-            Self::Listed(Ok(true)) => f.write_str("the trust list has the domain"),
-            Self::Listed(Ok(false)) => f.write_str("the trust list does not have the domain"),
-            Self::Listed(Err(doubt)) => write!(f, "the trust list cannot be relied on ({})", doubt.word()),
-            Self::Directory(Standing::Known) => f.write_str("the annuaire has the address"),
-            Self::Directory(Standing::Unknown) => f.write_str(
-                "the annuaire has the domain but not the address: it is wrong, or not published (liste rouge)",
-            ),
-            Self::Directory(Standing::NotJudged) => {
-                f.write_str("the annuaire is not asked, is too old, or does not have the domain")
-            }
-        }
+        f.write_str(&self.told(|bal| format!("BAL {bal}")))
     }
 }
