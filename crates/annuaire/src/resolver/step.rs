@@ -86,7 +86,9 @@ impl Step {
                 name(*from),
                 name(*to)
             ),
-            Self::Patient(PatientAddress::Valid) => "the domain is that of patients, and the INS has its key".to_owned(),
+            Self::Patient(PatientAddress::Valid) => {
+                "the domain is that of patients, and the INS has its key".to_owned()
+            }
             Self::Patient(PatientAddress::Invalid) => {
                 "the domain is that of patients, but the part before the @ is no INS with its key".to_owned()
             }
@@ -112,7 +114,9 @@ impl Standing {
     fn told(self) -> &'static str {
         match self {
             Self::Known => "the annuaire has the address",
-            Self::Unknown => "the annuaire has the domain but not the address: it is wrong, or not published (liste rouge)",
+            Self::Unknown => {
+                "the annuaire has the domain but not the address: it is wrong, or not published (liste rouge)"
+            }
             Self::NotJudged => "the annuaire is not asked, is too old, or does not have the domain",
         }
     }

@@ -130,7 +130,7 @@ impl Node {
             directory,
             tls,
             trust: Follower::new(keeper),
-            annuaire: super::annuaire::Follower::new(annuaire),
+            annuaire: super::annuaire::Follower::new(annuaire, resolver),
         })
     }
 
@@ -234,7 +234,8 @@ fn smtp_limits(message_size: u64, recipients: usize) -> smtp::Limits {
     }
 }
 
-fn resolver_rules(settings: &Settings) -> ResolverRules {
+/// What the configuration says to the resolver.
+pub(crate) fn resolver_rules(settings: &Settings) -> ResolverRules {
     ResolverRules {
         our_domains: settings.operator.domains.iter().cloned().collect(),
         patient_domains: settings.annuaire.patient_domains.iter().cloned().collect(),

@@ -7,6 +7,7 @@ mod outcome;
 mod progress;
 mod publication;
 mod refresh;
+mod resolve;
 mod search;
 mod show;
 mod status;
@@ -31,6 +32,8 @@ pub(super) enum Command {
     Search(search::Search),
     /// What the directory says of an address.
     Show(show::Show),
+    /// Where mail for an address goes, with each step of the decision.
+    Resolve(resolve::Resolve),
     /// The directory in force, its age and counts, what waits for an acknowledgement, and the sources.
     Status,
     /// Put the directory in force that waits for it.
@@ -48,6 +51,7 @@ impl Command {
             Self::Refresh => refresh::run(settings, json).await,
             Self::Search(search) => search.run(settings, json).await,
             Self::Show(show) => show.run(settings, json).await,
+            Self::Resolve(resolve) => resolve.run(settings, json).await,
             Self::Status => status::run(settings, json).await,
             Self::Acknowledge(acknowledge) => acknowledge.run(settings, json).await,
             Self::Publication(command) => command.run(settings, json).await,

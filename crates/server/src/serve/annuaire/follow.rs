@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use annuaire::Resolver;
 use mssante::Clock as _;
 use store::{Due, StoreError};
 use tokio::sync::watch;
@@ -23,12 +24,13 @@ const TROUBLE_PAUSE: Duration = Duration::from_secs(5);
 #[derive(Clone)]
 pub(crate) struct Follower {
     keeper: Arc<Keeper>,
+    resolver: Arc<Resolver>,
     nudge: watch::Sender<u64>,
 }
 
 impl Follower {
-    pub(crate) fn new(keeper: Arc<Keeper>) -> Self {
-        Self { keeper, nudge: watch::Sender::new(0) }
+    pub(crate) fn new(keeper: Arc<Keeper>, resolver: Arc<Resolver>) -> Self {
+        Self { keeper, resolver, nudge: watch::Sender::new(0) }
     }
 
     /// SIGHUP: the sources are asked now.
@@ -48,7 +50,8 @@ impl Follower {
         tasks.spawn(self.clone().hear(stop.clone()));
     }
 
-    /// Takes over what other nodes and commands have written down.
+    /// Takes over what other nodes and commands have written down, and tells the resolver what it may rely on. A directory
+    /// gets stale without anybody's doing: that is noticed within [`LONGEST_PAUSE`].
     async fn hear(self, stop: CancellationToken) {
         let mut changes = self.keeper.store.annuaire_changes();
         loop {
@@ -60,6 +63,7 @@ impl Follower {
             if let Err(error) = taken {
                 tracing::warn!(%error, "the directory cannot be read from the database; the one in force stays");
             }
+            self.resolver.rely_on(self.keeper.reliable());
             tokio::select! {
                 () = stop.cancelled() => return,
                 alive = changes.changed() => if alive.is_err() { return },

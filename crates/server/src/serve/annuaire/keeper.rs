@@ -91,6 +91,14 @@ impl Keeper {
         self.current.load_full()
     }
 
+    /// The directory in force as long as it is not stale: what is older says nothing of a recipient.
+    pub(crate) fn reliable(&self) -> Option<Arc<Directory>> {
+        let current = self.in_force()?;
+        let confirmed_at = Some(current.version.confirmed_at);
+        let standing = view::standing(confirmed_at, self.settings.annuaire.stale_after, SystemClock.now());
+        (standing == view::Standing::Fresh).then(|| Arc::clone(&current.directory))
+    }
+
     /// Wakes when the image of the database turned out to be of no use, and a new import would help.
     pub(super) fn rebuilds(&self) -> watch::Receiver<u64> {
         self.rebuild.subscribe()
