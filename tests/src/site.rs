@@ -122,6 +122,12 @@ impl Site {
         Ok(fs::write(&self.operator.config_file, text.replace(&file, &url))?)
     }
 
+    /// From now on its data are in this database, and not in one of its own.
+    pub fn keep_data_at(&self, url: &str) -> Result<()> {
+        let text = fs::read_to_string(&self.operator.config_file)?;
+        Ok(fs::write(&self.operator.config_file, format!("{text}[database]\nurl = \"{url}\"\n"))?)
+    }
+
     /// Its folder.
     pub fn folder(&self) -> &Path {
         self.folder.path()

@@ -1,18 +1,24 @@
 //! The eight audit cases of the ANS, with the auditor as a client of the real binary. The cases in which pli is the
 //! client are in `outgoing.rs`.
 
+use std::time::Duration;
+
 use anyhow::{Context as _, Result, ensure};
-use e2e::{AuditCase, Bal, DOMAIN, Identity, Server, Site, Steps, Wire, http_get};
+use e2e::{AuditCase, Bal, DOMAIN, Identity, PlainPostgres, Program, Server, Site, Steps, Wire, http_get, wait_until};
 use mssante::Clock as _;
 use testkit::clock::RealClock;
 use testkit::http::{HttpServer, Page};
 use testkit::pki::Particulars;
 use testkit::revocation::Crl;
 
+const PATIENCE: Duration = Duration::from_secs(30);
+
 /// One server for all cases: what one auditor does must not help or harm the next.
 struct Scene {
-    site: Site,
+    // Dropped before the database that it uses.
     server: Server,
+    database: PlainPostgres,
+    site: Site,
     bal: Bal,
     crl: String,
     _lists: HttpServer,
@@ -28,10 +34,12 @@ impl Scene {
         let revoked = Crl::around(now).entry(&AuditCase::REVOKED_SERIAL, now - time::Duration::days(1), None);
         lists.serve("/aci-el-org.crl", Page::new(site.pki().crl(&revoked)?));
         let crl = lists.url("/aci-el-org.crl");
+        let database = PlainPostgres::start()?;
+        site.keep_data_at(database.url())?;
         let server = site.serve(&[("PLI__REVOCATION__CHECK", "required"), ("PLI__REVOCATION__CRL_URLS", &crl)])?;
         let bal = site.create_bal("accueil")?;
         site.wait_for_bals(1)?;
-        Ok(Self { site, server, bal, crl, _lists: lists, _runtime: runtime })
+        Ok(Self { server, database, site, bal, crl, _lists: lists, _runtime: runtime })
     }
 
     fn identity(&self, case: AuditCase) -> Result<Identity> {
@@ -40,8 +48,8 @@ impl Scene {
     }
 
     /// A hop by the auditor of a case, after STARTTLS and EHLO.
-    fn hop(&self, case: AuditCase) -> Result<Wire> {
-        Wire::smtp(self.site.operator.smtp_port, self.site.tls(Some(&self.identity(case)?))?)
+    fn hop(&self, identity: &Identity) -> Result<Wire> {
+        Wire::smtp(self.site.operator.smtp_port, self.site.tls(Some(identity))?)
     }
 
     fn stored(&self) -> Result<usize> {
@@ -57,23 +65,59 @@ impl Scene {
         Ok(line.and_then(|line| line.rsplit(' ').next()?.parse().ok()).unwrap_or(0))
     }
 
+    /// Waits until the audit trail has a refusal of this reason to this domain. The first of a kind is a row of its
+    /// own; further ones follow as one when its minute is over.
+    fn traced(&self, shown: Option<&Shown>, domain: Option<&str>, reason: &str) -> Result<()> {
+        let expected = serde_json::json!({
+            "reason": reason, "address": "127.0.0.1", "sender_domain": domain, "count": 1,
+            "certificate": shown.map(|shown| &shown.sha256),
+        });
+        let rows = || {
+            self.database
+                .sql("SELECT json_build_object('peer', peer, 'detail', detail) FROM trace WHERE event = 'hop.refused'")
+        };
+        let is_it = |row: &serde_json::Value| match (shown, row["peer"].as_str()) {
+            (Some(shown), Some(peer)) => row["detail"] == expected && peer.starts_with(&format!("cn={},", shown.cn)),
+            (shown, peer) => row["detail"] == expected && shown.is_none() && peer.is_none(),
+        };
+        let is_there = || {
+            let rows = rows().unwrap_or_default();
+            rows.lines().filter_map(|row| serde_json::from_str(row).ok()).any(|row| is_it(&row))
+        };
+        ensure!(
+            wait_until(PATIENCE, is_there),
+            "the audit trail lacks {expected} of {shown:?}:
+{}",
+            rows()?
+        );
+        Ok(())
+    }
+
     /// The auditor hands a message over.
     fn accepts(&self, case: AuditCase) -> Result<()> {
         let before = self.stored()?;
-        let mut wire = self.hop(case)?;
+        let identity = self.identity(case)?;
+        let mut wire = self.hop(&identity)?;
         wire.command(&format!("MAIL FROM:<audit@{}>", case.domain()), "250 2.1.0")?;
         wire.command(&format!("RCPT TO:<{}>", self.bal.address), "250 2.1.5")?;
         wire.command("DATA", "354")?;
         wire.send(format!("From: <audit@{}>\r\nSubject: audit\r\n\r\nx\r\n.\r\n", case.domain()).as_bytes())?;
         wire.expect("250 2.0.0")?;
         ensure!(self.stored()? == before + 1, "it is not in the INBOX");
+        let certificate = Shown::by(&identity)?.sha256;
+        let accepted = format!(
+            "SELECT count(*) FROM trace
+             WHERE event = 'message.accepted' AND detail->'source'->>'certificate' = '{certificate}'"
+        );
+        ensure!(self.database.sql(&accepted)?.trim() == "1", "the audit trail lacks the message");
         Ok(())
     }
 
     /// The auditor is refused at MAIL, for its own domain and for reports, and so is all that it says behind it.
     fn refuses(&self, case: AuditCase, reply: &str, reason: &str) -> Result<()> {
         let (stored, counted) = (self.stored()?, self.counted(reason)?);
-        let mut wire = self.hop(case)?;
+        let identity = self.identity(case)?;
+        let mut wire = self.hop(&identity)?;
         for sender in [format!("audit@{}", case.domain()), String::new()] {
             let said = wire.command(&format!("MAIL FROM:<{sender}>"), reply)?;
             ensure!(said.len() == 1, "the peer learns more than it should: {said:?}");
@@ -85,7 +129,30 @@ impl Scene {
         ensure!(self.counted(reason)? == counted + 2, "/metrics does not count {reason}");
         ensure!(self.server.log().contains(&format!("reason=\"{reason}\"")), "the log does not say {reason}");
         ensure!(self.stored()? == stored, "something was stored");
-        Ok(())
+        let shown = Shown::by(&identity)?;
+        self.traced(Some(&shown), Some(case.domain()), reason)?;
+        self.traced(Some(&shown), None, reason)
+    }
+}
+
+/// What the server saw of a certificate.
+#[derive(Debug)]
+struct Shown {
+    cn: String,
+    sha256: String,
+}
+
+impl Shown {
+    fn by(identity: &Identity) -> Result<Self> {
+        let said = |what: &[&str]| {
+            let program = Program::new("openssl").args(["x509", "-noout", "-in"]).arg(&identity.certificate);
+            program.args(what).succeed()
+        };
+        let fingerprint = said(&["-fingerprint", "-sha256"])?;
+        let subject = said(&["-subject", "-nameopt", "multiline"])?;
+        let cn = subject.lines().find(|line| line.contains("commonName")).context("no CN")?;
+        let value = |line: &str| line.split_once('=').map(|(_, value)| value.trim().to_lowercase()).context("a value");
+        Ok(Self { cn: value(cn)?, sha256: value(&fingerprint)?.replace(':', "") })
     }
 }
 
@@ -134,7 +201,7 @@ fn without_tls(scene: &Scene) -> Result<()> {
     ensure!(scene.counted("tls-required")? >= counted + 2, "/metrics does not count it");
     ensure!(scene.server.log().contains("reason=\"tls-required\""), "the log does not say it");
     ensure!(scene.stored()? == stored, "something was stored");
-    Ok(())
+    scene.traced(None, Some(AuditCase::WithoutTls.domain()), "tls-required")
 }
 
 fn explained(scene: &Scene) -> Result<()> {
@@ -158,7 +225,7 @@ fn explained(scene: &Scene) -> Result<()> {
 }
 
 fn in_our_name(scene: &Scene) -> Result<()> {
-    let mut wire = scene.hop(AuditCase::Valid)?;
+    let mut wire = scene.hop(&scene.identity(AuditCase::Valid)?)?;
     for domain in [DOMAIN, &DOMAIN.to_uppercase(), "Ch-Essai.MSSante.fr"] {
         wire.command(&format!("MAIL FROM:<x@{domain}>"), "550 5.7.1 this sender's domain belongs to this operator")?;
     }
@@ -181,7 +248,7 @@ fn named(scene: &Scene) -> Result<()> {
 }
 
 fn insists(scene: &Scene) -> Result<()> {
-    let mut wire = scene.hop(AuditCase::Expired)?;
+    let mut wire = scene.hop(&scene.identity(AuditCase::Expired)?)?;
     for _ in 0..9 {
         wire.command("MAIL FROM:<>", "550 5.7.1")?;
     }

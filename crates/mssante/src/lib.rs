@@ -9,6 +9,7 @@ mod ambient;
 mod bal;
 mod creation;
 mod forwarding;
+mod hex;
 mod identifiers;
 mod refusal;
 mod rules;
@@ -18,6 +19,7 @@ pub use ambient::{Clock, Random};
 pub use bal::{BalId, BalKind, BalState, Listing, UnknownWord};
 pub use creation::{Attribute, AttributeError, AttributeRow, Presence, attribute_table, may_create};
 pub use forwarding::{ForwardCopy, ForwardForbidden, ForwardRow, forward_table, may_forward};
+pub use hex::hex;
 pub use identifiers::{
     Adeli, AssignedIns, Finess, IdentifierError, Ins, InsOid, KeyCheck, KeyPolicy, OtherStructure, PersonId, Rpps,
     Siren, Siret, StructureId, luhn,

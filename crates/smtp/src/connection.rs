@@ -70,7 +70,7 @@ pub(crate) async fn run(
     let settled_by = Instant::now() + service.limits.settling_timeout;
     let transport = match service.tls_start {
         TlsStart::Command => Transport::from_plain(stream),
-        TlsStart::Connection => handshake(&service, stream, settled_by).await?,
+        TlsStart::Connection => handshake(&service, stream, address, settled_by).await?,
     };
     let session = Session::new(settings(&service), channel(&transport));
     let patience = Patience::new(Instant::now());
@@ -90,7 +90,12 @@ fn channel(transport: &Transport) -> Channel {
     }
 }
 
-async fn handshake(service: &Service, stream: TcpStream, by: Instant) -> Result<Transport, ConnectionError> {
+async fn handshake(
+    service: &Service,
+    stream: TcpStream,
+    address: SocketAddr,
+    by: Instant,
+) -> Result<Transport, ConnectionError> {
     let deadline = by.min(Instant::now() + HANDSHAKE);
     let outcome = match timeout_at(deadline, service.tls.accept(stream)).await {
         Ok(outcome) => outcome.map_err(ConnectionError::from),
@@ -101,6 +106,9 @@ async fn handshake(service: &Service, stream: TcpStream, by: Instant) -> Result<
         metrics::counter!("pli_smtp_tls_failures_total", "role" => service.role.word(), "reason" => reason)
             .increment(1);
         tracing::info!(reason, %error, "no TLS");
+        if matches!(error, ConnectionError::Tls(TlsError::Certificate { .. })) {
+            service.trace_refusal(address.ip(), reason, None, None);
+        }
     }
     outcome
 }
@@ -123,7 +131,9 @@ impl Connection {
     /// that was coming in, and nothing of it is kept.
     async fn run(mut self) -> Result<(), ConnectionError> {
         loop {
-            match self.session.advance() {
+            let action = self.session.advance();
+            self.trace_refusals();
+            match action {
                 Action::Read(wait) => self.read(wait).await?,
                 Action::StartTls => self = self.start_tls().await?,
                 Action::Authenticate(credentials) => self.authenticate(credentials).await?,
@@ -141,6 +151,14 @@ impl Connection {
                 }
                 Action::Close => return self.close().await,
             }
+        }
+    }
+
+    /// What the client was refused goes into the audit trail, with who it is.
+    fn trace_refusals(&mut self) {
+        for refused in self.session.take_refused() {
+            let word = refused.refusal.word();
+            self.service.trace_refusal(self.address.ip(), word, refused.sender_domain, self.transport.shown());
         }
     }
 
@@ -196,7 +214,7 @@ impl Connection {
         self.write().await?;
         let broken = || std::io::Error::other("STARTTLS inside TLS");
         let stream = self.transport.into_plain().ok_or_else(broken)?;
-        self.transport = handshake(&self.service, stream, self.settled_by).await?;
+        self.transport = handshake(&self.service, stream, self.address, self.settled_by).await?;
         self.session.tls_started(self.transport.offers_certificate());
         if self.service.role == Role::Hop {
             tell_judgement(&self.transport);

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 use trust::{ServerTls, TrustSpace};
 
-use crate::connection;
+use crate::{RefusedHops, connection};
 
 /// Whom a listener talks to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,6 +82,8 @@ pub struct Service {
     pub authenticator: Arc<Authenticator>,
     /// The store.
     pub store: Store,
+    /// Where refusals of hops go for the audit trail; those of submission do not.
+    pub refused: RefusedHops,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Randomness.

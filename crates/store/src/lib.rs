@@ -20,6 +20,7 @@ mod numbers;
 mod publication;
 mod queue;
 mod reading;
+mod refused;
 mod rights;
 mod schema;
 mod seal;
@@ -44,6 +45,7 @@ pub use keyring::{KeyRing, KeyRingError};
 pub use publication::{Publication, PublicationClaim, PublicationResult, PublicationState};
 pub use queue::{Claimed, DsnNotify, DsnParameters, HopFacts, Outcome, QueueStatus, Setback};
 pub use reading::BodyReader;
+pub use refused::HopRefusal;
 pub use schema::{migrate, schema_fingerprint};
 pub use sweeper::Swept;
 pub use trust::{

@@ -12,6 +12,7 @@ mod listener;
 mod node;
 mod observe;
 pub(crate) mod publication;
+mod refusals;
 mod room;
 mod sockets;
 pub(crate) mod trust;
@@ -114,6 +115,7 @@ async fn run(
     if tokio::time::timeout(DRAIN, tasks.wait()).await.is_err() {
         tracing::warn!(left = tasks.len(), "some sessions did not end in time and are cut off");
     }
+    node.refusals.finish().await;
     node.store.close().await;
     let database = watch.await.map_err(|error| Failure::Refused(format!("the watch over the database: {error}")))?;
     database.stop().await?;

@@ -7,12 +7,14 @@ use annuaire::{Resolver, ResolverRules};
 use auth::Authenticator;
 use mssante::{Clock, Random};
 use relay::{Relay, Schedule};
+use smtp::RefusedHops;
 use store::Store;
 use time::OffsetDateTime;
 use trust::{HopTls, Revocation, ServerTls, TrustSpace};
 
 use super::directory::Directory;
 use super::health::Health;
+use super::refusals::RefusalTraces;
 use super::trust::{Follower, Keeper};
 use super::{expiry, hops, observe};
 use crate::ambient::{SystemClock, SystemRandom};
@@ -99,6 +101,7 @@ pub(super) struct Node {
     pub(super) tls: Tls,
     pub(super) trust: Follower,
     pub(super) annuaire: super::annuaire::Follower,
+    pub(super) refusals: RefusalTraces,
 }
 
 impl Node {
@@ -120,7 +123,10 @@ impl Node {
         health.opened(store.clone(), Arc::clone(&keeper), Arc::clone(&annuaire));
         let hashing_jobs = settings.submission.hashing_jobs;
         let authenticator = Arc::new(Authenticator::new(store.clone(), clock(), random(), hashing_jobs));
-        let parts = Parts { settings, tls: &tls, store: &store, resolver: &resolver, trust: &trust, authenticator };
+        let (refused, refusals) = RefusedHops::new();
+        let refusals = RefusalTraces::start(refusals, store.clone(), clock());
+        let parts =
+            Parts { settings, tls: &tls, store: &store, resolver: &resolver, trust: &trust, authenticator, refused };
         let services = parts.services();
         let relay = Arc::new(parts.relay()?);
         Ok(Self {
@@ -131,6 +137,7 @@ impl Node {
             tls,
             trust: Follower::new(keeper),
             annuaire: super::annuaire::Follower::new(annuaire, resolver),
+            refusals,
         })
     }
 
@@ -152,6 +159,7 @@ struct Parts<'a> {
     resolver: &'a Arc<Resolver>,
     trust: &'a TrustSpace,
     authenticator: Arc<Authenticator>,
+    refused: RefusedHops,
 }
 
 impl Parts<'_> {
@@ -182,6 +190,7 @@ impl Parts<'_> {
             trust: self.trust.clone(),
             authenticator: Arc::clone(&self.authenticator),
             store: self.store.clone(),
+            refused: self.refused.clone(),
             clock: clock(),
             random: random(),
         })

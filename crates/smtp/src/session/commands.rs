@@ -67,7 +67,11 @@ impl Session {
             Command::Auth { .. } | Command::Data | Command::Mail(_) | Command::Rcpt(_) | Command::Vrfy
                 if self.channel == Channel::Clear =>
             {
-                self.refuse(Refusal::TlsRequired, None);
+                let sender = match &command {
+                    Command::Mail(mail) => mail.reverse_path.address(),
+                    _ => None,
+                };
+                self.refuse(Refusal::TlsRequired, sender);
                 self.sender_refused |= matches!(command, Command::Mail(_));
             }
             Command::Auth { mechanism, initial } => return self.auth(&mechanism, initial.as_deref()),

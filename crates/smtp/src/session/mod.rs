@@ -14,7 +14,7 @@ mod tests;
 
 use auth::sasl::{Credentials, Exchange};
 use bytes::{Bytes, BytesMut};
-use mssante::{Address, Permanence, Refusal};
+use mssante::{Address, Domain, Permanence, Refusal};
 use store::DsnParameters;
 
 pub use envelope::{Destination, Envelope, Recipient};
@@ -123,6 +123,15 @@ enum Question {
     End,
 }
 
+/// A refusal that the client was told, for the audit trail.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// Why.
+    pub refusal: Refusal,
+    /// The domain of the envelope sender, if there is one by then.
+    pub sender_domain: Option<Domain>,
+}
+
 /// How content will come.
 #[derive(Debug)]
 enum Start {
@@ -147,6 +156,7 @@ pub struct Session {
     input: BytesMut,
     output: Vec<u8>,
     framer: Framer,
+    refused: Vec<Refused>,
     // the client
     greeting: Option<Greeting>,
     logged_in: bool,
@@ -182,6 +192,7 @@ impl Session {
             input: BytesMut::new(),
             output: Vec::new(),
             framer: Framer::default(),
+            refused: Vec::new(),
             greeting: None,
             logged_in: false,
             envelope: None,
@@ -207,6 +218,11 @@ impl Session {
     /// that pipelined commands are answered together. `[RFC2920 3.2]`
     pub fn take_output(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.output)
+    }
+
+    /// What was refused since the last call.
+    pub fn take_refused(&mut self) -> Vec<Refused> {
+        std::mem::take(&mut self.refused)
     }
 
     /// The message in progress.
@@ -404,12 +420,16 @@ impl Session {
         stranger && final_word && !self.sender_refused && refusal != Refusal::UnknownRecipient
     }
 
-    /// Refuses for a reason of ours, and tells log and metrics.
+    /// Refuses for a reason of ours, and tells log, metrics and the shell. `about` is the sender while there is no
+    /// envelope, then a recipient.
     fn refuse(&mut self, refusal: Refusal, about: Option<&Address>) {
         let role = self.settings.role.word();
         let address = about.map(Address::masked);
         metrics::counter!("pli_smtp_refusals_total", "role" => role, "reason" => refusal.word()).increment(1);
         tracing::info!(reason = refusal.word(), address, "refused");
+        let sender = self.envelope.as_ref().map_or(about, |envelope| envelope.reverse_path.address());
+        let sender_domain = sender.map(|sender| sender.domain().clone());
+        self.refused.push(Refused { refusal, sender_domain });
         self.reply(&refusal.into());
         self.count_mistake(self.is_mistake(refusal));
     }

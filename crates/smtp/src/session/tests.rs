@@ -5,7 +5,7 @@ use std::time::Duration;
 use mssante::{BalId, Refusal};
 use proptest::prelude::*;
 
-use super::{Action, Channel, Destination, LogIn, Session, Settings};
+use super::{Action, Channel, Destination, LogIn, Refused, Session, Settings};
 use crate::path::ForwardPath;
 use crate::{Limits, Role};
 
@@ -199,4 +199,27 @@ proptest! {
         }
         prop_assert_eq!(in_pieces, at_once);
     }
+}
+
+#[test]
+fn every_refusal_is_handed_over_with_the_senders_domain() {
+    let settings = Settings { role: Role::Hop, hostname: "mail.ch.example".to_owned(), limits: limits() };
+    let mut session = Session::new(settings, Channel::Clear);
+    talk(&mut session, b"EHLO a\r\nMAIL FROM:<a@b.fr>\r\n", Ok(()));
+    let told = |session: &mut Session| -> Vec<(Refusal, Option<String>)> {
+        let domain = |refused: &Refused| refused.sender_domain.as_ref().map(ToString::to_string);
+        session.take_refused().iter().map(|refused| (refused.refusal, domain(refused))).collect()
+    };
+    let of = |refusal, domain: &str| vec![(refusal, Some(domain.to_owned()))];
+    assert_eq!(told(&mut session), of(Refusal::TlsRequired, "b.fr"));
+    session.tls_started(true);
+    session.input().extend_from_slice(b"EHLO a\r\nMAIL FROM:<a@c.fr>\r\n");
+    while !matches!(session.advance(), Action::Read(_)) {
+        session.sender_answer(Err(Refusal::CertificateNotListed));
+    }
+    assert_eq!(told(&mut session), of(Refusal::CertificateNotListed, "c.fr"));
+    assert!(told(&mut session).is_empty(), "each is told once");
+    // What is refused later is refused to the sender, whoever the recipient is.
+    talk(&mut session, format!("{ENVELOPE}DATA\r\na\nb\r\n.\r\n").as_bytes(), Ok(()));
+    assert_eq!(told(&mut session), of(Refusal::BareLineEnding, "b.fr"));
 }
