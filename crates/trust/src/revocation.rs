@@ -20,6 +20,7 @@ mod signed;
 mod tests;
 mod wanted;
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -164,6 +165,8 @@ pub struct Revocation {
     wants: watch::Sender<u64>,
     /// One changes the register at a time.
     changing: Mutex<()>,
+    /// Authorities that the log was warned of: nobody can say whether they were revoked.
+    unchecked: Mutex<BTreeSet<String>>,
 }
 
 impl Revocation {
@@ -205,7 +208,13 @@ impl Revocation {
             news: watch::Sender::new(0),
         };
         let wants = watch::Sender::new(0);
-        Arc::new(Self { shared, wanted: Mutex::new(wanted), wants, changing: Mutex::default() })
+        Arc::new(Self {
+            shared,
+            wanted: Mutex::new(wanted),
+            wants,
+            changing: Mutex::default(),
+            unchecked: Mutex::default(),
+        })
     }
 
     /// From what is in memory; no I/O. Cheap: called for every message.
@@ -338,6 +347,7 @@ impl Revocation {
         if facts.next_update >= now {
             self.wanted_now().gave(url);
         }
+        self.look_at_authorities();
         count::lists(&self.lists());
         self.shared.tell();
         Ok(facts)
@@ -346,7 +356,29 @@ impl Revocation {
     /// A list could not be fetched: nobody waits for it any more until somebody offers it.
     pub fn missed(&self, url: &str, why: &str) {
         self.wanted_now().failed(url, why);
+        self.look_at_authorities();
         self.shared.tell();
+    }
+
+    /// Warns once of each authority of which no list says whether it was revoked, unless one is awaited.
+    fn look_at_authorities(&self) {
+        if !self.shared.rules.checked {
+            return;
+        }
+        let register = self.shared.register.load();
+        let wanted = self.wanted_now();
+        let unchecked: BTreeSet<String> = register
+            .unchecked_authorities(self.shared.clock.now())
+            .filter(|signer| !wanted.awaits_any(signer.crl_urls.iter()))
+            .map(|signer| signer.authority.name().to_string())
+            .collect();
+        drop(wanted);
+        count::unchecked_authorities(unchecked.len());
+        let mut known = self.unchecked.lock().unwrap_or_else(PoisonError::into_inner);
+        for authority in unchecked.difference(&known) {
+            tracing::warn!(authority, "no revocation list in force says whether this authority was revoked");
+        }
+        *known = unchecked;
     }
 
     /// The lists in use, one for each source that has given one.

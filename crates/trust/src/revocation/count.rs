@@ -10,6 +10,10 @@ pub(super) fn describe() {
         metrics::Unit::Seconds,
         "when the revocation list of this URL ends (nextUpdate), in seconds since 1970"
     );
+    metrics::describe_gauge!(
+        "pli_revocation_authorities_unchecked",
+        "accepted authorities of which no revocation list in force says whether they were revoked"
+    );
     metrics::describe_counter!(
         "pli_revocation_checks_total",
         "certificates looked up at handshakes, by outcome (good, revoked, unknown) and source (list, stapled, \
@@ -30,6 +34,12 @@ pub(super) fn lists(lists: &[CrlFacts]) {
         metrics::gauge!("pli_revocation_list_end_seconds", "url" => list.url.clone())
             .set(list.next_update.unix_timestamp() as f64);
     }
+}
+
+/// Authorities of which nobody can say whether they were revoked.
+pub(super) fn unchecked_authorities(number: usize) {
+    #[allow(clippy::cast_precision_loss, reason = "some dozens")]
+    metrics::gauge!("pli_revocation_authorities_unchecked").set(number as f64);
 }
 
 /// A certificate was looked up.

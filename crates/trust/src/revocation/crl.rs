@@ -43,8 +43,16 @@ enum Holders {
 impl Scope {
     /// Whether it says something of an end entity that names these lists.
     fn covers_leaf(&self, named: &[String]) -> bool {
-        let at_point = self.points.is_empty() || self.points.iter().any(|point| named.contains(point));
-        at_point && self.holders != Holders::Authorities
+        self.is_at(named) && self.holders != Holders::Authorities
+    }
+
+    /// The same of an authority.
+    fn covers_authority(&self, named: &[String]) -> bool {
+        self.is_at(named) && self.holders != Holders::Leaves
+    }
+
+    fn is_at(&self, named: &[String]) -> bool {
+        self.points.is_empty() || self.points.iter().any(|point| named.contains(point))
     }
 }
 
@@ -157,6 +165,11 @@ impl RevocationList {
     /// Whether it says something of an end entity that names these lists.
     pub(super) fn covers_leaf(&self, named: &[String]) -> bool {
         self.scope.covers_leaf(named)
+    }
+
+    /// The same of an authority.
+    pub(super) fn covers_authority(&self, named: &[String]) -> bool {
+        self.scope.covers_authority(named)
     }
 
     /// How many certificates are on it.

@@ -171,6 +171,19 @@ impl Register {
         })
     }
 
+    /// Authorities that name lists on which they would be, none of which lasts: nobody can say whether
+    /// they were revoked.
+    pub(super) fn unchecked_authorities(&self, now: OffsetDateTime) -> impl Iterator<Item = &Signer> {
+        let issued = self.signers.iter().filter(|known| known.signer.subject != known.signer.issuer);
+        let naming = issued.filter(|known| !known.signer.crl_urls.is_empty());
+        naming.filter(move |known| !self.is_checked(known, now)).map(|known| &known.signer)
+    }
+
+    fn is_checked(&self, Known { signer, parent }: &Known, now: OffsetDateTime) -> bool {
+        let lists = parent.map_or(&[][..], |parent| &self.in_use[parent]);
+        lists.iter().any(|held| held.list.covers_authority(&signer.crl_urls) && held.list.next_update >= now)
+    }
+
     /// The authority's key and name, for OCSP.
     pub(super) fn signer(&self, issuer: &Authority) -> Option<&Signer> {
         self.by_certificate.get(issuer.der()).map(|&index| &self.signers[index].signer)

@@ -262,3 +262,20 @@ async fn what_is_no_list_is_refused_and_the_old_one_stays() {
     }
     assert_eq!(good(&revocation.standing(&certificate)), URL);
 }
+
+#[tokio::test]
+async fn authorities_of_which_no_list_says_whether_they_were_revoked_are_known() {
+    let bench = Bench::new().await;
+    let (now, url) = (bench.now(), "http://crl.example/root.crl");
+    let pki = bench.pki.listed("TEST AC IGC-SANTE LISTEE", url).unwrap();
+    let revocation = Revocation::new(rules(), &authorities(&pki), None, bench.clock.clone());
+    let unchecked = || revocation.unchecked.lock().unwrap().len();
+    assert_eq!(unchecked(), 0, "its list is awaited");
+    revocation.missed(url, "refused");
+    assert_eq!(unchecked(), 1);
+    revocation.offer(url, &pki.root_crl(&Crl::around(now)).unwrap()).unwrap();
+    assert_eq!(unchecked(), 0);
+    bench.clock.advance(Duration::days(2));
+    revocation.missed(url, "refused");
+    assert_eq!(unchecked(), 1, "it has ended");
+}
