@@ -293,3 +293,22 @@ async fn sources_that_nobody_wants_are_forgotten_after_a_month() {
     let left: Vec<_> = store.sources(SourceKind::Crl).await.unwrap().into_iter().map(|source| source.url).collect();
     assert_eq!(left, urls[..1]);
 }
+
+#[tokio::test]
+async fn sources_that_nobody_wanted_for_a_day_are_not_asked_and_keep_what_they_gave() {
+    let database = TestDatabase::new().await;
+    let clock = clock();
+    let store = database.store_at(clock.clone()).await;
+    let urls = wanted(&store, SourceKind::Crl).await;
+    let claim = store.claim_sources(SourceKind::Crl, &urls[1..], Due::Now, 1, LEASE).await.unwrap().remove(0);
+    let answer = SourceAnswer::New { octets: b"crl".to_vec(), etag: None, last_modified: None, next_update: Some(NOW) };
+    store.settle_source(&claim, &answer, NOW).await.unwrap();
+    clock.advance(time::Duration::hours(20));
+    store.want_sources(SourceKind::Crl, &urls[..1]).await.unwrap();
+    assert_eq!(store.wanted_sources(SourceKind::Crl).await.unwrap(), urls, "within a day");
+    clock.advance(time::Duration::hours(5));
+    assert_eq!(store.wanted_sources(SourceKind::Crl).await.unwrap(), urls[..1]);
+    assert_eq!(store.revocation_list(&urls[1]).await.unwrap(), Some((1, b"crl".to_vec())));
+    store.want_sources(SourceKind::Crl, &urls).await.unwrap();
+    assert_eq!(store.wanted_sources(SourceKind::Crl).await.unwrap(), urls, "wanted again");
+}

@@ -184,6 +184,8 @@ macro_rules! claim {
 
 /// Sources that nobody wanted for so long are forgotten.
 const UNWANTED: time::Duration = time::Duration::days(30);
+/// Sources that nobody wanted for so long are not asked any more; what they gave stays.
+const UNASKED: time::Duration = time::Duration::days(1);
 /// How often it is written down that a source is still wanted.
 const STILL_WANTED: time::Duration = time::Duration::hours(6);
 /// A check that lies further ahead than clocks of nodes may differ was made by a clock that was wrong.
@@ -211,6 +213,16 @@ impl Store {
             .execute(self.pool())
             .await?;
         Ok(())
+    }
+
+    /// Sources that some process has wanted within a day.
+    pub async fn wanted_sources(&self, kind: SourceKind) -> Result<Vec<String>, StoreError> {
+        let urls = sqlx::query_scalar("SELECT url FROM source WHERE kind = $1 AND wanted_at >= $2 ORDER BY url")
+            .bind(kind.word())
+            .bind(self.clock().now() - UNASKED)
+            .fetch_all(self.pool())
+            .await?;
+        Ok(urls)
     }
 
     /// Claims those of `urls` that are due, at most `limit`. Nobody else asks them until `lease` is over.

@@ -70,13 +70,14 @@ impl Keeper {
         Ok(())
     }
 
-    /// Claims lists that are due, whichever node wanted them.
+    /// Claims lists that are due, whichever node wanted them lately. A list that only a peer of last week named is not
+    /// asked for until such a peer comes again.
     pub(super) async fn claim_crls(&self, due: Due, limit: usize) -> Result<Vec<SourceClaim>, StoreError> {
         if !self.checks_revocation() || limit == 0 {
             return Ok(Vec::new());
         }
         self.store.want_sources(SourceKind::Crl, &self.space.revocation().wanted()).await?;
-        let urls: Vec<_> = self.store.sources(SourceKind::Crl).await?.into_iter().map(|source| source.url).collect();
+        let urls = self.store.wanted_sources(SourceKind::Crl).await?;
         let limit = u32::try_from(limit).unwrap_or(u32::MAX);
         self.store.claim_sources(SourceKind::Crl, &urls, due, limit, self.lease()).await
     }
