@@ -12,6 +12,7 @@ use mssante::Domain;
 use thiserror::Error;
 use time::OffsetDateTime;
 
+use crate::explain::moment;
 use crate::shown::shown;
 use crate::{Authorities, DistinguishedName, DnMatch, VerifiedCertificate};
 
@@ -31,7 +32,7 @@ pub enum TrustListError {
     #[error("the white list holds no domain")]
     Empty,
     /// The list in force is newer: somebody hands us an old list.
-    #[error("the white list of {candidate} is older than the one in force, of {in_force}")]
+    #[error("the white list of {} is older than the one in force, of {}", moment(*candidate), moment(*in_force))]
     Older {
         /// `DateDeGeneration` of the list that was refused.
         candidate: OffsetDateTime,
@@ -39,7 +40,7 @@ pub enum TrustListError {
         in_force: OffsetDateTime,
     },
     /// It was generated after now: a clock is wrong, most likely ours.
-    #[error("the white list of {0} lies in the future; check this machine's clock")]
+    #[error("the white list of {} lies in the future; check this machine's clock", moment(*.0))]
     FromTheFuture(OffsetDateTime),
 }
 

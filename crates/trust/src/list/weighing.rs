@@ -3,6 +3,7 @@
 use time::{Duration, OffsetDateTime};
 
 use super::{ListChange, TrustList, TrustListError};
+use crate::explain::moment;
 
 /// Of the domains that stay, so many hundredths may get other names in one list. Operators take
 /// over a thousand of 8,655 domains from each other in a day; half of France was never seen.
@@ -69,7 +70,8 @@ pub fn weigh(
 }
 
 fn same_date(candidate: OffsetDateTime, in_force: OffsetDateTime) -> Option<String> {
-    (candidate == in_force).then(|| format!("it has the date of the list in force, {in_force}, and another content"))
+    let why = || format!("it has the date of the list in force, {}, and another content", moment(in_force));
+    (candidate == in_force).then(why)
 }
 
 fn shrunk(change: &ListChange, old: &TrustList, sanity: &Sanity) -> Option<String> {
@@ -153,6 +155,7 @@ mod tests {
     fn an_older_list_is_refused() {
         let older = at(&list(3, "CN=1"), NOW - Duration::seconds(1));
         let refused = TrustListError::Older { candidate: NOW - Duration::seconds(1), in_force: NOW };
+        assert!(refused.to_string().ends_with(&moment(NOW)), "times are written in one form: {refused}");
         assert_eq!(weigh(&older, Some(&at(&list(3, "CN=1"), NOW)), &SANITY, NOW), Err(refused));
     }
 
