@@ -10,7 +10,7 @@ use mssante::{Address, BalKind};
 
 use self::index::Index;
 use self::marks::{Budget, Marks};
-use self::score::{Grades, OPTIONAL};
+use self::score::{Grades, OPTIONAL, TOGETHER};
 use self::words::{Fit, Mistakes, Words};
 use super::tables::Flags;
 use super::texts::{at, number};
@@ -144,11 +144,12 @@ impl<'a> Search<'a> {
 
     /// The least grade of the rarest word with which a BAL may still be among the best.
     fn floor(&self, rarest: &Marks, best: &Best) -> u8 {
-        let others: u32 = self.required.iter().map(|marks| self.grades.most_points(marks.best())).sum();
-        let others = others - self.grades.most_points(rarest.best());
-        let extra = OPTIONAL * number(self.optional.len());
+        let of_best = |marks: &Marks| self.grades.points(marks.best());
+        let others = self.required.iter().map(of_best).sum::<u32>() - of_best(rarest);
+        let together = TOGETHER * number(self.required.len() - 1);
+        let extra = others + together + OPTIONAL * number(self.optional.len());
         let may_be = |grade: &u8| {
-            let points = self.grades.most_points(*grade) + others + extra;
+            let points = self.grades.points(*grade) + extra;
             best.may_take(class_of(points, self.grades.is_mistyped(*grade)))
         };
         (1..=rarest.best()).find(may_be).unwrap_or(u8::MAX)
@@ -156,10 +157,11 @@ impl<'a> Search<'a> {
 
     /// The part of the rank that follows from the marks; none if a word is not found.
     fn class(&self, bal: u32) -> Option<u32> {
-        let (mut points, mut worst, mut before) = (0, u8::MAX, u8::MAX);
+        let (mut points, mut worst, mut before) = (0, u8::MAX, 0);
         for marks in &self.required {
             let grade = marks.grade(bal);
-            points += self.grades.points(grade, before);
+            points += self.grades.points(grade);
+            points += if self.grades.are_together(before, grade) { TOGETHER } else { 0 };
             (worst, before) = (worst.min(grade), grade);
         }
         if worst == 0 {

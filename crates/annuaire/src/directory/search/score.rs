@@ -27,7 +27,7 @@ const fn worth(fit: Fit) -> u8 {
 }
 
 /// For two words of the query, one behind the other, that are found in the same field: `saint etienne`.
-const TOGETHER: u32 = 36;
+pub(super) const TOGETHER: u32 = 36;
 /// For each word that might have been missing.
 pub(super) const OPTIONAL: u32 = 6;
 
@@ -79,15 +79,14 @@ impl Grades {
         self.of_match[field as usize][fit as usize]
     }
 
-    /// What a grade is worth behind the grade of the word before it in the query; `u8::MAX` if it is the first.
-    pub(super) fn points(&self, grade: u8, before: u8) -> u32 {
-        let together = grade != 0 && self.fields[usize::from(grade)] == self.fields[usize::from(before)];
-        u32::from(self.points[usize::from(grade)]) + if together { TOGETHER } else { 0 }
+    /// What a grade is worth.
+    pub(super) fn points(&self, grade: u8) -> u32 {
+        u32::from(self.points[usize::from(grade)])
     }
 
-    /// What a grade is worth at most.
-    pub(super) fn most_points(&self, grade: u8) -> u32 {
-        u32::from(self.points[usize::from(grade)]) + TOGETHER
+    /// Whether two words were found in the same field.
+    pub(super) fn are_together(&self, a: u8, b: u8) -> bool {
+        a != 0 && self.fields[usize::from(a)] == self.fields[usize::from(b)]
     }
 
     pub(super) fn is_mistyped(&self, grade: u8) -> bool {
