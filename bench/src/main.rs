@@ -1,14 +1,16 @@
 //! The load generator: submits and hops over TLS against a running `pli demo`, and proves over IMAP that every accepted
-//! message is there exactly once. The cases of the trust space measure its parts by themselves.
+//! message is there exactly once. The cases of the trust space and of the annuaire measure these parts by themselves.
 //!
 //! `make bench` builds everything in release and runs all cases. See `docs/performance.md` for how to read the numbers.
 
+mod annuaire;
 mod case;
 mod client;
 mod content;
 mod figure;
 mod imap;
 mod latency;
+mod micro;
 mod process;
 mod report;
 mod run;
@@ -45,9 +47,9 @@ struct Options {
 fn main() -> Result<()> {
     let options = Options::parse();
     let cases = case::select(&options.cases, options.rounds);
-    let micros = trust::select(&options.cases);
+    let micros = micro::select(&options.cases);
     if options.list {
-        for name in micros.iter().map(|micro| micro.name()).chain(cases.iter().map(|case| case.name.as_str())) {
+        for name in micros.iter().map(|micro| micro.name).chain(cases.iter().map(|case| case.name.as_str())) {
             println!("{name}");
         }
         return Ok(());
@@ -65,11 +67,11 @@ fn main() -> Result<()> {
 }
 
 /// Parts by themselves, before any server runs on this machine.
-fn measure_parts(micros: &[trust::Micro]) -> Result<Vec<Figure>> {
+fn measure_parts(micros: &[micro::Micro]) -> Result<Vec<Figure>> {
     let mut figures = Vec::new();
     for micro in micros {
-        println!("{} …", micro.name());
-        figures.extend(micro.run().with_context(|| micro.name())?);
+        println!("{} …", micro.name);
+        figures.extend((micro.run)(micro.name).with_context(|| micro.name)?);
     }
     if !figures.is_empty() {
         println!("\n{}\n", report::figures(&figures));

@@ -7,47 +7,16 @@ mod list;
 mod pair;
 mod resumption;
 
-use anyhow::Result;
+use crate::micro::Micro;
 
-use crate::figure::Figure;
+const fn case(name: &'static str, run: fn(&'static str) -> anyhow::Result<Vec<crate::figure::Figure>>) -> Micro {
+    Micro { part: "trust", name, run }
+}
 
 /// What is measured.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Micro {
-    ListRead,
-    Lookup,
-    Handshake,
-    Resumption,
-}
-
-impl Micro {
-    const ALL: [Self; 4] = [Self::ListRead, Self::Lookup, Self::Handshake, Self::Resumption];
-
-    /// Shown, and selected by.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::ListRead => "trust-list-read",
-            Self::Lookup => "trust-lookup",
-            Self::Handshake => "hop-handshake",
-            Self::Resumption => "hop-resumption",
-        }
-    }
-
-    /// Measures, in this thread.
-    pub(crate) fn run(self) -> Result<Vec<Figure>> {
-        match self {
-            Self::ListRead => list::read(self.name()),
-            Self::Lookup => list::look_up(self.name()),
-            Self::Handshake => handshake::measure(self.name()),
-            Self::Resumption => resumption::measure(self.name()),
-        }
-    }
-}
-
-/// The cases whose names contain one of `words`, all of them for the word `trust` or without any.
-pub(crate) fn select(words: &[String]) -> Vec<Micro> {
-    let wanted = |micro: &Micro| {
-        words.is_empty() || words.iter().any(|word| word == "trust" || micro.name().contains(word.as_str()))
-    };
-    Micro::ALL.into_iter().filter(wanted).collect()
-}
+pub(crate) const CASES: [Micro; 4] = [
+    case("trust-list-read", list::read),
+    case("trust-lookup", list::look_up),
+    case("hop-handshake", handshake::measure),
+    case("hop-resumption", resumption::measure),
+];

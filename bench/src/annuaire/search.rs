@@ -1,0 +1,121 @@
+//! Searching as people do, as people mistype, and as nobody should.
+
+use std::time::Instant;
+
+use annuaire::{Directory, Entry, Query};
+use anyhow::{Result, ensure};
+
+use super::corpus::{Chance, Corpus};
+use crate::figure::{Figure, most};
+use crate::latency::Percentiles;
+
+/// Queries of each kind.
+const QUERIES: usize = 400;
+
+/// What half the directory has, beginnings of all kinds, and more words than anybody writes.
+const COMMON: [&str; 20] = [
+    "medecin",
+    "medecin paris",
+    "medecin generaliste paris",
+    "infirmier",
+    "infirmiere marseille",
+    "pharmacie",
+    "pharmacie de la gare",
+    "cabinet medical",
+    "centre hospitalier",
+    "secretariat cardiologie",
+    "saint",
+    "de la",
+    "dr",
+    "m",
+    "ma",
+    "sa",
+    "75",
+    "mssante fr",
+    "medecin medical cabinet paris",
+    "ma mar mari le la de me ce ca sa",
+];
+
+pub(super) fn measure(case: &'static str) -> Result<Vec<Figure>> {
+    let directory = Corpus::new()?.import()?;
+    let people = people(&directory);
+    let mut chance = Chance::new(5);
+    let mut some = |write: &dyn Fn(&Words, &mut Chance) -> String| -> Vec<String> {
+        (0..QUERIES)
+            .map(|_| {
+                let person = &people[chance.below(people.len())];
+                write(person, &mut chance)
+            })
+            .collect()
+    };
+    let exact = some(&|words, _| format!("{} {} {}", words.family, words.profession, words.town));
+    let mistyped = some(&|words, chance| {
+        format!("{} {} {}", mistype(&words.family, chance), words.profession, mistype(&words.town, chance))
+    });
+    let names = some(&|words, chance| format!("{} {}", mistype(&words.family, chance), mistype(&words.given, chance)));
+    let beginnings = some(&|words, _| words.family.chars().take(3).collect());
+    let fifty =
+        some(&|words, _| format!("{} {} ", words.family, words.town)).chunks(50).map(<[String]>::concat).collect();
+    let found = exact.iter().filter(|words| !search(&directory, words).is_empty()).count();
+    ensure!(found == exact.len(), "{found} of {} persons are found", exact.len());
+    let common = COMMON.iter().cycle().take(QUERIES).map(|words| (*words).to_owned()).collect();
+    let kinds: [(&str, Vec<String>); 6] = [
+        ("name, profession, town", exact),
+        ("name and town mistyped", mistyped),
+        ("both names mistyped", names),
+        ("three letters", beginnings),
+        ("common words", common),
+        ("a hundred words", fifty),
+    ];
+    Ok(kinds.into_iter().flat_map(|(what, queries)| figures(case, what, &directory, &queries)).collect())
+}
+
+fn figures(case: &'static str, what: &str, directory: &Directory, queries: &[String]) -> [Figure; 2] {
+    let time = |words: &String| {
+        let begun = Instant::now();
+        std::hint::black_box(search(directory, words));
+        begun.elapsed()
+    };
+    let Percentiles { p50, p99, .. } = Percentiles::of(queries.iter().map(time).collect());
+    [
+        Figure::new(case, format!("{what}: p50"), p50, "ms", None),
+        Figure::new(case, format!("{what}: p99"), p99, "ms", most(10.0)),
+    ]
+}
+
+fn search(directory: &Directory, words: &str) -> Vec<annuaire::Hit> {
+    directory.search(&Query { words: words.to_owned(), kind: None, limit: 20 }, &|_| false)
+}
+
+/// What people know of somebody.
+struct Words {
+    family: String,
+    given: String,
+    profession: String,
+    town: String,
+}
+
+/// Persons with a structure, from all over the directory.
+fn people(directory: &Directory) -> Vec<Words> {
+    directory.entries().step_by(100).filter_map(words).collect()
+}
+
+fn words(entry: Entry) -> Option<Words> {
+    let (person, structure) = (entry.person?, entry.structure?);
+    let town = structure.town.trim_start_matches(|c: char| c.is_ascii_digit() || c == ' ').to_owned();
+    Some(Words { family: person.family_name, given: person.given_name, profession: person.profession.label, town })
+}
+
+/// One letter missing, wrong, or exchanged with the next.
+fn mistype(text: &str, chance: &mut Chance) -> String {
+    let mut letters: Vec<char> = text.chars().collect();
+    if letters.len() > 3 {
+        let place = chance.below(letters.len() - 1);
+        match chance.below(3) {
+            0 => letters.swap(place, place + 1),
+            1 => drop(letters.remove(place)),
+            _ => letters[place] = 'x',
+        }
+    }
+    letters.into_iter().collect()
+}
