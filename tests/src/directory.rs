@@ -45,6 +45,13 @@ impl NationalDirectory {
         );
         append(site, &section)
     }
+
+    /// From now on the site's directory comes from it, by these further settings of `[annuaire.fhir]`.
+    pub fn feed(&self, site: &Site, settings: &str) -> Result<()> {
+        let (url, key) = (self.base(), site.folder().join("annuaire.key"));
+        let section = format!("[annuaire.fhir]\nurl = \"{url}\"\nkey_file = \"{}\"\n{settings}\n", key.display());
+        append(site, &section)
+    }
 }
 
 impl Deref for NationalDirectory {

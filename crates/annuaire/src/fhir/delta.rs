@@ -71,23 +71,20 @@ impl Delta {
 
     /// The next directory, not yet finished: `old` with these changes, and its activities.
     pub fn apply(&self, old: &Directory) -> DirectoryBuilder {
-        let mut next = DirectoryBuilder::new();
-        for entry in self.entries.iter().chain(&self.kept(old.entries()).collect::<Vec<_>>()) {
+        let mut next = DirectoryBuilder::from_entries_of(old);
+        for entry in old.entries().filter(|entry| self.is_over(entry)).chain(self.entries.iter().cloned()) {
+            next.remove(&entry.address);
+        }
+        for entry in &self.entries {
             next.put(entry);
         }
-        for activity in old.activities() {
-            next.complete(&activity);
-        }
+        next.complete_from(old);
         next
     }
 
-    /// Of the old entries those that still count: no updated resource carried them, and no new entry has their address.
-    fn kept(&self, old: impl Iterator<Item = Entry>) -> impl Iterator<Item = Entry> {
-        let renewed: HashSet<String> = self.entries.iter().map(|entry| entry.address.key()).collect();
-        old.filter(move |entry| {
-            !renewed.contains(&entry.address.key())
-                && Carrier::of(entry).is_none_or(|carrier| !self.touched.contains(&carrier))
-        })
+    /// Whether the resource that carried an entry was updated: what it carries now is told anew.
+    fn is_over(&self, entry: &Entry) -> bool {
+        Carrier::of(entry).is_some_and(|carrier| self.touched.contains(&carrier))
     }
 }
 
@@ -109,8 +106,16 @@ mod tests {
         }
     }
 
-    fn addresses(entries: impl Iterator<Item = Entry>) -> Vec<String> {
-        entries.map(|entry| entry.address.to_string()).collect()
+    fn directory(entries: &[Entry]) -> Directory {
+        let mut builder = DirectoryBuilder::new();
+        for entry in entries {
+            builder.put(entry);
+        }
+        builder.finish()
+    }
+
+    fn addresses(delta: &Delta, old: &[Entry]) -> Vec<String> {
+        delta.apply(&directory(old)).finish().entries().map(|entry| entry.address.to_string()).collect()
     }
 
     #[test]
@@ -124,17 +129,21 @@ mod tests {
         let mut delta = Delta::new();
         assert!(delta.is_empty());
         delta.touch(Carrier::of(&old[0]).unwrap());
-        assert_eq!(addresses(delta.kept(old.clone().into_iter())), ["there@a.fr", "team@a.fr", "other@a.fr"]);
+        assert_eq!(addresses(&delta, &old), ["other@a.fr", "team@a.fr", "there@a.fr"]);
         delta.touch(Carrier::of(&old[2]).unwrap());
-        assert_eq!(addresses(delta.kept(old.into_iter())), ["there@a.fr", "other@a.fr"]);
+        assert_eq!(addresses(&delta, &old), ["other@a.fr", "there@a.fr"]);
     }
 
     #[test]
     fn a_new_entry_replaces_the_old_one_of_its_address_wherever_it_came_from() {
         let mut delta = Delta::new();
         delta.put(entry("MOVED@a.fr", Some("810003461041"), None));
+        delta.put(entry("moved@a.fr", Some("810003461041"), Some("CH AULNAY")));
         let old = [entry("moved@a.fr", Some("810003461033"), None), entry("kept@a.fr", None, None)];
-        assert_eq!(addresses(delta.kept(old.into_iter())), ["kept@a.fr"]);
+        let new = delta.apply(&directory(&old)).finish();
+        assert_eq!(new.len(), 2);
+        let moved = new.get(&"moved@a.fr".parse().unwrap()).unwrap();
+        assert_eq!(moved.person.unwrap().id, Some("810003461041".parse().unwrap()));
     }
 
     #[test]

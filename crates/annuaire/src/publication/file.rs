@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 use super::patch::PatchStyle;
 use super::plan::Task;
 
-/// A line, in the order in which it is written. Documented in `docs/annuaire.md`.
+/// A line, in the order in which it is written. Documented in `docs/annuaire-national.md`.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Line<'a> {

@@ -65,6 +65,11 @@ impl Interface {
         &self.base
     }
 
+    /// What spreads the calls.
+    pub(crate) fn pace(&self) -> &Arc<Pace> {
+        &self.pace
+    }
+
     /// Waits for the next place.
     pub(crate) async fn wait(&self) {
         while let Err(wait) = self.pace.take(SystemClock.now()) {

@@ -342,6 +342,18 @@ impl Store {
         Ok(done.rows_affected() > 0)
     }
 
+    /// Prolongs a claim. False if another process has claimed the source since.
+    pub async fn renew_source(&self, claim: &SourceClaim, lease: Duration) -> Result<bool, StoreError> {
+        let done = sqlx::query("UPDATE source SET next_attempt = $4 WHERE kind = $1 AND url = $2 AND fence = $3")
+            .bind(claim.kind.word())
+            .bind(&claim.url)
+            .bind(claim.fence)
+            .bind(self.clock().now() + lease)
+            .execute(self.pool())
+            .await?;
+        Ok(done.rows_affected() > 0)
+    }
+
     /// Gives a claim back: the source is due at once. For a process that ends.
     pub async fn release_source(&self, claim: &SourceClaim) -> Result<(), StoreError> {
         sqlx::query("UPDATE source SET next_attempt = $4 WHERE kind = $1 AND url = $2 AND fence = $3")

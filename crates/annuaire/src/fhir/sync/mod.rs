@@ -181,7 +181,7 @@ pub struct Sync {
     state: State,
     stage: Stage,
     page: Page,
-    /// What the links of the pages of this stage hash to.
+    /// What the links of the pages of this stage hash to, and the names of its resources.
     seen: HashSet<u64>,
     report: SyncReport,
 }
@@ -206,6 +206,11 @@ impl Sync {
             rules,
             scope,
         }
+    }
+
+    /// How far it is.
+    pub fn report(&self) -> &SyncReport {
+        &self.report
     }
 
     /// What to do next. After [`Step::Ask`] comes [`Sync::hear`].
@@ -282,16 +287,16 @@ impl Sync {
     }
 
     /// Endless paging ends: the same link twice, links that lead elsewhere, more results than were announced,
-    /// pages without results that go on.
+    /// results that come again, pages without results that go on.
     fn check_paging(&mut self, bundle: &Bundle) -> Result<(), SyncFault> {
-        self.report.count_announced(self.stage, bundle)?;
+        let results = bundle.entry.iter().filter(|entry| !entry.is_included());
+        let again = results.filter(|entry| !self.seen.insert(hash(&entry.name()))).count() as u64;
+        self.report.count_announced(self.stage, bundle, again)?;
         let Some(next) = bundle.next() else { return Ok(()) };
         if !self.rules.base.holds(next) {
             return Err(SyncFault::Elsewhere(next.chars().take(200).collect()));
         }
-        let mut hasher = DefaultHasher::new();
-        next.hash(&mut hasher);
-        if !self.seen.insert(hasher.finish()) {
+        if !self.seen.insert(hash(next)) {
             return Err(SyncFault::Endless("the link to the next page was seen before".to_owned()));
         }
         Ok(())
@@ -323,6 +328,12 @@ impl Sync {
     fn fail(&mut self, fault: SyncFault) {
         self.state = State::Failed(fault);
     }
+}
+
+fn hash(text: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    text.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// What an answer that is no page says, in one line.

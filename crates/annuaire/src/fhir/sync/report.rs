@@ -87,6 +87,8 @@ pub struct SyncReport {
     #[serde(skip)]
     of_stage: u64,
     #[serde(skip)]
+    again: u64,
+    #[serde(skip)]
     empty_pages: u32,
 }
 
@@ -109,6 +111,7 @@ impl SyncReport {
             rejected: BTreeMap::new(),
             announced: None,
             of_stage: 0,
+            again: 0,
             empty_pages: 0,
         }
     }
@@ -118,18 +121,27 @@ impl SyncReport {
         self.rejected.values().sum()
     }
 
-    /// Whether a page still fits to what its stage announced at first.
-    pub(super) fn count_announced(&mut self, stage: Stage, bundle: &Bundle) -> Result<(), SyncFault> {
+    /// Whether a page still fits to what its stage announced at first. `again` of its results came before.
+    pub(super) fn count_announced(&mut self, stage: Stage, bundle: &Bundle, again: u64) -> Result<(), SyncFault> {
         if self.announced.is_none_or(|(of, _)| of != stage) {
             self.announced = Some((stage, bundle.total.unwrap_or(u64::MAX)));
-            (self.of_stage, self.empty_pages) = (0, 0);
+            (self.of_stage, self.again, self.empty_pages) = (0, 0, 0);
         }
         let results = bundle.entry.iter().filter(|entry| !entry.is_included()).count() as u64;
         self.of_stage += results;
+        self.again += again;
         self.empty_pages = if results == 0 { self.empty_pages + 1 } else { 0 };
         let announced = self.announced.map_or(u64::MAX, |(_, total)| total);
         if self.of_stage > announced.saturating_add(announced / 10).saturating_add(SLACK) {
             return Err(SyncFault::Endless(format!("{announced} {} were announced, more came", stage.resource())));
+        }
+        if self.again > (self.of_stage / 10).saturating_add(SLACK) {
+            return Err(SyncFault::Endless(format!(
+                "{} of {} {} came again",
+                self.again,
+                self.of_stage,
+                stage.resource()
+            )));
         }
         if self.empty_pages > EMPTY_PAGES {
             return Err(SyncFault::Endless(format!("{EMPTY_PAGES} pages without a result, and more to come")));

@@ -240,10 +240,18 @@ fn endless_paging_ends() {
     let mut n = 0;
     let many = run(SyncRules { max_calls: 100, ..rules() }, Scope::Full, |_| {
         n += 1;
-        page(&[doctor("1", "a@a.fr")], Some(&format!("/_page?id={n}")))
+        page(&[doctor(&n.to_string(), "a@a.fr")], Some(&format!("/_page?id={n}")))
     });
     assert!(matches!(many.end, Err(SyncFault::Endless(_))), "more calls than any directory takes");
     assert_eq!(many.asked.len(), 100);
+
+    let mut n = 0;
+    let again = run(rules(), Scope::Full, |_| {
+        n += 1;
+        let same: Vec<_> = (0..50).map(|id: u32| doctor(&id.to_string(), "a@a.fr")).collect();
+        page(&same, Some(&format!("/_page?id={n}")))
+    });
+    assert!(matches!(again.end, Err(SyncFault::Endless(_))) && n < 50, "the same results again and again");
 
     let mut n = 0;
     let more = run(rules(), Scope::Full, |_| {

@@ -17,6 +17,9 @@ enum Screen {
     Plain,
 }
 
+/// Calls between two lines that stay.
+const ASKED: u64 = 500;
+
 /// Shows progress unless machines read.
 pub(super) fn watcher(as_json: bool) -> Watcher {
     if as_json {
@@ -32,6 +35,7 @@ pub(super) fn watcher(as_json: bool) -> Watcher {
                 eprintln!("{}", text(step));
             }
         }
+        (Screen::Plain, Step::Asking { calls, .. }) if !calls.is_multiple_of(ASKED) => {}
         (Screen::Plain, step) => eprintln!("{}", text(step)),
     })
 }
@@ -47,6 +51,7 @@ fn overwrite(width: &Mutex<usize>, text: &str, step: Step) {
 fn text(step: Step) -> String {
     match step {
         Step::Downloading => "downloading".to_owned(),
+        Step::Asking { calls, entries } => format!("asking: {calls} calls, {entries} BALs"),
         Step::Reading(progress) => format!("reading: {} lines, {} %", progress.lines, percent(progress)),
         Step::Building => "building the index".to_owned(),
         Step::Writing => "writing to the database".to_owned(),

@@ -17,7 +17,7 @@ pub(super) async fn run(settings: &Settings, as_json: bool) -> Result<(), Failur
 pub(super) async fn asked(settings: &Settings, due: Due, as_json: bool) -> Result<(), Failure> {
     if Feed::ALL.iter().all(|feed| feed.url(settings).is_none()) {
         return Err(Failure::Configuration(
-            "no source is configured; set annuaire.url, or import a file with `pli annuaire import FILE`".to_owned(),
+            "no source is configured; set annuaire.url or annuaire.fhir.url, or import a file with `pli annuaire import FILE`".to_owned(),
         ));
     }
     let asked = visit(settings, async |keeper| {

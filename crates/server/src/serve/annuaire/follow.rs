@@ -98,7 +98,7 @@ impl Follower {
         let Some(claim) = self.keeper.claim(feed, url, due).await? else { return Ok(()) };
         let watcher: Watcher = Arc::new(|step| match step {
             Step::Downloading => tracing::info!("a directory is downloaded"),
-            Step::Reading(_) => {}
+            Step::Reading(_) | Step::Asking { .. } => {}
             Step::Building => tracing::debug!("the directory is built"),
             Step::Writing => tracing::debug!("the directory is written to the database"),
         });

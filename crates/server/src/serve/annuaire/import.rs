@@ -24,6 +24,13 @@ pub(crate) type Watcher = Arc<dyn Fn(Step) + Send + Sync>;
 pub(crate) enum Step {
     /// The file comes.
     Downloading,
+    /// The interface is asked, page by page.
+    Asking {
+        /// How often so far.
+        calls: u64,
+        /// BALs so far.
+        entries: u64,
+    },
     /// It is read.
     Reading(Progress),
     /// The directory is built.

@@ -224,6 +224,32 @@ impl Keeper {
         Err(StoreError::Unavailable("other nodes replace the directory faster than it can be imported".to_owned()))
     }
 
+    /// Takes a directory that was not made from a file; `make` makes it on top of what is in force. Nothing if that is
+    /// not what it was made for, or if other nodes are always faster.
+    pub(super) async fn take_built(
+        &self,
+        make: impl FnOnce(&Base) -> Option<Imported> + Send + 'static,
+        source: &str,
+        handed: &Handed,
+        watcher: &Watcher,
+    ) -> Result<Option<Done>, StoreError> {
+        let mut held = self.held.lock().await;
+        self.load_into(&mut held).await?;
+        let version = self.store.annuaire_in_force().await?;
+        let base = Arc::new(self.base(version.as_ref()));
+        let below = Arc::clone(&base);
+        let built = tokio::task::spawn_blocking(move || make(&below)).await;
+        let built = built.map_err(|error| StoreError::Unavailable(format!("building the directory: {error}")))?;
+        let Some(mut imported) = built else { return Ok(None) };
+        let rejections = std::mem::take(&mut imported.rejections);
+        let weighed = weigh(&imported.report, base.report.as_ref(), imported.kind, self.settings.annuaire.max_shrink);
+        watcher(Step::Writing);
+        let placing = placing(weighed, &handed.acknowledgement);
+        let record = record(&imported, &rejections, handed, source, version.as_ref());
+        let placed = self.place(&mut held, imported, record, version.map(|version| version.id), placing).await?;
+        Ok(placed.map(|outcome| Done { outcome, rejections }))
+    }
+
     fn base(&self, version: Option<&AnnuaireVersion>) -> Base {
         let Some(version) = version else { return Base::default() };
         let directory = self.current.load_full().filter(|current| is_of(current, version));
@@ -404,6 +430,9 @@ fn record(
 ) -> AnnuaireRecord {
     let report = &imported.report;
     let (kind, part) = match imported.kind {
+        ExtractionKind::Correspondence if handed.origin == AnnuaireOrigin::Api => {
+            (AnnuaireKind::Fhir, report.entries.as_ref())
+        }
         ExtractionKind::Correspondence => (AnnuaireKind::Extraction, report.entries.as_ref()),
         ExtractionKind::Activities => (AnnuaireKind::Activities, report.activities.as_ref()),
     };

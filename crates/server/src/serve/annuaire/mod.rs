@@ -5,6 +5,7 @@
 //! time and is what the commands use, too; [`Follower`] does it again and again.
 
 mod download;
+mod fhir;
 mod follow;
 mod import;
 mod keeper;
@@ -16,9 +17,10 @@ mod view;
 mod visit;
 mod weigh;
 
+pub(crate) use fhir::Synchronised;
 pub(crate) use follow::Follower;
 pub(crate) use import::{Step, Watcher};
-pub(crate) use keeper::Keeper;
+pub(crate) use keeper::{InForce, Keeper};
 pub(crate) use outcome::{Acknowledgement, Done, Outcome, Reason};
 pub(crate) use report::{Part, Report};
 pub(crate) use source::{Asked, Feed, Handed, Mode};

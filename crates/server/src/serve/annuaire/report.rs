@@ -6,6 +6,8 @@ use annuaire::{Change, Changes, DirectoryCounts, Rejection, RejectionReason};
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
+use super::Synchronised;
+
 /// The report of an import. Counts are of lines unless they say otherwise.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -34,6 +36,9 @@ pub(crate) struct Report {
     pub(crate) removed: u64,
     /// The first few of them.
     pub(crate) examples: Vec<Change>,
+    /// How it was asked for, if it is by the interface of the national directory.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) synchronised: Option<Synchronised>,
     /// How long reading and building took.
     pub(crate) seconds: f64,
 }

@@ -11,7 +11,7 @@ use trust::{FetchError, Validators, schedule};
 
 use super::download::{Downloader, look_at};
 use super::keeper::waiting;
-use super::{Acknowledgement, Done, Keeper, Outcome, Part, Reason, Report, Step, Watcher, view};
+use super::{Acknowledgement, Done, Keeper, Outcome, Part, Reason, Report, Step, Watcher, fhir, view};
 use crate::ambient::{SystemClock, SystemRandom};
 use crate::cli::moment;
 use crate::config::Settings;
@@ -22,18 +22,21 @@ use crate::serve::trust::{Trouble, sources_own, validators};
 pub(crate) enum Feed {
     /// The extraction of BALs.
     Entries,
+    /// The entries by the interface of the national directory.
+    Fhir,
     /// The activities of professionals.
     Activities,
 }
 
 impl Feed {
     /// In the order in which they are asked: activities complete entries.
-    pub(crate) const ALL: [Self; 2] = [Self::Entries, Self::Activities];
+    pub(crate) const ALL: [Self; 3] = [Self::Entries, Self::Fhir, Self::Activities];
 
     /// How the database calls it.
     pub(crate) fn kind(self) -> SourceKind {
         match self {
             Self::Entries => SourceKind::Annuaire,
+            Self::Fhir => SourceKind::Fhir,
             Self::Activities => SourceKind::Activities,
         }
     }
@@ -42,13 +45,14 @@ impl Feed {
     pub(crate) fn url(self, settings: &Settings) -> Option<&str> {
         match self {
             Self::Entries => settings.annuaire.url.as_deref(),
+            Self::Fhir => settings.annuaire.fhir.url.as_deref(),
             Self::Activities => settings.annuaire.activities_url.as_deref(),
         }
     }
 
     fn part(self, report: Report) -> Option<Part> {
         match self {
-            Self::Entries => report.entries,
+            Self::Entries | Self::Fhir => report.entries,
             Self::Activities => report.activities,
         }
     }
@@ -111,7 +115,10 @@ impl Keeper {
     pub(super) async fn claim(&self, feed: Feed, url: &str, due: Due) -> Result<Option<SourceClaim>, StoreError> {
         let urls = [url.to_owned()];
         self.store.want_sources(feed.kind(), &urls).await?;
-        let lease = self.settings.fetch.timeout * 11 + IMPORT;
+        let lease = match feed {
+            Feed::Entries | Feed::Activities => self.settings.fetch.timeout * 11 + IMPORT,
+            Feed::Fhir => fhir::LEASE,
+        };
         Ok(self.store.claim_sources(feed.kind(), &urls, due, 1, lease).await?.pop())
     }
 
@@ -126,7 +133,7 @@ impl Keeper {
             Ok((done, answer)) => (answer, Ok(done)),
             Err(error) => (SourceAnswer::Failed { why: error.to_string() }, Err(error)),
         };
-        let next = self.next_attempt(&answer, claim.failures, result.as_ref().err());
+        let next = self.next_attempt(feed, &answer, claim.failures, result.as_ref().err());
         self.store.settle_source(claim, &answer, next).await?;
         match &result {
             Err(error) => view::source_failed(feed, &claim.url, &error.to_string()),
@@ -137,6 +144,9 @@ impl Keeper {
 
     /// What became of it, and what to write down for the source.
     async fn get(&self, feed: Feed, claim: &SourceClaim, watcher: &Watcher) -> Result<(Done, SourceAnswer), Trouble> {
+        if feed == Feed::Fhir {
+            return Box::pin(self.get_fhir(claim, watcher)).await;
+        }
         self.take_over().await?;
         let downloader = Downloader::new(&self.settings)?;
         let described = downloader.probe(&claim.url).await?;
@@ -194,7 +204,7 @@ impl Keeper {
     async fn unchanged(&self, feed: Feed, url: &str) -> Result<Outcome, StoreError> {
         let current = self.in_force();
         let current = current.ok_or_else(|| StoreError::Unavailable("the directory in force is gone".to_owned()))?;
-        if feed == Feed::Entries {
+        if feed != Feed::Activities {
             self.confirm(current.version.id, url).await?;
         }
         Ok(Outcome::Confirmed(current.version.id))
@@ -241,8 +251,18 @@ impl Keeper {
         Ok(Ok(done))
     }
 
-    fn next_attempt(&self, answer: &SourceAnswer, failures: u32, error: Option<&FetchError>) -> OffsetDateTime {
-        let (now, interval) = (SystemClock.now(), self.settings.annuaire.refresh);
+    fn next_attempt(
+        &self,
+        feed: Feed,
+        answer: &SourceAnswer,
+        failures: u32,
+        error: Option<&FetchError>,
+    ) -> OffsetDateTime {
+        let interval = match feed {
+            Feed::Entries | Feed::Activities => self.settings.annuaire.refresh,
+            Feed::Fhir => self.settings.annuaire.fhir.refresh,
+        };
+        let now = SystemClock.now();
         let SourceAnswer::Failed { why } = answer else {
             return schedule::after_success(now, interval, &SystemRandom);
         };

@@ -1,0 +1,257 @@
+//! The directory by the interface of the national one: everything, or what was updated since the last time.
+//! `[MSS1 ANN.FHIR]`
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use annuaire::fhir::{Delta, Found, Scope, Step as Next, Sync, SyncFault, SyncReport, SyncRules};
+use annuaire::{Directory, DirectoryBuilder, ExtractionKind, Put, Rejection};
+use mssante::Clock as _;
+use serde::{Deserialize, Serialize};
+use store::{AnnuaireId, AnnuaireKind, AnnuaireOrigin, SourceAnswer, SourceClaim};
+use time::OffsetDateTime;
+use trust::{FetchError, Verb};
+
+use super::import::{Base, Imported};
+use super::{Acknowledgement, Done, Handed, InForce, Keeper, Mode, Outcome, Part, Reason, Report, Step, Watcher};
+use crate::ambient::SystemClock;
+use crate::serve::interface::{Access, Interface};
+use crate::serve::trust::Trouble;
+
+/// The claim is renewed so often: a whole synchronisation takes an hour or more.
+const RENEWAL: Duration = Duration::from_mins(2);
+/// Nobody else asks meanwhile; a process that died holds everybody up for so long.
+pub(super) const LEASE: Duration = Duration::from_mins(15);
+/// Most resources of no use, in percent, before the whole is taken for something else.
+const REJECTED: u64 = 10;
+
+/// What a directory by the interface is known to be as of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Synchronised {
+    /// When the last full synchronisation began.
+    #[serde(with = "time::serde::rfc3339")]
+    pub(crate) full_at: OffsetDateTime,
+    /// How the last one went.
+    pub(crate) last: SyncReport,
+}
+
+/// What came so far.
+enum Work {
+    Full(Box<DirectoryBuilder>),
+    Since(Delta, Arc<InForce>),
+}
+
+/// A synchronisation that is over.
+struct Came {
+    work: Work,
+    report: SyncReport,
+    duplicates: u64,
+    rejections: Vec<Rejection>,
+    begun: Instant,
+}
+
+impl Keeper {
+    /// Asks the interface, and puts what it has where it belongs.
+    pub(super) async fn get_fhir(
+        &self,
+        claim: &SourceClaim,
+        watcher: &Watcher,
+    ) -> Result<(Done, SourceAnswer), Trouble> {
+        self.take_over().await?;
+        let interface = self.interface(&claim.url)?;
+        let before = self.in_force().filter(|current| current.version.kind == AnnuaireKind::Fhir);
+        let known = before.as_ref().and_then(|current| current.report.synchronised.clone());
+        let known = known.filter(|_| before.as_ref().is_some_and(|current| current.version.source == claim.url));
+        let now = SystemClock.now();
+        let last = known.as_ref().map(|known| known.last.begun_at);
+        let full_at = known.as_ref().map(|known| known.full_at);
+        let scope = Scope::next(now, last, full_at, self.settings.annuaire.fhir.full_every);
+        let work = match (scope, before) {
+            (Scope::Since(_), Some(before)) => Work::Since(Delta::new(), before),
+            _ => Work::Full(Box::default()),
+        };
+        watcher(Step::Downloading);
+        let came = self.synchronise(&interface, scope, work, claim, watcher).await?;
+        let full_at = match (scope, full_at) {
+            (Scope::Since(_), Some(full_at)) => full_at,
+            _ => now,
+        };
+        self.place_fhir(came, full_at, claim, watcher).await
+    }
+
+    fn interface(&self, url: &str) -> Result<Interface, FetchError> {
+        let fhir = &self.settings.annuaire.fhir;
+        let missing = || FetchError::Configuration("annuaire.fhir.key_file is not set".to_owned());
+        let access = Access {
+            url,
+            key_file: fhir.key_file.as_deref().ok_or_else(missing)?,
+            anchors_file: fhir.anchors_file.as_ref(),
+            calls: fhir.calls_per_second,
+        };
+        Interface::open(&self.settings, access)
+    }
+
+    /// Makes the calls until it is over. Nothing of it counts before.
+    async fn synchronise(
+        &self,
+        interface: &Interface,
+        scope: Scope,
+        work: Work,
+        claim: &SourceClaim,
+        watcher: &Watcher,
+    ) -> Result<Came, Trouble> {
+        let rules = SyncRules::new(interface.base().clone());
+        let mut sync = Sync::new(rules, scope, Arc::clone(interface.pace()), SystemClock.now());
+        let begun = Instant::now();
+        let mut renewed = begun;
+        let mut came = Came { work, report: sync.report().clone(), duplicates: 0, rejections: Vec::new(), begun };
+        loop {
+            match sync.next(SystemClock.now()) {
+                Next::Ask(ask) => {
+                    let heard = interface.call(Verb::Get, ask.url, None).await;
+                    sync.hear(SystemClock.now(), heard, &mut |found| came.take(found));
+                    watcher(Step::Asking { calls: sync.report().calls, entries: sync.report().entries });
+                }
+                Next::Wait(wait) => tokio::time::sleep(wait.min(RENEWAL)).await,
+                Next::Done(report) => {
+                    came.report = report;
+                    return Ok(came);
+                }
+                Next::Failed(fault) => return Err(failed(&claim.url, &fault).into()),
+            }
+            if renewed.elapsed() > RENEWAL {
+                renewed = Instant::now();
+                if !self.store.renew_source(claim, LEASE).await? {
+                    let why = "another node asks it now".to_owned();
+                    return Err(FetchError::Connection { url: claim.url.clone(), why }.into());
+                }
+            }
+        }
+    }
+
+    /// Builds the directory, weighs it and puts it where it belongs.
+    async fn place_fhir(
+        &self,
+        came: Came,
+        full_at: OffsetDateTime,
+        claim: &SourceClaim,
+        watcher: &Watcher,
+    ) -> Result<(Done, SourceAnswer), Trouble> {
+        if let Some((reason, why)) = came.refusal() {
+            return Ok(refused(reason, why));
+        }
+        if let Work::Since(delta, before) = &came.work
+            && delta.is_empty()
+        {
+            let version = before.version.id;
+            self.confirm(version, &claim.url).await?;
+            return Ok(confirmed(version));
+        }
+        watcher(Step::Building);
+        let handed = Handed {
+            origin: AnnuaireOrigin::Api,
+            received_by: None,
+            acknowledgement: Acknowledgement::None,
+            mode: Mode::Take,
+        };
+        let synchronised = Synchronised { full_at, last: came.report.clone() };
+        let source = claim.url.clone();
+        let build = move |base: &Base| came.build(base, synchronised, source);
+        let Some(done) = self.take_built(build, &claim.url, &handed, watcher).await? else {
+            let why = "another directory came into force while this one was asked for".to_owned();
+            return Err(FetchError::Connection { url: claim.url.clone(), why }.into());
+        };
+        let answer = match &done.outcome {
+            Outcome::Refused(_, why) => SourceAnswer::Failed { why: why.clone() },
+            _ => SourceAnswer::Same,
+        };
+        Ok((done, answer))
+    }
+}
+
+fn failed(url: &str, fault: &SyncFault) -> FetchError {
+    match fault {
+        // The words name the setting.
+        SyncFault::Key { .. } => FetchError::Configuration(fault.to_string()),
+        _ => FetchError::Connection { url: url.to_owned(), why: fault.to_string() },
+    }
+}
+
+fn refused(reason: Reason, why: String) -> (Done, SourceAnswer) {
+    let answer = SourceAnswer::Failed { why: why.clone() };
+    (Done { outcome: Outcome::Refused(reason, why), rejections: Vec::new() }, answer)
+}
+
+fn confirmed(version: AnnuaireId) -> (Done, SourceAnswer) {
+    (Done { outcome: Outcome::Confirmed(version), rejections: Vec::new() }, SourceAnswer::Same)
+}
+
+impl Came {
+    fn take(&mut self, found: Found) {
+        match (found, &mut self.work) {
+            (Found::Entry(entry), Work::Full(builder)) => {
+                if builder.put(&entry) == Put::Duplicate {
+                    self.duplicates += 1;
+                }
+            }
+            (Found::Entry(entry), Work::Since(delta, _)) => delta.put(*entry),
+            (Found::Touched(carrier), Work::Since(delta, _)) => delta.touch(carrier),
+            // A full one forgets everything anyway.
+            (Found::Touched(_), Work::Full(_)) => {}
+            (Found::Rejected(rejection), _) => self.rejections.push(rejection),
+        }
+    }
+
+    /// What came is something else than a directory.
+    fn refusal(&self) -> Option<(Reason, String)> {
+        let (rejected, resources) = (self.report.rejected_total(), self.report.resources);
+        if rejected * 100 > resources * REJECTED && rejected > REJECTED {
+            let first = self.rejections.first().map(|rejection| rejection.detail.as_str()).unwrap_or_default();
+            let why = format!("{rejected} of its {resources} resources are of no use; the first: {first}");
+            return Some((Reason::Rejected, why));
+        }
+        let empty = matches!(self.work, Work::Full(_)) && self.report.entries == 0;
+        empty.then(|| (Reason::Empty, "it has no BAL; check annuaire.fhir.url".to_owned()))
+    }
+
+    /// The directory, on top of what is in force now; nothing if that is not what the updates are of.
+    fn build(self, base: &Base, synchronised: Synchronised, source: String) -> Option<Imported> {
+        let mut report = Report {
+            lines: self.report.resources,
+            duplicates: self.duplicates,
+            synchronised: Some(synchronised),
+            ..Report::default()
+        };
+        for rejection in &self.rejections {
+            report.reject(rejection);
+        }
+        let builder = match self.work {
+            Work::Full(mut builder) => {
+                if let Some(before) = &base.directory {
+                    builder.complete_from(before);
+                }
+                *builder
+            }
+            Work::Since(delta, before) => {
+                let same = base.directory.as_ref().is_some_and(|now| Arc::ptr_eq(now, &before.directory));
+                if !same {
+                    return None;
+                }
+                delta.apply(&before.directory)
+            }
+        };
+        let kept = base.directory.as_ref().and(base.report.as_ref());
+        report.activities = kept.and_then(|before| before.activities.clone());
+        let generated_at = Some(self.report.begun_at);
+        report.entries = Some(Part { source, generated_at, named_at: None, sha256: String::new() });
+        let directory = builder.finish();
+        report.counts = directory.counts();
+        match &base.directory {
+            Some(before) => report.changed(directory.changes_since(before)),
+            None => report.changed(directory.changes_since(&Directory::default())),
+        }
+        report.seconds = self.begun.elapsed().as_secs_f64();
+        let (kind, directory) = (ExtractionKind::Correspondence, Arc::new(directory));
+        Some(Imported { kind, directory, report, rejections: self.rejections })
+    }
+}
