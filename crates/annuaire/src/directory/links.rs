@@ -128,6 +128,11 @@ impl Links {
         start(domain)..start(domain.saturating_add(1))
     }
 
+    /// Trades and structures of a row, beside its own.
+    pub(super) fn others(&self, row: u32) -> impl Iterator<Item = (u32, u32)> {
+        self.others.of(row).iter().map(|other| (other.trade, other.structure))
+    }
+
     /// An entry with what its second lines and activities add.
     pub(super) fn completed(&self, tables: &Tables, row: u32) -> Option<Entry> {
         let mut entry = tables.entry(row)?;

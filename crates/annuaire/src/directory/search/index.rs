@@ -2,6 +2,7 @@
 
 use super::super::links::Links;
 use super::super::tables::Tables;
+use super::super::texts::at;
 use super::super::vocabulary::{Field, Vocabulary};
 use crate::Entry;
 
@@ -25,6 +26,35 @@ impl Index<'_> {
             Field::Domain => self.links.rows_of_domain(value).for_each(visit),
             Field::Local => visit(value),
             _ => self.list(field, value).iter().copied().for_each(visit),
+        }
+    }
+
+    /// How many BALs a value has.
+    pub(super) fn bals_of(&self, field: Field, value: u32) -> usize {
+        match field {
+            Field::Place => {
+                self.links.of_place.of(value).iter().map(|structure| self.links.of_structure.of(*structure).len()).sum()
+            }
+            Field::Domain => self.links.rows_of_domain(value).len(),
+            Field::Local => 1,
+            _ => self.list(field, value).len(),
+        }
+    }
+
+    /// Visits the values that a BAL has, those of its second lines and activities included.
+    pub(super) fn each_value_of(&self, bal: u32, mut visit: impl FnMut(Field, u32)) {
+        let Some(row) = self.tables.rows.get(at(bal)) else { return };
+        visit(Field::Family, row.family);
+        visit(Field::Given, row.given);
+        visit(Field::Service, row.service);
+        visit(Field::Domain, row.domain);
+        visit(Field::Local, bal);
+        for (trade, structure) in std::iter::once((row.trade, row.structure)).chain(self.links.others(bal)) {
+            visit(Field::Trade, trade);
+            visit(Field::Structure, structure);
+            if let Some([.., place]) = self.tables.structures.get(at(structure)) {
+                visit(Field::Place, *place);
+            }
         }
     }
 

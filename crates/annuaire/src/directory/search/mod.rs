@@ -1,15 +1,17 @@
-//! Search: words to values, values to marks on BALs, the best of those that every word marks. Everything is bounded,
-//! whatever the query.
+//! Search: words to values of fields, the BALs of the values of the rarest word, the best of those that have all words.
+//! If all words are found in many BALs, each marks its own. Everything is bounded, whatever the query.
 
 mod index;
 mod marks;
+mod reach;
 mod score;
 mod words;
 
 use mssante::{Address, BalKind};
 
 use self::index::Index;
-use self::marks::{Budget, Marks};
+use self::marks::Marks;
+use self::reach::Reach;
 use self::score::{Grades, OPTIONAL, TOGETHER};
 use self::words::{Fit, Mistakes, Words};
 use super::tables::Flags;
@@ -17,11 +19,14 @@ use super::texts::{at, number};
 use super::{Directory, Found, Hit, Query};
 use crate::Entry;
 
-/// Marking for the words as they are, and again for mistyped ones.
-const BUDGET: Budget = Budget(2_500_000);
-/// Marking for one word.
-const BUDGET_OF_WORD: usize = 1_000_000;
-/// A word that is found in so many BALs is not mistyped.
+/// Values that are looked at for the words as they are, and again for mistyped ones. What would need more (beginnings of
+/// two letters) is found in part, the best fits first.
+const MOST_VALUES: usize = 600_000;
+/// The same for one word.
+const MOST_VALUES_OF_WORD: usize = 250_000;
+/// BALs that are marked for one word.
+const MOST_MARKS: usize = 600_000;
+/// A word that is found in fewer BALs is followed to each of them; one that is found in more is not mistyped.
 const COMMON: usize = 10_000;
 /// BALs that are compared by name where words leave them equal; of `medecin` alone there are ten times as many.
 const MOST_NAMES: usize = 30_000;
@@ -48,12 +53,12 @@ impl Directory {
             return Vec::new();
         }
         let mut search = Search::new(self, &words, query.kind);
-        search.mark(&words, Mistakes::Without);
+        search.reach(&words, Mistakes::Without);
         let hits = search.hits(limit, hidden);
         if hits.len() >= limit {
             return hits;
         }
-        if search.mark(&words, Mistakes::Only) { search.hits(limit, hidden) } else { hits }
+        if search.reach(&words, Mistakes::Only) { search.hits(limit, hidden) } else { hits }
     }
 
     /// The BAL whose address the query is.
@@ -69,43 +74,53 @@ struct Search<'a> {
     index: Index<'a>,
     grades: Grades,
     kind: Option<BalKind>,
-    required: Vec<Marks>,
-    optional: Vec<Marks>,
+    required: Vec<Reach>,
+    optional: Vec<Reach>,
+    /// Of the required words, if all of them are common; otherwise there are none.
+    marks: Vec<Marks>,
 }
 
 impl<'a> Search<'a> {
     fn new(directory: &'a Directory, words: &Words, kind: Option<BalKind>) -> Self {
         let Directory { tables, links, vocabulary } = directory;
         let (index, grades) = (Index { tables, links, vocabulary }, Grades::new());
-        let optional = words.optional.iter().map(|word| {
-            let mut marks = Marks::default();
-            marks.mark_optional(word, &index, &grades);
-            marks
-        });
         Self {
-            optional: optional.filter(|marks| marks.marked() > 0).collect(),
-            required: words.required.iter().map(|_| Marks::default()).collect(),
+            required: words.required.iter().map(|_| Reach::default()).collect(),
+            optional: words.optional.iter().map(|word| Reach::of_optional(word, &index, &grades)).collect(),
+            marks: Vec::new(),
             index,
             grades,
             kind,
         }
     }
 
-    /// Marks what the words are found in; tells whether anything new was marked.
-    fn mark(&mut self, words: &Words, mistakes: Mistakes) -> bool {
-        let Budget(mut left) = BUDGET;
-        let marked = |search: &Self| search.required.iter().map(Marks::marked).sum::<usize>();
-        let before = marked(self);
-        for (word, marks) in words.required.iter().zip(&mut self.required) {
-            if mistakes == Mistakes::Only && marks.marked() >= COMMON {
-                continue;
+    /// Looks up what the words are found in; tells whether anything new was found.
+    fn reach(&mut self, words: &Words, mistakes: Mistakes) -> bool {
+        let before = self.values();
+        let mut left = MOST_VALUES;
+        for (word, reach) in words.required.iter().zip(&mut self.required) {
+            if mistakes == Mistakes::Without || reach.bals() < COMMON {
+                let given = left.min(MOST_VALUES_OF_WORD);
+                let mut budget = given;
+                reach.add(word, mistakes, &self.index, &self.grades, &mut budget);
+                left -= given - budget;
             }
-            let given = left.min(BUDGET_OF_WORD);
-            let mut budget = Budget(given);
-            marks.mark(word, mistakes, &self.index, &self.grades, &mut budget);
-            left -= given - budget.0;
         }
-        marked(self) > before
+        if self.required.iter().all(|reach| reach.bals() >= COMMON) {
+            self.mark();
+        }
+        self.values() > before
+    }
+
+    fn values(&self) -> usize {
+        self.required.iter().map(|reach| reach.values().len()).sum()
+    }
+
+    fn mark(&mut self) {
+        self.marks.resize_with(self.required.len(), Marks::default);
+        for (marks, reach) in self.marks.iter_mut().zip(&self.required) {
+            marks.add(reach, &self.index, MOST_MARKS);
+        }
     }
 
     /// The best answers that may show, at most `limit`.
@@ -125,50 +140,64 @@ impl<'a> Search<'a> {
     /// The ranks of the best `keep` BALs, in order.
     fn best(&self, keep: usize) -> Vec<Rank> {
         let mut best = Best::new(keep);
-        let Some(rarest) = self.required.iter().min_by_key(|marks| marks.marked()) else { return Vec::new() };
-        let mut floor = 1;
-        rarest.each_bal(|bal, grade| {
-            if grade < floor {
-                return;
+        if let Some((word, rarest)) = self.marks.iter().enumerate().min_by_key(|(_, marks)| marks.marked()) {
+            let mut floor = 1;
+            rarest.each_bal(|bal, grade| {
+                if grade >= floor && self.offer(bal, &mut best) {
+                    floor = self.floor(word, &best);
+                }
+            });
+        } else if let Some(rarest) = self.required.iter().min_by_key(|reach| reach.bals()) {
+            for bal in rarest.all_bals(&self.index) {
+                self.offer(bal, &mut best);
             }
-            if let Some(class) = self.class(bal)
-                && best.may_take(class)
-                && self.has_kind(bal)
-                && best.offer(self.rank(bal, class))
-            {
-                floor = self.floor(rarest, &best);
-            }
-        });
+        }
         best.into_sorted()
     }
 
-    /// The least grade of the rarest word with which a BAL may still be among the best.
-    fn floor(&self, rarest: &Marks, best: &Best) -> u8 {
-        let of_best = |marks: &Marks| self.grades.points(marks.best());
-        let others = self.required.iter().map(of_best).sum::<u32>() - of_best(rarest);
+    /// Offers a BAL if it has all words and is of the kind; tells whether less may be offered from now on.
+    fn offer(&self, bal: u32, best: &mut Best) -> bool {
+        match self.class(bal) {
+            Some(class) if best.may_take(class) && self.has_kind(bal) => best.offer(self.rank(bal, class)),
+            _ => false,
+        }
+    }
+
+    /// The least grade of a word with which a BAL may still be among the best.
+    fn floor(&self, word: usize, best: &Best) -> u8 {
+        let points_of = |reach: &Reach| self.grades.points(reach.best());
+        let others = self.required.iter().map(points_of).sum::<u32>() - points_of(&self.required[word]);
         let together = TOGETHER * number(self.required.len() - 1);
         let extra = others + together + OPTIONAL * number(self.optional.len());
         let may_be = |grade: &u8| {
             let points = self.grades.points(*grade) + extra;
             best.may_take(class_of(points, self.grades.is_mistyped(*grade)))
         };
-        (1..=rarest.best()).find(may_be).unwrap_or(u8::MAX)
+        (1..=self.required[word].best()).find(may_be).unwrap_or(u8::MAX)
     }
 
-    /// The part of the rank that follows from the marks; none if a word is not found.
+    /// How well a BAL has a word; 0 if it has not.
+    fn grade(&self, word: usize, bal: u32) -> u8 {
+        match self.marks.get(word) {
+            Some(marks) => marks.grade(bal),
+            None => self.required[word].grade(bal, &self.index),
+        }
+    }
+
+    /// The part of the rank that follows from the words; none if the BAL has not all of them.
     fn class(&self, bal: u32) -> Option<u32> {
         let (mut points, mut worst, mut before) = (0, u8::MAX, 0);
-        for marks in &self.required {
-            let grade = marks.grade(bal);
+        for word in 0..self.required.len() {
+            let grade = self.grade(word, bal);
+            if grade == 0 {
+                return None;
+            }
             points += self.grades.points(grade);
             points += if self.grades.are_together(before, grade) { TOGETHER } else { 0 };
             (worst, before) = (worst.min(grade), grade);
         }
-        if worst == 0 {
-            return None;
-        }
-        for marks in &self.optional {
-            points += if marks.grade(bal) == 0 { 0 } else { OPTIONAL };
+        for reach in &self.optional {
+            points += if reach.grade(bal, &self.index) == 0 { 0 } else { OPTIONAL };
         }
         Some(class_of(points, self.grades.is_mistyped(worst)))
     }
@@ -181,7 +210,8 @@ impl<'a> Search<'a> {
 
     /// The worst fit of a word.
     fn fit(&self, bal: u32) -> Fit {
-        let fits = self.required.iter().filter_map(|marks| self.grades.of(marks.grade(bal)));
+        let words = 0..self.required.len();
+        let fits = words.filter_map(|word| self.grades.of(self.grade(word, bal)));
         fits.map(|found| found.fit).min().unwrap_or(Fit::Whole)
     }
 
