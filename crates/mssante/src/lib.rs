@@ -21,8 +21,8 @@ pub use creation::{Attribute, AttributeError, AttributeRow, Presence, attribute_
 pub use forwarding::{ForwardCopy, ForwardForbidden, ForwardRow, forward_table, may_forward};
 pub use hex::hex;
 pub use identifiers::{
-    Adeli, AssignedIns, Finess, IdentifierError, Ins, InsOid, KeyCheck, KeyPolicy, OtherStructure, PersonId, Rpps,
-    Siren, Siret, StructureId, luhn,
+    Adeli, AssignedIns, Finess, IdentifierError, Ins, InsOid, KeyCheck, KeyPolicy, OtherPerson, OtherStructure,
+    PersonId, Rpps, Siren, Siret, StructureId, luhn,
 };
 pub use refusal::{Permanence, Refusal, RefusalRow, french_for_status, refusal_table};
 pub use rules::{Credential, Rule, Verdict, may_log_in_with, may_receive, may_send, rule_table};

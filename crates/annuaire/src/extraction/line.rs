@@ -1,8 +1,9 @@
 //! One line: its fields, and what is said of people and structures in them.
 
+use std::borrow::Cow;
 use std::str::FromStr as _;
 
-use mssante::{Adeli, KeyCheck, KeyPolicy, PersonId, Rpps, StructureId};
+use mssante::{KeyCheck, KeyPolicy, PersonId, Rpps, StructureId};
 
 use super::activities::ActivityLine;
 use super::columns::Columns;
@@ -175,49 +176,73 @@ pub(super) fn refused(reason: RejectionReason, what: &str, text: &str) -> Refuse
 }
 
 /// The person of `Type Identifiant PP` (8: RPPS, 0: ADELI), `Identifiant PP` and `Identification nationale PP`
-/// (the two joined). An RPPS of the wrong shape is no person; other numbers are carried as they are.
+/// (the two joined). An RPPS of the wrong shape is no person. Where the columns contradict each other, or another number
+/// has a shape that it cannot have, nobody can say who it is: no identifier, and a doubt.
 pub(super) fn person(
     kind: &str,
     number: &str,
     national: &str,
     keys: KeyPolicy,
 ) -> Result<(Option<PersonId>, Doubts), Refused> {
-    let bare = if number.is_empty() { national.strip_prefix(kind).unwrap_or(national) } else { number };
-    if bare.is_empty() {
+    if number.is_empty() && national.is_empty() {
         return Ok((None, Doubts::None));
     }
+    let bare = if number.is_empty() { national.strip_prefix(kind).unwrap_or(national) } else { number };
     let wrong = |error: mssante::IdentifierError| refused(RejectionReason::Person, &error.to_string(), bare);
-    let id = match kind {
-        "8" => PersonId::Rpps(Rpps::from_str(bare).map_err(wrong)?),
-        "0" if let Ok(adeli) = bare.parse::<Adeli>() => PersonId::Adeli(adeli),
-        _ if national.is_empty() => PersonId::Other(bare.parse::<PersonId>().map_err(wrong)?.to_string()),
-        _ => national.parse().map_err(wrong)?,
+    if kind == "8" {
+        Rpps::from_str(bare).map_err(wrong)?;
+    }
+    let written = match national {
+        "" => Cow::Owned([kind, number].concat()),
+        _ if agree(kind, number, national) => Cow::Borrowed(national),
+        _ => return Ok((None, Doubts::Some)),
     };
+    let Some(id) = written.parse().ok().filter(|id| is_of_kind(id, kind)) else { return Ok((None, Doubts::Some)) };
     let check = keys.judge(&id).map_err(wrong)?;
-    let misshapen = kind == "0" && !matches!(id, PersonId::Adeli(_));
-    let doubts = if check == KeyCheck::Doubtful || misshapen { Doubts::Some } else { Doubts::None };
+    let doubts = if check == KeyCheck::Doubtful { Doubts::Some } else { Doubts::None };
     Ok((Some(id), doubts))
 }
 
+/// Whether the three columns say the same, as far as they say anything.
+fn agree(kind: &str, number: &str, national: &str) -> bool {
+    match (kind, number) {
+        (kind, "") => national.starts_with(kind),
+        ("", number) => national == number || national.get(1..) == Some(number),
+        (kind, number) => national.strip_prefix(kind) == Some(number),
+    }
+}
+
+fn is_of_kind(id: &PersonId, kind: &str) -> bool {
+    match kind {
+        "" => true,
+        "8" => matches!(id, PersonId::Rpps(_)),
+        "0" => matches!(id, PersonId::Adeli(_)),
+        _ => matches!(id, PersonId::Other(_)),
+    }
+}
+
 /// The structure of `Type identifiant structure` and `Identification Structure`, with or without the type before
-/// the number. One that is none is left out: who can be reached there still can.
+/// the number. One that is none is left out: who can be reached there still can. Nine digits without a type may be a
+/// FINESS or a SIREN, so they are neither.
 pub(super) fn structure(kind: &str, number: &str) -> (Option<StructureId>, Doubts) {
     if number.is_empty() {
         return (None, Doubts::None);
     }
-    let prefix = match (kind, number.len()) {
-        ("FINESS", _) | ("", 9) => "1",
-        ("SIRET", _) | ("", 14) => "3",
-        ("SIREN", _) => "2",
-        (kind, _) => kind,
+    let id = match (kind, number.len()) {
+        ("FINESS", _) => typed("1", number),
+        ("SIREN", _) => typed("2", number),
+        ("SIRET", _) | ("", 14) => typed("3", number),
+        ("", 10 | 15) => number.parse().ok().filter(|id| !matches!(id, StructureId::Other(_))),
+        (kind, _) => typed(kind, number),
     };
-    let joined = joined(prefix, number);
-    match joined.as_deref().unwrap_or(number).parse().or_else(|_| number.parse()) {
-        Ok(id) => (Some(id), Doubts::None),
-        Err(_) => (None, Doubts::Some),
-    }
+    let doubts = if id.is_some() { Doubts::None } else { Doubts::Some };
+    (id, doubts)
 }
 
-fn joined(prefix: &str, number: &str) -> Option<String> {
-    (!prefix.is_empty()).then(|| [prefix, number].concat())
+/// The number behind its type, or as it is if it begins with its type already. Read without regard to its type, a
+/// number with a wrong key would be another number.
+fn typed(kind: &str, number: &str) -> Option<StructureId> {
+    let is_type = kind.len() == 1;
+    let with_its_type = || number.starts_with(kind).then(|| number.parse().ok()).flatten();
+    is_type.then(|| [kind, number].concat().parse().ok().or_else(with_its_type)).flatten()
 }

@@ -104,6 +104,38 @@ fn structures_are_told_with_and_without_their_type() {
     }
     assert_eq!(with("3", "18751275100021"), (None, 1), "a faulty one is left out, the entry stays");
     assert_eq!(with("4", "10001234565001"), ("410001234565001".parse().ok(), 0));
+    for (kind, number) in
+        [("3", "41234567800011"), ("", "41234567800011"), ("1", "060000001"), ("", "187512751"), ("SIREN", "187512752")]
+    {
+        assert_eq!(with(kind, number), (None, 1), "{kind} {number} is not read again as something else");
+    }
+}
+
+#[test]
+fn a_faulty_finess_of_a_site_leaves_the_siret_to_tell_it() {
+    let line = ACTIVITY.replace("|18751275100020||", "|18751275100020|060000001|");
+    let read = read(format!("{ACTIVITIES}\n{line}\n").as_bytes()).unwrap();
+    assert_eq!(read.activities[0].structure.id, "318751275100020".parse().ok());
+    assert_eq!(read.summary.doubtful, 1);
+}
+
+#[test]
+fn nobody_is_named_by_columns_that_contradict_each_other() {
+    let with = |columns: &str| {
+        let read = read(text(&[&PERIN.replace("8|10001234565|810001234565", columns)]).as_bytes()).unwrap();
+        (read.entries[0].person.as_ref().unwrap().id.as_ref().map(ToString::to_string), read.summary.doubtful)
+    };
+    let perin = Some("810001234565".to_owned());
+    for columns in ["8|10001234565|", "8||810001234565", "|10001234565|810001234565", "|810001234565|"] {
+        assert_eq!(with(columns), (perin.clone(), 0), "{columns}");
+    }
+    for columns in ["8|10001234565|810001234573", "0|10001234565|810001234565", "3|10001234565|810001234565"] {
+        assert_eq!(with(columns), (None, 1), "{columns}");
+    }
+    for columns in ["|1000123456|81000123456", "0|01260063|", "|810001234565|02A2600630", "81|0001234565|"] {
+        assert_eq!(with(columns), (None, 1), "{columns}: not somebody else's number");
+    }
+    assert_eq!(with("3|18751275100020/7|318751275100020/7"), (Some("318751275100020/7".to_owned()), 0));
 }
 
 #[test]

@@ -13,7 +13,7 @@ use std::fmt;
 
 pub use ins::{AssignedIns, Ins, InsOid};
 pub use key::{KeyCheck, KeyPolicy, luhn};
-pub use person::{Adeli, PersonId, Rpps};
+pub use person::{Adeli, OtherPerson, PersonId, Rpps};
 pub use structure::{Finess, OtherStructure, Siren, Siret, StructureId};
 use thiserror::Error;
 

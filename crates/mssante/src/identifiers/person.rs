@@ -64,6 +64,50 @@ impl FromStr for Adeli {
     }
 }
 
+/// A professional by another number than RPPS and ADELI, as it is written: Pro Santé Connect knows such numbers, and
+/// structures have registers of their own. It never reads as the RPPS or ADELI number of somebody.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct OtherPerson(String);
+text_form!(OtherPerson);
+
+impl OtherPerson {
+    /// 1 to 64 visible characters of ASCII.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for OtherPerson {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+impl FromStr for OtherPerson {
+    type Err = IdentifierError;
+
+    fn from_str(text: &str) -> Result<Self, IdentifierError> {
+        let shaped = (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
+        (shaped && !is_nearly_national(text)).then(|| Self(text.to_owned())).ok_or(IdentifierError::Shape(SHAPE))
+    }
+}
+
+const SHAPE: &str = "a person is written 8 and an RPPS number (11 digits), 0 and an ADELI number (9 digits), or another \
+                     number of at most 64 visible characters";
+
+/// Whether this is `8` and an RPPS number or `0` and an ADELI number, or would be but for a character that is missing or
+/// too much: such a number is mistyped, and none of another register.
+fn is_nearly_national(text: &str) -> bool {
+    let number = text.get(1..).unwrap_or_default().as_bytes();
+    let fits = |is_one: fn(usize, u8) -> bool| number.iter().enumerate().all(|(place, &b)| is_one(place, b));
+    match (text.as_bytes().first(), number.len()) {
+        (Some(b'8'), 10..=12) => fits(is_digit),
+        (Some(b'0'), 8..=10) => fits(is_digit_or_corsica),
+        _ => false,
+    }
+}
+
 /// A professional as the national directory numbers him (`IdNat_PS`), or as a structure does.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -72,9 +116,8 @@ pub enum PersonId {
     Rpps(Rpps),
     /// `0` and the ADELI number.
     Adeli(Adeli),
-    /// Any other scheme, as it is written: Pro Santé Connect knows such numbers, and structures have registers
-    /// of their own. At most 64 visible characters of ASCII.
-    Other(String),
+    /// Any other scheme, as it is written.
+    Other(OtherPerson),
 }
 text_form!(PersonId);
 
@@ -94,15 +137,11 @@ impl FromStr for PersonId {
     type Err = IdentifierError;
 
     fn from_str(text: &str) -> Result<Self, IdentifierError> {
-        const SHAPE: &str = "a person is written 8 and an RPPS number, 0 and an ADELI number, or another number";
         let number = text.get(1..).unwrap_or_default();
         match text.as_bytes().first() {
             Some(b'8') if let Ok(number) = number.parse() => Ok(Self::Rpps(number)),
             Some(b'0') if let Ok(number) = number.parse() => Ok(Self::Adeli(number)),
-            Some(_) if text.len() <= 64 && text.bytes().all(|b| b.is_ascii_graphic()) => {
-                Ok(Self::Other(text.to_owned()))
-            }
-            _ => Err(IdentifierError::Shape(SHAPE)),
+            _ => text.parse().map(Self::Other),
         }
     }
 }
@@ -112,7 +151,7 @@ impl fmt::Display for PersonId {
         match self {
             Self::Rpps(number) => write!(f, "8{number}"),
             Self::Adeli(number) => write!(f, "0{number}"),
-            Self::Other(number) => f.write_str(number),
+            Self::Other(number) => number.fmt(f),
         }
     }
 }
@@ -127,8 +166,23 @@ mod tests {
     fn people_are_told_apart_by_their_first_digit() {
         assert_eq!("810001234565".parse(), Ok(PersonId::Rpps("10001234565".parse().unwrap())));
         assert_eq!("02A2600630".parse(), Ok(PersonId::Adeli("2A2600630".parse().unwrap())));
-        for other in ["ANS20231015103417", "8100012345", "8", "3187512751000200000000001"] {
-            assert_eq!(other.parse(), Ok(PersonId::Other(other.into())));
+        for other in ["ANS20231015103417", "8100012345", "8", "0", "3187512751000200000000001"] {
+            let id = other.parse::<PersonId>().unwrap();
+            assert!(matches!(&id, PersonId::Other(carried) if carried.as_str() == other), "{id:?}");
+        }
+    }
+
+    #[test]
+    fn no_other_number_reads_as_that_of_a_professional_or_nearly() {
+        for national in ["810001234565", "02A2600630"] {
+            assert!(national.parse::<OtherPerson>().is_err(), "{national}");
+            assert!(national.parse::<PersonId>().is_ok(), "{national}");
+        }
+        for mistyped in ["81000123456", "8100012345650", "02A260063", "02A26006300"] {
+            assert!(mistyped.parse::<PersonId>().is_err(), "{mistyped}");
+        }
+        for text in ["", "a b", "é12", &"1".repeat(65)] {
+            assert!(text.parse::<OtherPerson>().is_err(), "{text}");
         }
     }
 
