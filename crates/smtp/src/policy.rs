@@ -1,7 +1,7 @@
 //! Who may send what to whom: the questions of a session, answered from the trust list, the
 //! resolver and, in doubt, the store.
 
-use annuaire::{LocalBal, Resolver, Route, Standing};
+use annuaire::{Forward, LocalBal, Resolver, Route, Standing};
 use auth::{Identity, Principal};
 use mssante::{Address, Refusal, ReversePath, may_send};
 use store::{Store, StoreError};
@@ -96,12 +96,15 @@ pub(crate) fn destination(route: Route, role: Role) -> Result<Destination, Refus
 /// Asks the store for an address that the resolver does not know, so that a BAL created a
 /// moment ago is never refused for good; says whether it exists.
 async fn learn(recipient: &Address, resolver: &Resolver, store: &Store) -> Result<bool, Refusal> {
-    let found = store.bal_behind(recipient).await.map_err(|error: StoreError| {
+    let unavailable = |error: StoreError| {
         tracing::error!(%error, "the store cannot confirm that a recipient is unknown");
         Refusal::StoreUnavailable
-    })?;
-    let Some(bal) = found else { return Ok(false) };
-    resolver.put(recipient, LocalBal { id: bal.id, kind: bal.kind, state: bal.state });
+    };
+    let Some(bal) = store.bal_behind(recipient).await.map_err(unavailable)? else { return Ok(false) };
+    let forwards = store.forwards(Some(bal.id)).await.map_err(unavailable)?;
+    let own = forwards.into_iter().filter(|forward| forward.from == bal.id);
+    let own = own.map(|forward| Forward { target: forward.to, copy: forward.copy }).collect();
+    resolver.learn(recipient, LocalBal { id: bal.id, kind: bal.kind, state: bal.state }, own);
     Ok(true)
 }
 

@@ -1,6 +1,6 @@
 //! Our own BALs: every address that leads to one, and where their mail is handed on to.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, HashSet};
 
 use mssante::{Address, BalId, BalKind, BalState, ForwardCopy, may_receive};
 
@@ -58,6 +58,14 @@ impl LocalTable {
         self.forwards.entry(from).or_default().push(forward);
     }
 
+    /// All forwards of a BAL; those known before are forgotten.
+    pub(super) fn set_forwards(&mut self, from: BalId, forwards: Vec<Forward>) {
+        self.forwards.remove(&from);
+        if !forwards.is_empty() {
+            self.forwards.insert(from, forwards);
+        }
+    }
+
     /// How many BALs.
     pub fn len(&self) -> usize {
         self.bals.len()
@@ -79,40 +87,56 @@ impl LocalTable {
         if !self.forwards.contains_key(&bal.id) {
             return vec![bal.id];
         }
-        let mut ends = Vec::new();
-        let mut seen = HashSet::from([bal.id]);
-        let mut waiting = VecDeque::from([(bal, 0)]);
-        while let Some((bal, depth)) = waiting.pop_front() {
-            let targets = self.targets(bal, depth, &mut seen, tell);
-            if targets.stays {
-                ends.push(bal.id);
-            }
-            waiting.extend(targets.bals.into_iter().map(|target| (target, depth + 1)));
-        }
-        ends
+        let mut walk = Walk { table: self, path: Vec::new(), seen: HashSet::from([bal.id]), ends: Vec::new(), tell };
+        walk.visit(bal);
+        walk.ends
     }
 
-    fn targets(&self, from: LocalBal, depth: usize, seen: &mut HashSet<BalId>, tell: &mut impl FnMut(Step)) -> Targets {
-        let mut targets = Targets { bals: Vec::new(), stays: true };
-        for forward in self.forwards.get(&from.id).map_or(&[][..], Vec::as_slice) {
-            let target = self.bals.get(&forward.target).copied().filter(|target| may_receive(target.state).is_ok());
-            let Some(target) = target.filter(|_| depth < MOST_FORWARDS && seen.len() < MOST_BALS) else {
-                tell(Step::ForwardSkipped { from: from.id, to: forward.target });
-                continue;
-            };
-            tell(Step::Forward { from: from.id, to: target.id, copy: forward.copy });
-            // In a circle each BAL would leave the message to the next: one that was there before takes none off it.
-            if seen.insert(target.id) {
-                targets.stays &= forward.copy == ForwardCopy::Keep;
-                targets.bals.push(target);
-            }
-        }
-        targets
+    /// The BAL of this number, if it takes mail.
+    fn taker(&self, bal: BalId) -> Option<LocalBal> {
+        self.bals.get(&bal).copied().filter(|bal| may_receive(bal.state).is_ok())
     }
 }
 
-struct Targets {
-    bals: Vec<LocalBal>,
-    /// Whether a copy stays behind.
-    stays: bool,
+/// A message on its way from BAL to BAL.
+struct Walk<'a, T> {
+    table: &'a LocalTable,
+    /// The BALs by which it came to where it is.
+    path: Vec<BalId>,
+    seen: HashSet<BalId>,
+    /// Where a copy stays.
+    ends: Vec<BalId>,
+    tell: &'a mut T,
+}
+
+impl<T: FnMut(Step)> Walk<'_, T> {
+    fn visit(&mut self, bal: LocalBal) {
+        let table = self.table;
+        self.path.push(bal.id);
+        let mut stays = true;
+        for forward in table.forwards.get(&bal.id).map_or(&[][..], Vec::as_slice) {
+            let taken = self.hand_on(bal.id, *forward);
+            stays &= !(taken && forward.copy == ForwardCopy::Move);
+        }
+        self.path.pop();
+        if stays {
+            self.ends.push(bal.id);
+        }
+    }
+
+    /// Whether the target takes the message, now or because it has it already. In a circle each BAL would leave it to
+    /// the next: one by which it came takes it off nobody.
+    fn hand_on(&mut self, from: BalId, forward: Forward) -> bool {
+        let to = forward.target;
+        let room = self.path.len() <= MOST_FORWARDS && (self.seen.len() < MOST_BALS || self.seen.contains(&to));
+        let Some(target) = self.table.taker(to).filter(|_| room && !self.path.contains(&to)) else {
+            (self.tell)(Step::ForwardSkipped { from, to });
+            return false;
+        };
+        (self.tell)(Step::Forward { from, to, copy: forward.copy });
+        if self.seen.insert(to) {
+            self.visit(target);
+        }
+        true
+    }
 }

@@ -98,6 +98,13 @@ impl Resolver {
         self.local.write().unwrap_or_else(PoisonError::into_inner).put(address, bal);
     }
 
+    /// The same, with all its forwards.
+    pub fn learn(&self, address: &Address, bal: LocalBal, forwards: Vec<Forward>) {
+        let mut table = self.local.write().unwrap_or_else(PoisonError::into_inner);
+        table.put(address, bal);
+        table.set_forwards(bal.id, forwards);
+    }
+
     /// Replaces all that is known of our BALs, in one step.
     pub fn replace_all(&self, fresh: LocalTable) {
         // The old table is large; it is taken apart after the lock is free again.

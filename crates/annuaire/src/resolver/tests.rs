@@ -157,6 +157,14 @@ fn mail_is_handed_on_with_or_without_a_copy() {
 }
 
 #[test]
+fn who_moves_all_he_gets_keeps_nothing_also_where_two_ways_meet() {
+    use ForwardCopy::Move;
+    for forwards in [[(1, 2, Move), (1, 3, Move), (2, 3, Move)], [(1, 3, Move), (1, 2, Move), (2, 3, Move)]] {
+        assert_eq!(ends(&forwards, &[]), [3].into(), "{forwards:?}");
+    }
+}
+
+#[test]
 fn what_no_target_takes_stays() {
     use ForwardCopy::Move;
     assert_eq!(ends(&[(1, 2, Move)], &[2]), [1].into());
@@ -237,5 +245,5 @@ fn every_step_of_a_decision_is_told() {
             "BAL 1 hands on to BAL 2, a copy stays"
         ]
     );
-    assert!(matches!(route, Route::Local(delivery) if delivery.copies == [BalId(1), BalId(2)]));
+    assert!(matches!(route, Route::Local(delivery) if delivery.copies == [BalId(2), BalId(1)]));
 }

@@ -60,6 +60,15 @@ impl Store {
         Ok(Ways { bals, aliases, forwards })
     }
 
+    /// The addresses of these BALs.
+    pub async fn addresses_of(&self, bals: &[BalId]) -> Result<Vec<(BalId, Address)>, StoreError> {
+        let rows: Vec<(i64, String)> = sqlx::query_as("SELECT id, address FROM bal WHERE id = ANY ($1)")
+            .bind(bals.iter().map(|id| id.0).collect::<Vec<_>>())
+            .fetch_all(self.pool())
+            .await?;
+        rows.into_iter().map(|(id, address)| Ok((BalId(id), parsed(&address)?))).collect()
+    }
+
     /// The BAL that an address leads to, as its own or as an alias.
     pub async fn bal_behind(&self, address: &Address) -> Result<Option<BalRecord>, StoreError> {
         let row: Option<BalRow> = sqlx::query_as(

@@ -121,7 +121,7 @@ async fn id_of(store: &Store, bal: Option<&Address>) -> Result<Option<BalId>, Fa
 }
 
 async fn list_aliases(store: &Store, aliases: &[AliasRecord], json: bool) -> Result<(), Failure> {
-    let names = Names::read(store).await?;
+    let names = Names::read(store, aliases.iter().map(|alias| alias.bal).collect()).await?;
     let rows = aliases.iter().map(|alias| [alias.address.to_string(), names.of(alias.bal)]);
     if json {
         return print::json(&objects(["alias", "bal"], rows));
@@ -130,7 +130,8 @@ async fn list_aliases(store: &Store, aliases: &[AliasRecord], json: bool) -> Res
 }
 
 async fn list_forwards(store: &Store, forwards: &[ForwardRecord], json: bool) -> Result<(), Failure> {
-    let names = Names::read(store).await?;
+    let mentioned = forwards.iter().flat_map(|forward| [forward.from, forward.to]).collect();
+    let names = Names::read(store, mentioned).await?;
     let row = |forward: &ForwardRecord| [names.of(forward.from), names.of(forward.to), forward.copy.word().to_owned()];
     let rows = forwards.iter().map(row);
     if json {
@@ -148,9 +149,9 @@ fn objects<const N: usize>(names: [&str; N], rows: impl Iterator<Item = [String;
 struct Names(HashMap<BalId, String>);
 
 impl Names {
-    async fn read(store: &Store) -> Result<Self, Failure> {
-        let bals = store.ways().await?.bals;
-        Ok(Self(bals.into_iter().map(|(address, id, ..)| (id, address.to_string())).collect()))
+    async fn read(store: &Store, bals: Vec<BalId>) -> Result<Self, Failure> {
+        let addresses = store.addresses_of(&bals).await?;
+        Ok(Self(addresses.into_iter().map(|(id, address)| (id, address.to_string())).collect()))
     }
 
     fn of(&self, id: BalId) -> String {
