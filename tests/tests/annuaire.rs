@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use e2e::{DOMAIN, Exit, PEER, PlainPostgres, Program, Server, Site, free_port_base, http_get, wait_until};
+use e2e::{
+    DOMAIN, Exit, PEER, PEER2, PlainPostgres, Program, Server, Site, Wire, free_port_base, http_get, wait_until,
+};
 use mssante::Clock as _;
 use serde_json::Value;
 use testkit::clock::RealClock;
@@ -449,6 +451,68 @@ fn our_own_bals_win_and_those_on_the_liste_rouge_never_show() -> Result<()> {
     };
     ensure!(answer(rouge)? == answer(&nobody)? && answer(partie)? == answer(&nobody)?, "{}", answer(rouge)?);
     ensure!(!found("ecarlate")?.contains(rouge) && !found("rouge")?.contains(rouge), "liste rouge");
+    Ok(())
+}
+
+/// What submission answers to a recipient.
+fn said_of(site: &Site, bal: &e2e::Bal, recipient: &str) -> Result<String> {
+    let (login, password) = bal.credentials();
+    let mut wire = Wire::submission(site.operator.submission_port, site.tls(None)?, login, password)?;
+    wire.command(&format!("MAIL FROM:<{}>", bal.address), "250")?;
+    wire.line(&format!("RCPT TO:<{recipient}>"))?;
+    Ok(wire.reply()?.join("\n"))
+}
+
+#[test]
+fn recipients_of_others_are_held_against_the_directory_while_it_is_fresh() -> Result<()> {
+    let site = with_directory()?;
+    let bal = site.create_bal("accueil")?;
+    let enforce = ("PLI__ANNUAIRE__PEER_RECIPIENTS", "enforce");
+    let (known, unknown) = (format!("dr7@{PEER}"), format!("personne@{PEER}"));
+    let mut server = site.serve(&[enforce])?;
+    let refused = || said_of(&site, &bal, &unknown).is_ok_and(|said| said.starts_with("550"));
+    ensure!(wait_until(PATIENCE, refused), "{}", said_of(&site, &bal, &unknown)?);
+    ensure!(said_of(&site, &bal, &known)?.starts_with("250"), "{}", said_of(&site, &bal, &known)?);
+    let silent = said_of(&site, &bal, &format!("personne@{PEER2}"))?;
+    ensure!(silent.starts_with("250"), "a domain that the directory does not have: {silent}");
+    server.stop()?;
+    let stale = ("PLI__ANNUAIRE__STALE_AFTER", "24h");
+    let _server = site.serve(&[enforce, stale])?;
+    waits_for_entries(site.operator.http_port, 22)?;
+    let said = said_of(&site, &bal, &unknown)?;
+    ensure!(said.starts_with("250"), "a stale directory refuses nobody: {said}");
+    Ok(())
+}
+
+/// The columns of `PS_LibreAcces` that matter, and the place of one professional.
+fn activities(n: usize) -> String {
+    format!(
+        "Type d'identifiant PP|Identifiant PP|Identification nationale PP|Code profession|Libellé profession|\
+         Code savoir-faire|Libellé savoir-faire|Numéro SIRET site|Numéro FINESS site|Raison sociale site|\
+         Enseigne commerciale site|Numéro Voie (coord. structure)|Libellé Voie (coord. structure)|\
+         Code postal (coord. structure)|Libellé commune (coord. structure)\r\n\
+         8|1000{n:07}|81000{n:07}|10|Médecin|SM26|Médecine générale|||MAISON DE SANTE||9|DE LA GARE|29200|BREST\r\n"
+    )
+}
+
+#[test]
+fn activities_complete_the_directory_and_stay_when_it_is_replaced() -> Result<()> {
+    let site = Site::new()?;
+    let early = put(&site, &format!("PS_LibreAcces_Personne_activite_{}.txt", days_ago(4)), activities(60))?;
+    ensure!(told(&site, 1, &["import", &early])?["reason"] == "nothing-to-complete");
+    let homeless =
+        format!("PER|sans.lieu@{PEER}|8|10000000060|810000000060||||DR|LIEU|Sans|C|Civil|10|Médecin{}", "|".repeat(16));
+    let lines: Vec<String> = people().into_iter().chain([homeless]).collect();
+    let file = put(&site, &text_name(4), text(&lines))?;
+    told(&site, 0, &["import", &file])?;
+    let taken = told(&site, 0, &["import", &early])?;
+    ensure!(taken["report"]["counts"]["activities"] == 1, "{taken}");
+    let address = format!("sans.lieu@{PEER}");
+    ensure!(found(&site, "lieu brest")? == [address.clone()], "{:?}", found(&site, "lieu brest")?);
+    let next = put(&site, &text_name(3), text(&lines[1..]))?;
+    let taken = told(&site, 0, &["import", &next])?;
+    ensure!(taken["report"]["activities"]["source"] == early.as_str(), "{taken}");
+    ensure!(found(&site, "lieu brest")? == [address]);
     Ok(())
 }
 

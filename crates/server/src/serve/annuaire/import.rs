@@ -10,7 +10,7 @@ use annuaire::{
     Directory, DirectoryBuilder, Extraction, ExtractionError, ExtractionKind, Item, Progress, Put, ReadingLimits,
     Rejection, generated_at_by_name,
 };
-use mssante::Clock as _;
+use mssante::{Clock as _, KeyPolicy};
 
 use super::weigh::refuse_by_date;
 use super::{Part, Reason, Report};
@@ -84,13 +84,14 @@ impl Base {
 pub(super) fn import(
     brought: &Brought,
     base: &Base,
+    keys: KeyPolicy,
     watcher: &Watcher,
     stop: &Arc<AtomicBool>,
 ) -> Result<Imported, (Reason, String)> {
     let begun = Instant::now();
     let file = Stoppable::rewound(&brought.file, stop).map_err(|error| unusable(&error.into()))?;
-    let extraction =
-        Extraction::open(file, &brought.name, ReadingLimits::default()).map_err(|error| unusable(&error))?;
+    let limits = ReadingLimits { keys, ..ReadingLimits::default() };
+    let extraction = Extraction::open(file, &brought.name, limits).map_err(|error| unusable(&error))?;
     let (kind, generated_at) = (extraction.kind(), extraction.generated_at());
     refuse_by_date(generated_at, base.part(kind), SystemClock.now())?;
     let mut work = Work::begin(kind, base)?;

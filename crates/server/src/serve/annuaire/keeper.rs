@@ -17,7 +17,7 @@ use tokio::sync::{Mutex, watch};
 use super::import::{Base, Brought, Imported, StopOnDrop, import};
 use super::view::{self, Shown};
 use super::weigh::{Weighed, weigh};
-use super::{Acknowledgement, Done, Handed, Mode, Outcome, Reason, Report, Step, Watcher};
+use super::{Acknowledgement, Done, Handed, Mode, Outcome, Reason, Report, Standing, Step, Watcher, standing};
 use crate::ambient::SystemClock;
 use crate::config::Settings;
 
@@ -268,7 +268,8 @@ impl Keeper {
         let stop = Arc::new(AtomicBool::new(false));
         let _stop_on_drop = StopOnDrop(Arc::clone(&stop));
         let (brought, base, watcher) = (Arc::clone(brought), Arc::clone(base), Arc::clone(watcher));
-        let done = tokio::task::spawn_blocking(move || import(&brought, &base, &watcher, &stop)).await;
+        let keys = self.settings.annuaire.unconfirmed_keys;
+        let done = tokio::task::spawn_blocking(move || import(&brought, &base, keys, &watcher, &stop)).await;
         done.unwrap_or_else(|error| Err((Reason::Unreadable, error.to_string())))
     }
 
