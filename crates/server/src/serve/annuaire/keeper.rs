@@ -17,7 +17,7 @@ use tokio::sync::{Mutex, watch};
 use super::import::{Base, Brought, Imported, StopOnDrop, import};
 use super::view::{self, Shown};
 use super::weigh::{Weighed, weigh};
-use super::{Acknowledgement, Done, Handed, Mode, Outcome, Reason, Report, Standing, Step, Watcher, standing};
+use super::{Acknowledgement, Done, Handed, Mode, Outcome, Reason, Report, Step, Watcher};
 use crate::ambient::SystemClock;
 use crate::config::Settings;
 
