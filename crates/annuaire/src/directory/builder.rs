@@ -45,8 +45,8 @@ impl DirectoryBuilder {
         Self::default()
     }
 
-    /// Adds an entry. A second one of the same address is a duplicate: the first stays, unless the second says more
-    /// (a structure, a speciality), which is then found by search as well.
+    /// Adds an entry. A second one of the same address is a duplicate: the first stays; what the second says
+    /// besides is found by search as well, and completes the first if both are of the same person.
     pub fn put(&mut self, entry: &Entry) -> Put {
         let row = self.row(entry);
         match self.find(&entry.address, row.domain) {
@@ -123,8 +123,12 @@ impl DirectoryBuilder {
 
     fn put_double(&mut self, known: u32, again: &Row) {
         let first = self.rows[at(known)];
-        if again.structure != NONE && again.structure != first.structure || again.trade != first.trade {
-            self.doubles.push(Double { row: known, trade: again.trade, structure: again.structure });
+        let Row { person, family, given, trade, structure, service, .. } = *again;
+        let says_more = (person, family, given, trade, service)
+            != (first.person, first.family, first.given, first.trade, first.service)
+            || structure != NONE && structure != first.structure;
+        if says_more {
+            self.doubles.push(Double { row: known, person, family, given, trade, structure, service });
         }
     }
 

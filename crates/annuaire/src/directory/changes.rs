@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use super::Directory;
 use super::local::compare_locals;
-use super::tables::{PersonCode, Tables};
+use super::tables::{Double, PersonCode, Tables};
 use super::texts::{NONE, at};
 use crate::{Change, ChangeKind, Changes};
 
@@ -123,11 +123,19 @@ impl Both<'_> {
         self.texts(place(self.new, a), place(self.old, b))
     }
 
+    fn double(&self, a: &Double, b: &Double) -> bool {
+        let (new, old) = (self.new, self.old);
+        self.person(a.person, b.person)
+            && new.families.get(a.family) == old.families.get(b.family)
+            && new.givens.get(a.given) == old.givens.get(b.given)
+            && new.services.get(a.service) == old.services.get(b.service)
+            && self.trade(a.trade, b.trade)
+            && self.structure(a.structure, b.structure)
+    }
+
     fn doubles(&self, here: u32, there: u32) -> bool {
-        let (new, old) = (self.new.doubles_of(here), self.old.doubles_of(there));
-        new.len() == old.len()
-            && new
-                .iter()
-                .all(|a| old.iter().any(|b| self.trade(a.trade, b.trade) && self.structure(a.structure, b.structure)))
+        let new = &self.new.doubles[self.new.doubles_of(here)];
+        let old = &self.old.doubles[self.old.doubles_of(there)];
+        new.len() == old.len() && new.iter().all(|a| old.iter().any(|b| self.double(a, b)))
     }
 }

@@ -66,19 +66,26 @@ impl<'a> Copy<'a> {
         let row = Row {
             domain,
             person: self.person(row.person),
-            family: copy_text(row.family, &self.from.families, &mut self.families, &mut self.to.families),
-            given: copy_text(row.given, &self.from.givens, &mut self.givens, &mut self.to.givens),
+            family: self.family(row.family),
+            given: self.given(row.given),
             trade: self.trade(row.trade),
             structure: self.structure(row.structure),
-            service: copy_text(row.service, &self.from.services, &mut self.services, &mut self.to.services),
+            service: self.service(row.service),
             flags: row.flags,
         };
         self.to.push(self.from.locals.get(place), row);
     }
 
     fn double(&mut self, double: &Double) {
-        let double =
-            Double { row: double.row, trade: self.trade(double.trade), structure: self.structure(double.structure) };
+        let double = Double {
+            row: double.row,
+            person: self.person(double.person),
+            family: self.family(double.family),
+            given: self.given(double.given),
+            trade: self.trade(double.trade),
+            structure: self.structure(double.structure),
+            service: self.service(double.service),
+        };
         self.to.doubles.push(double);
     }
 
@@ -105,6 +112,18 @@ impl<'a> Copy<'a> {
 
     fn text(&mut self, old: u32) -> u32 {
         copy_text(old, &self.from.texts, &mut self.texts, &mut self.to.texts)
+    }
+
+    fn family(&mut self, old: u32) -> u32 {
+        copy_text(old, &self.from.families, &mut self.families, &mut self.to.families)
+    }
+
+    fn given(&mut self, old: u32) -> u32 {
+        copy_text(old, &self.from.givens, &mut self.givens, &mut self.to.givens)
+    }
+
+    fn service(&mut self, old: u32) -> u32 {
+        copy_text(old, &self.from.services, &mut self.services, &mut self.to.services)
     }
 
     fn trade(&mut self, old: u32) -> u32 {

@@ -3,7 +3,7 @@
 use super::builder::DirectoryBuilder;
 use super::fold::fold_into;
 use super::local::{beginning, compare_locals};
-use super::tables::{Double, Flags, Row, Tables};
+use super::tables::{Double, Flags, Practice, Tables};
 use super::texts::{NONE, TextSet, Texts, at, number};
 use mssante::Domain;
 
@@ -33,10 +33,10 @@ impl DirectoryBuilder {
             practices: self.practices,
             ..Tables::default()
         };
-        (tables.families, tables.givens) = sort_names(&mut tables.rows, self.families, self.givens);
+        sort_names(&mut tables, self.families, self.givens);
         sort_rows(&mut tables);
         sort_doubles(&mut tables.doubles);
-        sort_practices(&mut tables);
+        sort_practices(&mut tables.practices);
         tables
     }
 
@@ -64,15 +64,17 @@ impl DirectoryBuilder {
     }
 }
 
-fn sort_names(rows: &mut [Row], families: TextSet, givens: TextSet) -> (Texts, Texts) {
+fn sort_names(tables: &mut Tables, families: TextSet, givens: TextSet) {
     let (families, new_families) = sort_texts(&families.into_texts());
     let (givens, new_givens) = sort_texts(&givens.into_texts());
     let renumber = |old: u32, new: &[u32]| new.get(at(old)).copied().unwrap_or(NONE);
-    for row in rows {
-        row.family = renumber(row.family, &new_families);
-        row.given = renumber(row.given, &new_givens);
+    let of_rows = tables.rows.iter_mut().map(|row| (&mut row.family, &mut row.given));
+    let of_doubles = tables.doubles.iter_mut().map(|double| (&mut double.family, &mut double.given));
+    for (family, given) in of_rows.chain(of_doubles) {
+        *family = renumber(*family, &new_families);
+        *given = renumber(*given, &new_givens);
     }
-    (families, givens)
+    (tables.families, tables.givens) = (families, givens);
 }
 
 /// The texts in the order of their folded forms, and the new number of each.
@@ -122,26 +124,29 @@ fn sort_rows(tables: &mut Tables) {
 }
 
 fn sort_doubles(doubles: &mut Vec<Double>) {
-    doubles.sort_unstable();
-    doubles.dedup();
+    doubles.sort_by_key(|double| double.row);
     keep_some_of_each(doubles, MOST_DOUBLES, |double| u64::from(double.row));
     doubles.shrink_to_fit();
 }
 
-fn sort_practices(tables: &mut Tables) {
-    let practices = &mut tables.practices;
-    practices.sort_unstable();
-    practices.dedup();
+fn sort_practices(practices: &mut Vec<Practice>) {
+    practices.sort_by_key(|practice| practice.person);
     keep_some_of_each(practices, MOST_PRACTICES, |practice| practice.person.0);
     practices.shrink_to_fit();
 }
 
-/// Leaves at most `most` neighbours of one key.
-fn keep_some_of_each<T>(sorted: &mut Vec<T>, most: usize, key: impl Fn(&T) -> u64) {
-    let mut last = (None, 0);
-    sorted.retain(|item| {
-        let same = last.0 == Some(key(item));
-        last = (Some(key(item)), if same { last.1 + 1 } else { 1 });
-        last.1 <= most
-    });
+/// Leaves at most `most` neighbours of one key, each of them once, in their order.
+fn keep_some_of_each<T: Copy + PartialEq>(sorted: &mut Vec<T>, most: usize, key: impl Fn(&T) -> u64) {
+    let (mut first, mut kept) = (0, 0);
+    for place in 0..sorted.len() {
+        let item = sorted[place];
+        if key(&item) != key(&sorted[first]) {
+            first = kept;
+        }
+        if kept - first < most && !sorted[first..kept].contains(&item) {
+            sorted[kept] = item;
+            kept += 1;
+        }
+    }
+    sorted.truncate(kept);
 }

@@ -8,7 +8,7 @@ use hashbrown::HashTable;
 use mssante::{Address, BalKind, Domain};
 
 use super::local::{Folded, hash_local, is_same_local};
-use super::tables::{Flags, PersonCode, Row, Tables};
+use super::tables::{Double, Flags, PersonCode, Row, Tables};
 use super::texts::{NONE, at, number};
 use crate::Entry;
 
@@ -50,9 +50,18 @@ impl Lists {
 
 /// Another trade and structure of a row, from a second line or an activity.
 #[derive(Debug, Clone, Copy)]
-struct Other {
-    trade: u32,
-    structure: u32,
+pub(super) struct Other {
+    pub(super) trade: u32,
+    pub(super) structure: u32,
+    /// The second line, or `NONE`.
+    double: u32,
+}
+
+impl Other {
+    /// The second line.
+    pub(super) fn double(self, tables: &Tables) -> Option<&Double> {
+        tables.doubles.get(at(self.double))
+    }
 }
 
 /// All that follows.
@@ -92,13 +101,20 @@ impl Links {
                 })
             })
         };
+        let with_doubles = |own: fn(&Row) -> u32, double: fn(&Double) -> u32, count: usize| {
+            let of_doubles = || {
+                let with_rows = tables.doubles.iter().filter_map(|one| Some((one, tables.rows.get(at(one.row))?)));
+                with_rows.filter(move |(one, row)| double(one) != own(row)).map(move |(one, _)| (double(one), one.row))
+            };
+            Lists::gather(count, || rows().map(|(row, number)| (own(row), number)).chain(of_doubles()))
+        };
         Self {
             domains: tables.domains.iter().cloned().zip(0..).collect(),
             addresses: addresses(tables),
             domain_starts: domain_starts(tables),
-            of_family: Lists::gather(tables.families.len(), || rows().map(|(row, number)| (row.family, number))),
-            of_given: Lists::gather(tables.givens.len(), || rows().map(|(row, number)| (row.given, number))),
-            of_service: Lists::gather(tables.services.len(), || rows().map(|(row, number)| (row.service, number))),
+            of_family: with_doubles(|row| row.family, |double| double.family, tables.families.len()),
+            of_given: with_doubles(|row| row.given, |double| double.given, tables.givens.len()),
+            of_service: with_doubles(|row| row.service, |double| double.service, tables.services.len()),
             of_trade: with_others(|row| row.trade, |other| other.trade, tables.trades.len()),
             of_structure: with_others(|row| row.structure, |other| other.structure, tables.structures.len()),
             of_place: Lists::gather(tables.places.len(), || {
@@ -128,15 +144,17 @@ impl Links {
         start(domain)..start(domain.saturating_add(1))
     }
 
-    /// Trades and structures of a row, beside its own.
-    pub(super) fn others(&self, row: u32) -> impl Iterator<Item = (u32, u32)> {
-        self.others.of(row).iter().map(|other| (other.trade, other.structure))
+    /// What second lines and activities say of a row.
+    pub(super) fn others(&self, row: u32) -> &[Other] {
+        self.others.of(row)
     }
 
-    /// An entry with what its second lines and activities add.
+    /// An entry with what its second lines of the same person and his activities add.
     pub(super) fn completed(&self, tables: &Tables, row: u32) -> Option<Entry> {
         let mut entry = tables.entry(row)?;
-        for other in self.others.of(row) {
+        let first = &tables.rows[at(row)];
+        let completes = |other: &&Other| other.double(tables).is_none_or(|double| double.is_of_the_person_of(first));
+        for other in self.others.of(row).iter().filter(completes) {
             if entry.structure.is_none() {
                 entry.structure = tables.structure(other.structure);
             }
@@ -178,11 +196,19 @@ impl Others {
         let mut others = Self { starts: Vec::with_capacity(tables.rows.len() + 1), items: Vec::new() };
         for (row, number_of_row) in tables.rows.iter().zip(0..) {
             others.starts.push(number(others.items.len()));
-            let doubles = tables.doubles_of(number_of_row).iter();
-            others.items.extend(doubles.map(|double| Other { trade: double.trade, structure: double.structure }));
+            let doubles = tables.doubles_of(number_of_row);
+            others.items.extend(doubles.map(|place| Other {
+                trade: tables.doubles[place].trade,
+                structure: tables.doubles[place].structure,
+                double: number(place),
+            }));
             if let Some(first) = practices.get(&row.person) {
                 let own = tables.practices[*first..].iter().take_while(|practice| practice.person == row.person);
-                others.items.extend(own.map(|practice| Other { trade: practice.trade, structure: practice.structure }));
+                others.items.extend(own.map(|practice| Other {
+                    trade: practice.trade,
+                    structure: practice.structure,
+                    double: NONE,
+                }));
             }
         }
         others.starts.push(number(others.items.len()));

@@ -1,5 +1,7 @@
 //! What a directory knows, as flat tables: texts once, rows of numbers that point at them.
 
+use std::ops::Range;
+
 use mssante::{Address, BalKind, Domain, PersonId};
 
 use super::texts::{NONE, Texts, at};
@@ -102,21 +104,31 @@ pub(super) type Premises = [u32; 5];
 /// Stands before each line of a street.
 pub(super) const STREET_LINE: char = '\u{1f}';
 
-/// Where a BAL's person or team is found as well, from a second line of the same address.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+/// What a second line of the same address says, perhaps of another person; as in [`Row`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Double {
-    /// Into `rows`, by which they are sorted.
+    /// Into `rows`, by which they are sorted; those of one row are in the order of the file.
     pub(super) row: u32,
-    /// Into `trades`, or `NONE`.
+    pub(super) person: PersonCode,
+    pub(super) family: u32,
+    pub(super) given: u32,
     pub(super) trade: u32,
-    /// Into `structures`, or `NONE`.
     pub(super) structure: u32,
+    pub(super) service: u32,
+}
+
+impl Double {
+    /// Whether it is of the person of the first line, or both are of none: what it says completes the first one then.
+    pub(super) fn is_of_the_person_of(&self, row: &Row) -> bool {
+        let same_name = (self.family, self.given) == (row.family, row.given);
+        self.person == row.person && (same_name || !self.person.is_none())
+    }
 }
 
 /// Where a person practises.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Practice {
-    /// By whom they are sorted.
+    /// By whom they are sorted; those of one person are in the order of the file.
     pub(super) person: PersonCode,
     /// Into `trades`.
     pub(super) trade: u32,
@@ -235,10 +247,10 @@ impl Tables {
         })
     }
 
-    /// The second lines of a row's address.
-    pub(super) fn doubles_of(&self, row: u32) -> &[Double] {
+    /// The second lines of a row's address: their places in `doubles`.
+    pub(super) fn doubles_of(&self, row: u32) -> Range<usize> {
         let start = self.doubles.partition_point(|double| double.row < row);
         let length = self.doubles[start..].iter().take_while(|double| double.row == row).count();
-        &self.doubles[start..start + length]
+        start..start + length
     }
 }

@@ -1,6 +1,6 @@
 //! Whether the numbers of an image point somewhere, before anybody follows them.
 
-use super::super::tables::{PersonCode, Tables};
+use super::super::tables::{Double, PersonCode, Tables};
 use super::super::texts::{NONE, at};
 use super::super::vocabulary::{Field, Occurrence, Vocabulary};
 use super::ImageError;
@@ -50,12 +50,17 @@ fn values_point_somewhere(tables: &Tables) -> bool {
 fn others_point_somewhere(tables: &Tables) -> bool {
     let values =
         |trade: u32, structure: u32| is_in(trade, tables.trades.len()) && is_in(structure, tables.structures.len());
-    tables.doubles.is_sorted()
-        && tables.practices.is_sorted()
-        && tables
-            .doubles
-            .iter()
-            .all(|double| at(double.row) < tables.rows.len() && values(double.trade, double.structure))
+    let double = |double: &Double| {
+        at(double.row) < tables.rows.len()
+            && is_person(double.person, tables)
+            && is_in(double.family, tables.families.len())
+            && is_in(double.given, tables.givens.len())
+            && is_in(double.service, tables.services.len())
+            && values(double.trade, double.structure)
+    };
+    tables.doubles.is_sorted_by_key(|double| double.row)
+        && tables.practices.is_sorted_by_key(|practice| practice.person)
+        && tables.doubles.iter().all(double)
         && tables
             .practices
             .iter()

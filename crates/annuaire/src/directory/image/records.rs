@@ -42,13 +42,15 @@ impl Record<9> for Row {
     }
 }
 
-impl Record<3> for Double {
-    fn to_numbers(self) -> [u32; 3] {
-        [self.row, self.trade, self.structure]
+impl Record<8> for Double {
+    fn to_numbers(self) -> [u32; 8] {
+        let [high, low] = halves(self.person);
+        let Self { row, family, given, trade, structure, service, .. } = self;
+        [row, high, low, family, given, trade, structure, service]
     }
 
-    fn from_numbers([row, trade, structure]: [u32; 3]) -> Self {
-        Self { row, trade, structure }
+    fn from_numbers([row, high, low, family, given, trade, structure, service]: [u32; 8]) -> Self {
+        Self { row, person: whole(high, low), family, given, trade, structure, service }
     }
 }
 

@@ -49,7 +49,14 @@ impl Index<'_> {
         visit(Field::Service, row.service);
         visit(Field::Domain, row.domain);
         visit(Field::Local, bal);
-        for (trade, structure) in std::iter::once((row.trade, row.structure)).chain(self.links.others(bal)) {
+        let others = self.links.others(bal);
+        for double in others.iter().filter_map(|other| other.double(self.tables)) {
+            visit(Field::Family, double.family);
+            visit(Field::Given, double.given);
+            visit(Field::Service, double.service);
+        }
+        let others = others.iter().map(|other| (other.trade, other.structure));
+        for (trade, structure) in std::iter::once((row.trade, row.structure)).chain(others) {
             visit(Field::Trade, trade);
             visit(Field::Structure, structure);
             if let Some([.., place]) = self.tables.structures.get(at(structure)) {

@@ -119,6 +119,52 @@ fn a_second_line_of_an_address_is_found_as_well() {
 }
 
 #[test]
+fn a_second_line_of_another_person_is_found_and_completes_nothing() {
+    let mut builder = DirectoryBuilder::new();
+    let mut first = entries().swap_remove(0);
+    let mut second = first.clone();
+    first.structure = None;
+    first.person.as_mut().unwrap().speciality = crate::Coded::default();
+    let other = second.person.as_mut().unwrap();
+    other.id = "810001234573".parse().ok();
+    other.family_name = "QUENEAU".to_owned();
+    second.service = "Pataphysique".to_owned();
+    builder.put(&first);
+    assert_eq!(builder.put(&second), crate::Put::Duplicate);
+    let directory = builder.finish();
+    assert_eq!(directory.get(&first.address).as_ref(), Some(&first));
+    for words in ["perin", "queneau", "pataphysique", "queneau aulnay"] {
+        assert_eq!(search(&directory, words).first().map(|hit| &hit.entry), Some(&first), "{words}");
+    }
+    let copied = DirectoryBuilder::from_entries_of(&directory).finish();
+    assert_eq!(search(&copied, "queneau pataphysique").len(), 1);
+}
+
+#[test]
+fn of_several_activities_the_first_of_the_file_completes() {
+    let mut builder = DirectoryBuilder::new();
+    let mut entry = entries().swap_remove(0);
+    entry.structure = None;
+    builder.put(&entry);
+    let known = crate::Entry {
+        address: address("autre@medecin.mssante.fr"),
+        person: None,
+        structure: Some(structure("DEJA CONNUE", "13000", "13000 MARSEILLE")),
+        ..entry.clone()
+    };
+    builder.put(&known);
+    for name in ["PREMIERE", "DEJA CONNUE"] {
+        builder.complete(&Activity {
+            person: entry.person.as_ref().unwrap().id.clone().unwrap(),
+            profession: coded("Médecin"),
+            speciality: coded(""),
+            structure: structure(name, "13000", "13000 MARSEILLE"),
+        });
+    }
+    assert_eq!(builder.finish().get(&entry.address).unwrap().structure.unwrap().name, "PREMIERE");
+}
+
+#[test]
 fn hostile_queries_are_answered() {
     let directory = directory();
     let long = "perin medecin ".repeat(100_000);
