@@ -3,6 +3,8 @@
 use mssante::{Address, BalKind, PersonId, StructureId};
 use serde::{Deserialize, Serialize};
 
+use crate::fhir::Carrier;
+
 /// A published BAL. Texts are as the source wrote them, trimmed; an empty text is "not said".
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
@@ -22,6 +24,9 @@ pub struct Entry {
     /// Whether documents may come without paper.
     #[serde(default)]
     pub paperless: Paperless,
+    /// The resource that carries it, of sources that are updated resource by resource.
+    #[serde(skip)]
+    pub carrier: Option<Carrier>,
 }
 
 /// A professional as the directory names him.

@@ -32,6 +32,8 @@ pub enum RejectionReason {
     TooLong,
     /// A resource that is not of the documented shape.
     Shape,
+    /// A resource refers to another one that cannot be had.
+    Incomplete,
 }
 
 /// What changed between two directories.

@@ -81,6 +81,19 @@ impl DirectoryBuilder {
         true
     }
 
+    /// Takes all these out again.
+    pub fn remove_all<'a>(&mut self, addresses: impl IntoIterator<Item = &'a Address>) {
+        let mut gone = HashSet::new();
+        for address in addresses {
+            let Some(domain) = self.domain_numbers.get(address.domain()) else { continue };
+            if let Some(row) = self.find(address, *domain) {
+                self.rows[at(row)].flags |= Flags::GONE;
+                gone.insert(row);
+            }
+        }
+        self.doubles.retain(|double| !gone.contains(&double.row));
+    }
+
     /// Where a professional practises. Entries come first: of those without a BAL so far nothing is kept.
     pub fn complete(&mut self, activity: &Activity) {
         let person = PersonCode::of(&activity.person, |text| self.texts.put(text));
@@ -149,6 +162,7 @@ impl DirectoryBuilder {
             trade,
             structure: entry.structure.as_ref().map_or(NONE, |structure| self.structure(structure)),
             service: self.services.put(&entry.service),
+            carrier: entry.carrier.as_ref().map_or(NONE, |carrier| self.texts.put(carrier.name())),
         }
     }
 

@@ -72,6 +72,7 @@ impl<'a> Copy<'a> {
             structure: self.structure(row.structure),
             service: self.service(row.service),
             flags: row.flags,
+            carrier: self.text(row.carrier),
         };
         self.to.push(self.from.locals.get(place), row);
     }

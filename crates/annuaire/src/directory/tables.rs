@@ -6,6 +6,7 @@ use mssante::{Address, BalKind, Domain, PersonId};
 
 use super::texts::{NONE, Texts, at};
 use super::vocabulary::Field;
+use crate::fhir::Carrier;
 use crate::{Activity, Coded, Entry, Paperless, Person, Structure};
 
 /// A BAL: domain, then what its line says. As numbers only, so that a million of them are a single block of memory.
@@ -27,6 +28,8 @@ pub(super) struct Row {
     pub(super) structure: u32,
     /// Into `services`.
     pub(super) service: u32,
+    /// Into `texts`, or `NONE`: the resource that carries it.
+    pub(super) carrier: u32,
 }
 
 /// Kind, paperless and whether it is gone, in bits.
@@ -186,7 +189,12 @@ impl Tables {
             structure: self.structure(row.structure),
             service: self.services.get(row.service).to_owned(),
             paperless: Flags::paperless(row.flags),
+            carrier: self.carrier(row.carrier),
         })
+    }
+
+    fn carrier(&self, text: u32) -> Option<Carrier> {
+        (text != NONE).then(|| Carrier::named(self.texts.get(text)))
     }
 
     fn person(&self, row: &Row) -> Option<Person> {

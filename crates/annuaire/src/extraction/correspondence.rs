@@ -78,7 +78,15 @@ fn taken<T: Default>(before: &mut Option<T>) -> T {
 }
 
 fn blank(address: Address, kind: BalKind) -> Entry {
-    Entry { address, kind, person: None, structure: None, service: String::new(), paperless: Paperless::NotSaid }
+    Entry {
+        address,
+        kind,
+        person: None,
+        structure: None,
+        service: String::new(),
+        paperless: Paperless::NotSaid,
+        carrier: None,
+    }
 }
 
 fn address(text: &str) -> Result<Address, Refused> {

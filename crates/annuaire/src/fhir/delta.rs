@@ -2,42 +2,28 @@
 
 use std::collections::HashSet;
 
-use mssante::PersonId;
+use mssante::Address;
 
-use crate::{Directory, DirectoryBuilder, Entry, Person, Structure};
+use crate::{Directory, DirectoryBuilder, Entry};
 
-/// The resource that carries a BAL, as far as an entry tells: an updated resource replaces all BALs that it carried.
-///
-/// Sources give no number of it that would last. Two roles of one person in one structure look the same, and a
-/// structure without national number is told by its name and postcode: what goes wrong for these lasts until the next
-/// full synchronisation.
+/// The resource that carries a BAL, by type and id: an updated resource replaces all BALs that it carried.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Carrier {
-    person: Option<PersonId>,
-    structure: Option<String>,
-}
+pub struct Carrier(String);
 
 impl Carrier {
-    /// The one that an entry came from; `None` if nothing names it.
-    pub fn of(entry: &Entry) -> Option<Self> {
-        Self::new(entry.person.as_ref(), entry.structure.as_ref())
+    /// `Practitioner` and `003-1`; nothing for a resource without id.
+    pub(super) fn of(kind: &str, id: &str) -> Option<Self> {
+        (!id.is_empty()).then(|| Self(format!("{kind}/{id}")))
     }
 
-    pub(super) fn new(person: Option<&Person>, structure: Option<&Structure>) -> Option<Self> {
-        // A person without number is not told apart from others; the structure alone would be another carrier.
-        if person.is_some_and(|person| person.id.is_none()) {
-            return None;
-        }
-        let carrier = Self { person: person.and_then(|person| person.id.clone()), structure: structure.and_then(name) };
-        (carrier.person.is_some() || carrier.structure.is_some()).then_some(carrier)
+    /// By the name that [`Carrier::name`] gave.
+    pub(crate) fn named(name: &str) -> Self {
+        Self(name.to_owned())
     }
-}
 
-fn name(structure: &Structure) -> Option<String> {
-    match &structure.id {
-        Some(id) => Some(id.to_string()),
-        None if structure.name.is_empty() => None,
-        None => Some(format!("{}|{}", structure.name.to_lowercase(), structure.postcode)),
+    /// `Practitioner/003-1`.
+    pub fn name(&self) -> &str {
+        &self.0
     }
 }
 
@@ -46,6 +32,7 @@ fn name(structure: &Structure) -> Option<String> {
 pub struct Delta {
     touched: HashSet<Carrier>,
     entries: Vec<Entry>,
+    unlisted: Vec<Address>,
 }
 
 impl Delta {
@@ -64,27 +51,32 @@ impl Delta {
         self.entries.push(entry);
     }
 
+    /// An address is on the liste rouge: it is not shown, whoever else carries it. `[MSS1 ANN.UNLISTED]`
+    pub fn hide(&mut self, address: Address) {
+        self.unlisted.push(address);
+    }
+
     /// Whether nothing changed.
     pub fn is_empty(&self) -> bool {
-        self.touched.is_empty() && self.entries.is_empty()
+        self.touched.is_empty() && self.entries.is_empty() && self.unlisted.is_empty()
     }
 
     /// The next directory, not yet finished: `old` with these changes, and its activities.
     pub fn apply(&self, old: &Directory) -> DirectoryBuilder {
         let mut next = DirectoryBuilder::from_entries_of(old);
-        for entry in old.entries().filter(|entry| self.is_over(entry)).chain(self.entries.iter().cloned()) {
-            next.remove(&entry.address);
-        }
+        let over: Vec<_> = old.entries().filter(|entry| self.is_over(entry)).map(|entry| entry.address).collect();
+        next.remove_all(over.iter().chain(self.entries.iter().map(|entry| &entry.address)));
         for entry in &self.entries {
             next.put(entry);
         }
+        next.remove_all(&self.unlisted);
         next.complete_from(old);
         next
     }
 
     /// Whether the resource that carried an entry was updated: what it carries now is told anew.
     fn is_over(&self, entry: &Entry) -> bool {
-        Carrier::of(entry).is_some_and(|carrier| self.touched.contains(&carrier))
+        entry.carrier.as_ref().is_some_and(|carrier| self.touched.contains(carrier))
     }
 }
 
@@ -95,14 +87,15 @@ mod tests {
     use super::*;
     use crate::Paperless;
 
-    fn entry(address: &str, person: Option<&str>, structure: Option<&str>) -> Entry {
+    fn entry(address: &str, carrier: &str) -> Entry {
         Entry {
             address: address.parse().unwrap(),
             kind: BalKind::Nominative,
-            person: person.map(|id| Person { id: Some(id.parse().unwrap()), ..Person::default() }),
-            structure: structure.map(|name| Structure { name: name.to_owned(), ..Structure::default() }),
+            person: None,
+            structure: None,
             service: String::new(),
             paperless: Paperless::NotSaid,
+            carrier: (!carrier.is_empty()).then(|| Carrier::named(carrier)),
         }
     }
 
@@ -111,7 +104,10 @@ mod tests {
         for entry in entries {
             builder.put(entry);
         }
-        builder.finish()
+        // Carriers are known again after a restart.
+        let mut image = Vec::new();
+        builder.finish().write_image(&mut image).unwrap();
+        Directory::read_image(&mut &image[..]).unwrap()
     }
 
     fn addresses(delta: &Delta, old: &[Entry]) -> Vec<String> {
@@ -121,36 +117,51 @@ mod tests {
     #[test]
     fn an_updated_resource_loses_what_it_carried_and_others_keep_theirs() {
         let old = [
-            entry("own@a.fr", Some("810003461033"), None),
-            entry("there@a.fr", Some("810003461033"), Some("CH AULNAY")),
-            entry("team@a.fr", None, Some("CH AULNAY")),
-            entry("other@a.fr", Some("810003461041"), None),
+            entry("own@a.fr", "Practitioner/1"),
+            entry("there@a.fr", "PractitionerRole/1"),
+            entry("also.there@a.fr", "PractitionerRole/2"),
+            entry("team@a.fr", "Organization/1"),
+            entry("file@a.fr", ""),
         ];
         let mut delta = Delta::new();
         assert!(delta.is_empty());
-        delta.touch(Carrier::of(&old[0]).unwrap());
-        assert_eq!(addresses(&delta, &old), ["other@a.fr", "team@a.fr", "there@a.fr"]);
-        delta.touch(Carrier::of(&old[2]).unwrap());
-        assert_eq!(addresses(&delta, &old), ["other@a.fr", "there@a.fr"]);
+        delta.touch(Carrier::of("Practitioner", "1").unwrap());
+        assert_eq!(addresses(&delta, &old), ["also.there@a.fr", "file@a.fr", "team@a.fr", "there@a.fr"]);
+        delta.touch(Carrier::of("PractitionerRole", "1").unwrap());
+        assert_eq!(addresses(&delta, &old), ["also.there@a.fr", "file@a.fr", "team@a.fr"]);
+        assert_eq!(Carrier::of("Organization", ""), None);
+    }
+
+    #[test]
+    fn what_was_carried_is_still_known_after_several_updates() {
+        let mut delta = Delta::new();
+        delta.put(entry("new@a.fr", "Organization/2"));
+        let second = delta.apply(&directory(&[entry("team@a.fr", "Organization/1")])).finish();
+        let mut delta = Delta::new();
+        delta.touch(Carrier::named("Organization/1"));
+        let third = delta.apply(&second).finish();
+        let carriers: Vec<_> = third.entries().map(|entry| entry.carrier.unwrap().name().to_owned()).collect();
+        assert_eq!(carriers, ["Organization/2"]);
     }
 
     #[test]
     fn a_new_entry_replaces_the_old_one_of_its_address_wherever_it_came_from() {
         let mut delta = Delta::new();
-        delta.put(entry("MOVED@a.fr", Some("810003461041"), None));
-        delta.put(entry("moved@a.fr", Some("810003461041"), Some("CH AULNAY")));
-        let old = [entry("moved@a.fr", Some("810003461033"), None), entry("kept@a.fr", None, None)];
-        let new = delta.apply(&directory(&old)).finish();
+        delta.put(entry("MOVED@a.fr", "Practitioner/2"));
+        let new = delta.apply(&directory(&[entry("moved@a.fr", "Practitioner/1"), entry("kept@a.fr", "")])).finish();
         assert_eq!(new.len(), 2);
         let moved = new.get(&"moved@a.fr".parse().unwrap()).unwrap();
-        assert_eq!(moved.person.unwrap().id, Some("810003461041".parse().unwrap()));
+        assert_eq!(moved.carrier, Some(Carrier::named("Practitioner/2")));
     }
 
     #[test]
-    fn persons_without_number_are_not_taken_for_one_another() {
-        let mut nameless = entry("a@a.fr", None, Some("CH AULNAY"));
-        nameless.person = Some(Person::default());
-        assert_eq!(Carrier::of(&nameless), None);
-        assert_eq!(Carrier::of(&entry("a@a.fr", None, None)), None);
+    fn the_liste_rouge_wins_over_what_was_there_and_over_what_comes() {
+        let mut delta = Delta::new();
+        delta.hide("OLD@a.fr".parse().unwrap());
+        delta.hide("new@a.fr".parse().unwrap());
+        assert!(!delta.is_empty());
+        delta.put(entry("new@a.fr", "PractitionerRole/1"));
+        let old = [entry("old@a.fr", "Practitioner/1"), entry("kept@a.fr", "Practitioner/1")];
+        assert_eq!(addresses(&delta, &old), ["kept@a.fr"]);
     }
 }

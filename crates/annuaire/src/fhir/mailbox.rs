@@ -38,7 +38,7 @@ impl<'a> Mailbox<'a> {
         Some(Self {
             address: point.value.trim(),
             kind: part("type").and_then(code_of).map(|code| code.parse().map_err(|_| code.to_owned())).transpose(),
-            listing: listing(parts()),
+            listing: listing(point.extension.iter().chain(parts())),
             description: text("description"),
             service: text("service"),
             paperless: paperless(part("digitization")),
@@ -69,11 +69,14 @@ fn text_of(extension: &Extension) -> Option<&str> {
 }
 
 /// Unlisted unless it is said plainly that it is not: somebody who wants not to be found must not be found because
-/// of a value that we do not understand. `[MSS1 ANN.UNLISTED]`
+/// of a value that we do not understand, or of a mark in another place or with a longer URL. `[MSS1 ANN.UNLISTED]`
 fn listing<'a>(mut parts: impl Iterator<Item = &'a Extension>) -> Listing {
-    let unlisted =
-        parts.any(|part| part.url.eq_ignore_ascii_case("listeRouge") && part.value != Some(Value::Boolean(false)));
+    let unlisted = parts.any(|part| is_mark(&part.url) && part.value != Some(Value::Boolean(false)));
     if unlisted { Listing::Unlisted } else { Listing::Listed }
+}
+
+fn is_mark(url: &str) -> bool {
+    url.trim_end_matches('/').to_ascii_lowercase().ends_with("listerouge")
 }
 
 fn paperless(part: Option<&Extension>) -> Paperless {
@@ -133,6 +136,10 @@ mod tests {
             (json!([{ "url": "listeRouge", "valueBoolean": true }]), Listing::Unlisted),
             (json!([{ "url": "listeRouge", "valueString": "oui" }]), Listing::Unlisted),
             (json!([{ "url": "listeRouge" }]), Listing::Unlisted),
+            (
+                json!([{ "url": "https://a.fr/StructureDefinition/as-ext-listerouge", "valueBoolean": true }]),
+                Listing::Unlisted,
+            ),
         ] {
             assert_eq!(Mailbox::of(&metadata(&parts)).unwrap().listing, listing, "{parts}");
         }

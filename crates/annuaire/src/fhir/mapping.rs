@@ -13,14 +13,25 @@ use crate::{Coded, Entry, Person, RejectionReason, Structure};
 /// What a resource that carries BALs comes to.
 #[derive(Debug)]
 pub(super) struct Mapped {
-    /// Which carrier it is, for the directory; `None` if nothing names it.
+    /// Which carrier it is, if what it carries now is known; otherwise what it carried before stays.
     pub(super) carrier: Option<Carrier>,
     /// Its BALs that may be shown.
     pub(super) entries: Vec<Entry>,
-    /// How many are on the liste rouge.
-    pub(super) unlisted: u64,
+    /// Those on the liste rouge: they are not shown, whoever else carries them.
+    pub(super) unlisted: Vec<Address>,
     /// What cannot be used, and why.
     pub(super) rejected: Vec<(RejectionReason, String)>,
+    /// Whether its professional has a number that is none.
+    pub(super) number: Number,
+}
+
+/// What the number of a professional is worth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Number {
+    /// It has the form of one, or there is none to be had.
+    Good,
+    /// It is empty or has no form that is known: the professional counts as one without.
+    Doubtful,
 }
 
 /// Kinds that persons carry.
@@ -30,64 +41,95 @@ const OF_STRUCTURES: [BalKind; 2] = [BalKind::Organisational, BalKind::Applicati
 
 /// The BALs of a professional. `[MSS1 ANN.FHIR]`
 pub(super) fn practitioner(practitioner: &Practitioner) -> Mapped {
-    let person = person(practitioner);
-    let carried = active(&practitioner.telecom, practitioner.active);
-    Mapped::of(Some(&person), None, carried, OF_PERSONS)
+    let (id, number) = person_id(practitioner);
+    let person = person(practitioner, id);
+    let source = Source {
+        carrier: Carrier::of("Practitioner", &practitioner.id),
+        telecom: &practitioner.telecom,
+        active: practitioner.active,
+    };
+    Mapped { number, ..Mapped::of(Some(&person), None, source, OF_PERSONS) }
 }
 
-/// The BALs of a professional in a structure. Who and where are other resources: one that could not be had is left out,
-/// but a BAL of nobody is rejected.
+/// The BALs of a professional in a structure. Who and where are other resources: a role that has BALs and refers to one
+/// that cannot be had is incomplete, and nothing is said of it.
 pub(super) fn role(
     role: &PractitionerRole,
     practitioners: &HashMap<String, Practitioner>,
     organizations: &HashMap<String, Organization>,
 ) -> Mapped {
-    let who = role.practitioner.as_ref().and_then(|who| practitioners.get(who.id("Practitioner")?));
-    let place = role.organization.as_ref().and_then(|place| organizations.get(place.id("Organization")?));
-    let person = who.map(|who| in_role(person(who), role));
-    let carried = active(&role.telecom, role.active);
-    if person.is_none() && carried.iter().any(|point| Mailbox::of(point).is_some()) {
-        return Mapped::nobody();
+    let who = role.practitioner.as_ref().map(|who| who.id("Practitioner").and_then(|id| practitioners.get(id)));
+    let place = role.organization.as_ref().map(|place| place.id("Organization").and_then(|id| organizations.get(id)));
+    let source =
+        Source { carrier: Carrier::of("PractitionerRole", &role.id), telecom: &role.telecom, active: role.active };
+    if source.carried().iter().any(|point| Mailbox::of(point).is_some()) {
+        let why = match (who, place) {
+            (None, _) => Some((RejectionReason::Person, "it refers to no professional")),
+            (Some(None), _) => Some((RejectionReason::Incomplete, "the professional that it refers to cannot be had")),
+            (_, Some(None)) => Some((RejectionReason::Incomplete, "the structure that it refers to cannot be had")),
+            (Some(Some(_)), None | Some(Some(_))) => None,
+        };
+        if let Some((reason, why)) = why {
+            return Mapped::incomplete(&source, reason, why);
+        }
     }
-    Mapped::of(person.as_ref(), place.map(structure).as_ref(), carried, OF_PERSONS)
+    let person = who.flatten().map(|who| in_role(person(who, person_id(who).0), role));
+    Mapped::of(person.as_ref(), place.flatten().map(structure).as_ref(), source, OF_PERSONS)
 }
 
 /// The BALs of a structure.
 pub(super) fn organization(organization: &Organization) -> Mapped {
-    let carried = active(&organization.telecom, organization.active);
-    Mapped::of(None, Some(&structure(organization)), carried, OF_STRUCTURES)
+    let source = Source {
+        carrier: Carrier::of("Organization", &organization.id),
+        telecom: &organization.telecom,
+        active: organization.active,
+    };
+    Mapped::of(None, Some(&structure(organization)), source, OF_STRUCTURES)
 }
 
-/// What has ended carries nothing any more.
-fn active(telecom: &[ContactPoint], active: Option<bool>) -> &[ContactPoint] {
-    if active == Some(false) { &[] } else { telecom }
+/// The addresses on the liste rouge of a resource, whether it is over or not. `[MSS1 ANN.UNLISTED]`
+pub(super) fn unlisted(telecom: &[ContactPoint]) -> impl Iterator<Item = Address> {
+    let unlisted = telecom.iter().filter_map(Mailbox::of).filter(|mailbox| mailbox.listing == Listing::Unlisted);
+    unlisted.filter_map(|mailbox| Address::parse(mailbox.address).ok())
+}
+
+/// Where BALs come from.
+struct Source<'a> {
+    carrier: Option<Carrier>,
+    telecom: &'a [ContactPoint],
+    active: Option<bool>,
+}
+
+impl<'a> Source<'a> {
+    /// What has ended carries nothing any more.
+    fn carried(&self) -> &'a [ContactPoint] {
+        if self.active == Some(false) { &[] } else { self.telecom }
+    }
 }
 
 impl Mapped {
-    fn of(
-        person: Option<&Person>,
-        structure: Option<&Structure>,
-        telecom: &[ContactPoint],
-        kinds: [BalKind; 2],
-    ) -> Self {
-        let carrier = Carrier::new(person, structure);
-        let mut mapped = Self { carrier, entries: Vec::new(), unlisted: 0, rejected: Vec::new() };
-        for mailbox in telecom.iter().filter_map(Mailbox::of) {
+    fn of(person: Option<&Person>, structure: Option<&Structure>, source: Source<'_>, kinds: [BalKind; 2]) -> Self {
+        let mut mapped = Self::nothing(&source);
+        for mailbox in source.carried().iter().filter_map(Mailbox::of) {
             if mailbox.listing == Listing::Unlisted {
-                mapped.unlisted += 1;
                 continue;
             }
             match entry(&mailbox, person, structure, kinds) {
-                Ok(entry) => mapped.entries.push(entry),
+                Ok(entry) => mapped.entries.push(Entry { carrier: source.carrier.clone(), ..entry }),
                 Err(why) => mapped.rejected.push(why),
             }
         }
+        mapped.carrier = source.carrier;
         mapped
     }
 
-    fn nobody() -> Self {
-        let why = "the professional that it refers to cannot be had".to_owned();
-        Self { carrier: None, entries: Vec::new(), unlisted: 0, rejected: vec![(RejectionReason::Person, why)] }
+    fn incomplete(source: &Source<'_>, reason: RejectionReason, why: &str) -> Self {
+        Self { rejected: vec![(reason, why.to_owned())], ..Self::nothing(source) }
+    }
+
+    fn nothing(source: &Source<'_>) -> Self {
+        let unlisted = unlisted(source.telecom).collect();
+        Self { carrier: None, entries: Vec::new(), unlisted, rejected: Vec::new(), number: Number::Good }
     }
 }
 
@@ -115,15 +157,16 @@ fn entry(
         structure: structure.cloned(),
         service: service.to_owned(),
         paperless: mailbox.paperless,
+        carrier: None,
     })
 }
 
-fn person(practitioner: &Practitioner) -> Person {
+fn person(practitioner: &Practitioner, id: Option<PersonId>) -> Person {
     let name = practitioner.name.first().cloned().unwrap_or_default();
     let concepts = || practitioner.qualification.iter().map(|qualification| &qualification.code);
     let civility = first(&name.suffix).or_else(|| first(&name.prefix)).unwrap_or_default();
     Person {
-        id: person_id(practitioner),
+        id,
         civility,
         family_name: name.family.trim().to_owned(),
         given_name: first(&name.given).unwrap_or_default(),
@@ -143,11 +186,19 @@ fn in_role(mut person: Person, role: &PractitionerRole) -> Person {
     person
 }
 
-fn person_id(practitioner: &Practitioner) -> Option<PersonId> {
+/// A number that is none must not become one: all who have it would be the same person.
+fn person_id(practitioner: &Practitioner) -> (Option<PersonId>, Number) {
     let value = |system: &str| value_of(&practitioner.identifier, system);
-    value(PERSONS)
-        .and_then(|number| number.parse().ok())
-        .or_else(|| value(RPPS).and_then(|number| format!("8{number}").parse().ok()))
+    let national = value(PERSONS).and_then(|number| match number.parse() {
+        // `8` announces an RPPS number, `0` an ADELI number.
+        Ok(PersonId::Other(_)) if number.len() < 2 || number.starts_with(['8', '0']) => None,
+        read => read.ok(),
+    });
+    let rpps = || value(RPPS).and_then(|number| number.parse().ok()).map(PersonId::Rpps);
+    let id = national.or_else(rpps);
+    let has_one = value(PERSONS).is_some() || value(RPPS).is_some();
+    let number = if has_one && id.is_none() { Number::Doubtful } else { Number::Good };
+    (id, number)
 }
 
 fn structure(organization: &Organization) -> Structure {
@@ -179,13 +230,15 @@ fn abroad(country: &str) -> String {
 
 fn structure_id(organization: &Organization) -> Option<StructureId> {
     let value = |system: &str| value_of(&organization.identifier, system);
-    value(STRUCTURES)
-        .and_then(|number| number.parse().ok())
-        .or_else(|| value(FINESS).and_then(|number| format!("1{number}").parse().ok()))
+    value(STRUCTURES).and_then(|number| number.parse().ok()).or_else(|| {
+        value(FINESS).filter(|number| !number.is_empty()).and_then(|number| format!("1{number}").parse().ok())
+    })
 }
 
 fn value_of<'a>(identifiers: &'a [resource::Identifier], system: &str) -> Option<&'a str> {
-    identifiers.iter().find(|identifier| identifier.system == system).map(|identifier| identifier.value.trim())
+    let values = || identifiers.iter().filter(|it| it.system == system).map(|it| it.value.trim());
+    // An empty one only if there is no other: it is to be seen that there is one.
+    values().find(|value| !value.is_empty()).or_else(|| values().next())
 }
 
 fn profession<'a>(concepts: &(impl Iterator<Item = &'a CodeableConcept> + Clone)) -> Coded {
@@ -291,7 +344,8 @@ mod tests {
         assert_eq!((person.profession.code.as_str(), person.profession.label.as_str()), ("10", "Médecin"));
         assert_eq!((person.speciality.code.as_str(), person.category.code.as_str()), ("SM04", "C"));
         assert_eq!((entry.kind, &entry.structure), (BalKind::Nominative, &None));
-        assert_eq!(mapped.carrier, Some(Carrier::of(entry).unwrap()));
+        assert_eq!(mapped.carrier, Some(Carrier::named("Practitioner/003-1")));
+        assert_eq!(mapped.carrier, entry.carrier);
     }
 
     #[test]
@@ -311,11 +365,61 @@ mod tests {
         assert_eq!((place.name.as_str(), place.trade_name.as_str()), ("CH AULNAY", "HOPITAL BALLANGER"));
         assert_eq!((place.town.as_str(), place.street.len()), ("93600 AULNAY SOUS BOIS", 1));
 
-        let placeless = role(&read(json.clone()), &practitioners, &HashMap::new());
-        assert_eq!(placeless.entries[0].structure, None);
-        let nobodys = role(&read(json), &HashMap::new(), &organizations);
-        assert!(nobodys.entries.is_empty());
-        assert_eq!(nobodys.rejected[0].0, RejectionReason::Person);
+        assert_eq!(mapped.carrier, Some(Carrier::named("PractitionerRole/005-1")));
+        for incomplete in [
+            role(&read(json.clone()), &practitioners, &HashMap::new()),
+            role(&read(json.clone()), &HashMap::new(), &organizations),
+        ] {
+            assert_eq!((incomplete.entries.len(), &incomplete.carrier), (0, &None));
+            assert_eq!(incomplete.rejected[0].0, RejectionReason::Incomplete);
+        }
+    }
+
+    #[test]
+    fn a_role_without_bal_is_never_taken_for_its_structure_or_its_professional() {
+        let json = json!({
+            "id": "005-1",
+            "practitioner": { "reference": "Practitioner/003-9" },
+            "organization": { "reference": "Organization/001-9" },
+        });
+        let mapped = role(&read(json), &HashMap::new(), &HashMap::new());
+        assert_eq!(mapped.carrier, Some(Carrier::named("PractitionerRole/005-1")));
+        assert!(mapped.rejected.is_empty());
+    }
+
+    #[test]
+    fn an_unlisted_bal_of_an_incomplete_role_is_still_known_to_be_unlisted() {
+        let parts = json!([kind("PER"), { "url": "listeRouge", "valueBoolean": true }]);
+        let json = json!({
+            "id": "005-1",
+            "practitioner": { "reference": "Practitioner/003-9" },
+            "telecom": [telecom("a@ch.mssante.fr", &parts)],
+        });
+        let mapped = role(&read(json), &HashMap::new(), &HashMap::new());
+        assert_eq!(mapped.unlisted, ["a@ch.mssante.fr".parse().unwrap()]);
+        assert_eq!((mapped.carrier, mapped.rejected.len()), (None, 1));
+    }
+
+    #[test]
+    fn a_number_that_is_none_makes_nobody_the_same_person_as_others() {
+        for (identifier, id, number) in [
+            (json!([]), None, Number::Good),
+            (json!([{ "system": RPPS }]), None, Number::Doubtful),
+            (json!([{ "system": PERSONS, "value": "8" }]), None, Number::Doubtful),
+            (json!([{ "system": PERSONS, "value": "81000" }]), None, Number::Doubtful),
+            (json!([{ "system": RPPS, "value": "1000346103X" }]), None, Number::Doubtful),
+            (
+                json!([{ "system": PERSONS, "value": "" }, { "system": RPPS, "value": " 10003461033 " }]),
+                Some("810003461033"),
+                Number::Good,
+            ),
+        ] {
+            let mut json = doctor(&json!([telecom("a@medecin.mssante.fr", &json!([kind("PER")]))]));
+            json["identifier"] = identifier;
+            let mapped = practitioner(&read(json));
+            assert_eq!(mapped.number, number);
+            assert_eq!(mapped.entries[0].person.as_ref().unwrap().id, id.map(|id: &str| id.parse().unwrap()));
+        }
     }
 
     #[test]
@@ -339,7 +443,7 @@ mod tests {
             json!([kind("XYZ"), { "url": "listeRouge", "valueBoolean": true }]),
         ] {
             let mapped = practitioner(&read(doctor(&json!([telecom("a@medecin.mssante.fr", &parts)]))));
-            assert_eq!((mapped.entries.len(), mapped.unlisted, mapped.rejected.len()), (0, 1, 0));
+            assert_eq!((mapped.entries.len(), mapped.unlisted.len(), mapped.rejected.len()), (0, 1, 0));
         }
     }
 

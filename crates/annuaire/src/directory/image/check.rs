@@ -36,6 +36,7 @@ fn rows_point_somewhere(tables: &Tables) -> bool {
             && is_in(row.trade, tables.trades.len())
             && is_in(row.structure, tables.structures.len())
             && is_in(row.service, tables.services.len())
+            && is_in(row.carrier, tables.texts.len())
     })
 }
 

@@ -30,15 +30,15 @@ impl Record<1> for u32 {
     }
 }
 
-impl Record<9> for Row {
-    fn to_numbers(self) -> [u32; 9] {
+impl Record<10> for Row {
+    fn to_numbers(self) -> [u32; 10] {
         let [high, low] = halves(self.person);
-        let Self { domain, flags, family, given, trade, structure, service, .. } = self;
-        [domain, flags, high, low, family, given, trade, structure, service]
+        let Self { domain, flags, family, given, trade, structure, service, carrier, .. } = self;
+        [domain, flags, high, low, family, given, trade, structure, service, carrier]
     }
 
-    fn from_numbers([domain, flags, high, low, family, given, trade, structure, service]: [u32; 9]) -> Self {
-        Self { domain, flags, person: whole(high, low), family, given, trade, structure, service }
+    fn from_numbers([domain, flags, high, low, family, given, trade, structure, service, carrier]: [u32; 10]) -> Self {
+        Self { domain, flags, person: whole(high, low), family, given, trade, structure, service, carrier }
     }
 }
 

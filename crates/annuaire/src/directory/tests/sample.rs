@@ -5,6 +5,7 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 
+use crate::fhir::Carrier;
 use crate::{Activity, Coded, Directory, DirectoryBuilder, Entry, Paperless, Person, Structure};
 
 pub(super) fn entries() -> Vec<Entry> {
@@ -54,6 +55,7 @@ fn entry(fields: &[&str]) -> Entry {
         structure: (!name.is_empty()).then(|| structure(name, postcode, town)),
         service: (*service).to_owned(),
         paperless: Paperless::Accepted,
+        carrier: Some(Carrier::named("PractitionerRole/005-1")),
     }
 }
 
@@ -116,6 +118,7 @@ pub(super) fn any_entries() -> impl Strategy<Value = Vec<Entry>> {
     let kind = prop::sample::select(BalKind::ALL.to_vec());
     let entry = (addresses(), kind, option::of(persons()), option::of(structures()), text(), paperless).prop_map(
         |(address, kind, person, structure, service, paperless)| Entry {
+            carrier: None,
             address,
             kind,
             person,

@@ -20,6 +20,7 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 use std::time::Duration;
 
+use mssante::Address;
 use time::OffsetDateTime;
 
 use self::page::Page;
@@ -141,6 +142,9 @@ pub enum Found {
     Entry(Box<Entry>),
     /// A resource that was updated: forget what it carried before. Comes before its entries.
     Touched(Carrier),
+    /// An address on the liste rouge: no entry of it may be shown, whoever carries it, and whether it came before or
+    /// comes later. `[MSS1 ANN.UNLISTED]`
+    Unlisted(Address),
     /// A resource, or a BAL of one, that is of no use.
     Rejected(Rejection),
 }
@@ -266,7 +270,7 @@ impl Sync {
         let State::Working(calls) = &mut self.state else { return };
         match calls.pop_front() {
             Some(Call::Page(_)) => self.read_page(bundle, take),
-            Some(Call::LookUp(_)) => self.page.learn(bundle),
+            Some(Call::LookUp(_)) => self.read_look_up(bundle),
             None => return,
         }
         self.go_on(take);
@@ -286,13 +290,31 @@ impl Sync {
         }
     }
 
+    /// What was looked up may come on several pages, too. What is missing after the last of them is found by its role.
+    fn read_look_up(&mut self, bundle: Bundle) {
+        let next = bundle.next().map(str::to_owned);
+        self.page.learn(bundle);
+        let Some(next) = next else { return };
+        match self.check_link(&next) {
+            Ok(()) => {
+                if let State::Working(calls) = &mut self.state {
+                    calls.push_front(Call::LookUp(next));
+                }
+            }
+            Err(fault) => self.fail(fault),
+        }
+    }
+
     /// Endless paging ends: the same link twice, links that lead elsewhere, more results than were announced,
     /// results that come again, pages without results that go on.
     fn check_paging(&mut self, bundle: &Bundle) -> Result<(), SyncFault> {
         let results = bundle.entry.iter().filter(|entry| !entry.is_included());
         let again = results.filter(|entry| !self.seen.insert(hash(&entry.name()))).count() as u64;
         self.report.count_announced(self.stage, bundle, again)?;
-        let Some(next) = bundle.next() else { return Ok(()) };
+        bundle.next().map_or(Ok(()), |next| self.check_link(next))
+    }
+
+    fn check_link(&mut self, next: &str) -> Result<(), SyncFault> {
         if !self.rules.base.holds(next) {
             return Err(SyncFault::Elsewhere(next.chars().take(200).collect()));
         }

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::mem::take as taken;
 
 use super::{Found, Scope, Stage, SyncReport};
-use crate::fhir::mapping::{self, Mapped};
+use crate::fhir::mapping::{self, Mapped, Number};
 use crate::fhir::resource::{Bundle, BundleEntry, Organization, Practitioner, PractitionerRole, Reference, Resource};
 use crate::fhir::{Base, shortened};
 use crate::{Rejection, RejectionReason};
@@ -41,7 +41,7 @@ impl Page {
         page
     }
 
-    /// What look-ups brought.
+    /// What a look-up brought.
     pub(super) fn learn(&mut self, bundle: Bundle) {
         let resource = |entry: BundleEntry| Resource::read(entry.resource).ok();
         bundle.entry.into_iter().filter_map(resource).for_each(|resource| self.keep(resource));
@@ -80,6 +80,11 @@ impl Page {
 
     /// Tells what the page came to, and forgets it.
     pub(super) fn tell(&mut self, report: &mut SyncReport, scope: Scope, take: &mut dyn FnMut(Found)) {
+        // Also what came along says who is on the liste rouge.
+        let along = self.practitioners.values().map(|it| &it.telecom);
+        for telecom in along.chain(self.organizations.values().map(|it| &it.telecom)) {
+            mapping::unlisted(telecom).for_each(|address| take(Found::Unlisted(address)));
+        }
         for (name, number, resource) in taken(&mut self.carriers) {
             let mapped = match &resource {
                 Resource::Practitioner(it) => mapping::practitioner(it),
@@ -103,7 +108,9 @@ fn is_of(stage: Stage, resource: &Resource) -> bool {
 }
 
 fn tell(mapped: Mapped, name: &str, number: u64, report: &mut SyncReport, scope: Scope, take: &mut dyn FnMut(Found)) {
-    report.unlisted += mapped.unlisted;
+    report.unlisted += mapped.unlisted.len() as u64;
+    report.doubtful += u64::from(mapped.number == Number::Doubtful);
+    mapped.unlisted.into_iter().for_each(|address| take(Found::Unlisted(address)));
     if let (Scope::Since(_), Some(carrier)) = (scope, mapped.carrier) {
         take(Found::Touched(carrier));
     }

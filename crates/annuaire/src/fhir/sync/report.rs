@@ -80,6 +80,9 @@ pub struct SyncReport {
     pub entries: u64,
     /// BALs on the liste rouge, which are left out.
     pub unlisted: u64,
+    /// Professionals with a number that is none: they count as ones without.
+    #[serde(default)]
+    pub doubtful: u64,
     /// What is of no use, by reason.
     pub rejected: BTreeMap<RejectionReason, u64>,
     #[serde(skip)]
@@ -108,6 +111,7 @@ impl SyncReport {
             resources: 0,
             entries: 0,
             unlisted: 0,
+            doubtful: 0,
             rejected: BTreeMap::new(),
             announced: None,
             of_stage: 0,

@@ -138,25 +138,40 @@ fn an_incremental_one_asks_for_all_that_was_updated_a_little_earlier_and_tells_w
 fn what_did_not_come_along_is_looked_up_with_few_calls() {
     let run = run(rules(), Scope::Full, |path| match path {
         "/Practitioner?_id=1%2C2&_count=50" => page(&[doctor("1", "x@a.fr"), doctor("2", "y@a.fr")], None),
-        "/Organization?_id=7&_count=50" => page(&[], None),
+        "/Organization?_id=7&_count=50" => page(&[], Some("/_page?id=7")),
+        "/_page?id=7" => page(&[hospital("7", "z@a.fr")], None),
         _ if path.starts_with("/PractitionerRole?") => {
             page(&[role("1", "1", "7", "a@a.fr"), role("2", "2", "7", "b@a.fr"), role("3", "1", "7", "c@a.fr")], None)
         }
         _ => page(&[], None),
     });
     assert_eq!(run.addresses(), ["a@a.fr", "b@a.fr", "c@a.fr"]);
-    assert_eq!(run.asked.len(), 5, "{:?}", run.asked);
+    assert_eq!(run.asked.len(), 6, "{:?}", run.asked);
 }
 
 #[test]
-fn a_role_whose_professional_cannot_be_had_is_rejected_and_the_rest_goes_on() {
+fn a_role_that_refers_to_what_cannot_be_had_is_rejected_and_the_rest_goes_on() {
     let run = run(rules(), Scope::Full, |path| match path {
         _ if path.contains("_id=") => page(&[], None),
         _ if path.starts_with("/PractitionerRole?") => page(&[role("1", "1", "7", "a@a.fr")], None),
         _ if path.starts_with("/Organization?") => page(&[hospital("1", "d@a.fr")], None),
         _ => page(&[], None),
     });
-    assert_eq!((run.addresses(), run.rejected()), (vec!["d@a.fr".to_owned()], vec![RejectionReason::Person]));
+    assert_eq!((run.addresses(), run.rejected()), (vec!["d@a.fr".to_owned()], vec![RejectionReason::Incomplete]));
+}
+
+#[test]
+fn who_is_unlisted_in_a_resource_that_comes_along_is_told() {
+    let mut unlisted = doctor("1", "a@a.fr");
+    unlisted["telecom"][0]["extension"][0]["extension"] = json!([{ "url": "listeRouge", "valueBoolean": true }]);
+    let run = run(rules(), Scope::Since(BEGIN), |path| match path {
+        _ if path.starts_with("/PractitionerRole?") => {
+            page(&[role("1", "1", "1", "a@a.fr"), unlisted.clone(), hospital("1", "d@a.fr")], None)
+        }
+        _ => page(&[], None),
+    });
+    let hidden = run.found.iter().filter(|found| matches!(found, Found::Unlisted(it) if it.to_string() == "a@a.fr"));
+    assert_eq!(hidden.count(), 1);
 }
 
 #[test]

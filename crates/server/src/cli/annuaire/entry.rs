@@ -103,6 +103,7 @@ mod tests {
             }),
             service: service.into(),
             paperless: Paperless::NotSaid,
+            carrier: None,
         }
     }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use annuaire::fhir::{Delta, Found, Scope, Step as Next, Sync, SyncFault, SyncReport, SyncRules};
 use annuaire::{Directory, DirectoryBuilder, ExtractionKind, Put, Rejection};
-use mssante::Clock as _;
+use mssante::{Address, Clock as _};
 use serde::{Deserialize, Serialize};
 use store::{AnnuaireId, AnnuaireKind, AnnuaireOrigin, SourceAnswer, SourceClaim};
 use time::OffsetDateTime;
@@ -47,6 +47,8 @@ struct Came {
     report: SyncReport,
     duplicates: u64,
     rejections: Vec<Rejection>,
+    /// Of a full one: they are taken out once all has come.
+    unlisted: Vec<Address>,
     begun: Instant,
 }
 
@@ -104,7 +106,14 @@ impl Keeper {
         let mut sync = Sync::new(rules, scope, Arc::clone(interface.pace()), SystemClock.now());
         let begun = Instant::now();
         let mut renewed = begun;
-        let mut came = Came { work, report: sync.report().clone(), duplicates: 0, rejections: Vec::new(), begun };
+        let mut came = Came {
+            work,
+            report: sync.report().clone(),
+            duplicates: 0,
+            rejections: Vec::new(),
+            unlisted: Vec::new(),
+            begun,
+        };
         loop {
             match sync.next(SystemClock.now()) {
                 Next::Ask(ask) => {
@@ -198,6 +207,8 @@ impl Came {
             (Found::Touched(carrier), Work::Since(delta, _)) => delta.touch(carrier),
             // A full one forgets everything anyway.
             (Found::Touched(_), Work::Full(_)) => {}
+            (Found::Unlisted(address), Work::Since(delta, _)) => delta.hide(address),
+            (Found::Unlisted(address), Work::Full(_)) => self.unlisted.push(address),
             (Found::Rejected(rejection), _) => self.rejections.push(rejection),
         }
     }
@@ -227,6 +238,7 @@ impl Came {
         }
         let builder = match self.work {
             Work::Full(mut builder) => {
+                builder.remove_all(&self.unlisted);
                 if let Some(before) = &base.directory {
                     builder.complete_from(before);
                 }

@@ -85,6 +85,7 @@ fn entry(bal: &BalRecord) -> Entry {
         person,
         structure: bal.structure.clone().map(|id| Structure { id: Some(id), ..Structure::default() }),
         paperless: Paperless::NotSaid,
+        carrier: None,
     }
 }
 
@@ -106,6 +107,7 @@ fn completed(ours: Entry, imported: Option<Entry>) -> Entry {
         structure: if same_structure { imported.structure } else { ours.structure },
         service: if ours.service.is_empty() { imported.service } else { ours.service },
         paperless: imported.paperless,
+        carrier: None,
         ..ours
     }
 }
