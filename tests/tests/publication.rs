@@ -175,7 +175,9 @@ fn passing_trouble_is_waited_out_and_a_wrong_key_stops_everything() -> Result<()
         [(Fault::Status(503), "status 503"), (Fault::TooMany(600), "status 429"), (Fault::Status(500), "status 500")]
     {
         bench.directory.fail_next(fault);
-        bench.run()?;
+        let run = bench.publication(&["run"])?;
+        let asks_for_peace = matches!(fault, Fault::TooMany(_));
+        ensure!(run.code == Some(i32::from(asks_for_peace)), "Retry-After ends the run: {run}");
         let waiting = bench.ensure_state(&team, "waiting")?;
         ensure!(waiting["report"].as_str().is_some_and(|report| report.contains(words)), "{waiting}");
         ensure!(waiting["due_at"].as_str() > waiting["reported_at"].as_str(), "{waiting}");

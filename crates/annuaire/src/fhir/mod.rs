@@ -22,6 +22,6 @@ pub use sync::{Answer, Ask, Found, Heard, Scope, Step, Sync, SyncFault, SyncRepo
 pub(crate) use base::encoded;
 pub(crate) use outcome::{explained, shortened};
 pub(crate) use resource::{
-    Bundle, CodeableConcept, Coding, ContactPoint, Extension, Parameter, Parameters, Resource, Value,
+    Bundle, BundleEntry, CodeableConcept, Coding, ContactPoint, Extension, Parameter, Parameters, Resource, Value,
 };
 pub(crate) use systems::{MAILBOX_EXTENSION, MESSAGING_EXTENSION, MESSAGING_KIND, MESSAGING_KINDS};

@@ -5,8 +5,8 @@ use std::time::Duration;
 use mssante::Listing;
 
 use super::patch::{self, PatchStyle};
-use super::plan::{Card, Operation, Owner, Task};
-use crate::fhir::{Bundle, Heard, Resource, explained};
+use super::plan::{Card, Known, Operation, Owner, Task};
+use crate::fhir::{Bundle, BundleEntry, Heard, Resource, explained};
 
 /// A call to make, with the key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,6 +62,15 @@ pub enum Outcome {
     },
 }
 
+/// What the directory had of the BAL before the task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Before {
+    /// Nothing, as far as is known.
+    Nothing,
+    /// Something, or that is not known.
+    Perhaps,
+}
+
 /// What is being tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Attempt {
@@ -79,15 +88,17 @@ enum Attempt {
 pub struct Delivery {
     task: Task,
     style: PatchStyle,
+    before: Before,
     attempt: Attempt,
     /// What was said to the first attempt.
     objection: Option<String>,
 }
 
 impl Delivery {
-    /// One that has not begun.
-    pub fn new(task: Task, style: PatchStyle) -> Self {
-        Self { task, style, attempt: Attempt::First, objection: None }
+    /// One that has not begun, of a BAL of which the directory had this before.
+    pub fn new(task: Task, known: &Known, style: PatchStyle) -> Self {
+        let before = if *known == Known::Nothing { Before::Nothing } else { Before::Perhaps };
+        Self { task, style, before, attempt: Attempt::First, objection: None }
     }
 
     /// The call to make now.
@@ -122,16 +133,21 @@ impl Delivery {
         let words = explained(&answer.body);
         let said = words.as_ref().map(|words| format!(": {words}")).unwrap_or_default();
         match answer.status {
-            200 | 201 | 204 if self.attempt == Attempt::Look => Some(self.looked(&answer.body)),
-            200 | 201 | 204 => Some(self.done(String::new())),
+            200 if self.attempt == Attempt::Look && is_fhir(&answer.body) => Some(self.looked(&answer.body)),
+            200 | 201 if self.attempt != Attempt::Look && is_fhir(&answer.body) => Some(self.done(String::new())),
+            204 if self.attempt != Attempt::Look => Some(self.done(String::new())),
+            // A proxy, a portal, a page of errors: nobody there knows what a BAL is.
+            200..=299 => Some(strange(answer.status)),
             401 | 403 => Some(Outcome::Key { why: key(answer.status, &said) }),
+            404 if !is_outcome(&answer.body) => Some(strange(answer.status)),
             404 if self.task.operation == Operation::Delete => {
                 Some(self.done("its carrier is not there any more".into()))
             }
             404 => Some(Outcome::Refused { why: no_carrier(&self.task.card.owner) + &said }),
             412 => Some(Outcome::Refused { why: several_carriers(&self.task.card.owner) + &said }),
-            400 | 409 | 422 => self.objected(words.unwrap_or_else(|| format!("status {}", answer.status))),
-            408 | 425 | 429 | 500..=599 => {
+            400 | 422 => self.objected(words.unwrap_or_else(|| format!("status {}", answer.status))),
+            // 409: somebody else changes the carrier at the same moment.
+            408 | 409 | 425 | 429 | 500..=599 => {
                 Some(Outcome::Later { why: format!("status {}{said}", answer.status), retry_after: answer.retry_after })
             }
             status => Some(Outcome::Refused { why: format!("the directory answered with status {status}{said}") }),
@@ -149,7 +165,9 @@ impl Delivery {
     fn objected(&mut self, words: String) -> Option<Outcome> {
         let next = match (self.attempt, self.task.operation) {
             (Attempt::First, Operation::Delete) => Attempt::Look,
-            (Attempt::First, _) => Attempt::Second,
+            (Attempt::First, Operation::Replace) => Attempt::Second,
+            // A BAL that may be there would be there twice.
+            (Attempt::First, Operation::Insert) if self.before == Before::Nothing => Attempt::Second,
             _ => return Some(self.refused(&words)),
         };
         self.attempt = next;
@@ -169,21 +187,45 @@ impl Delivery {
         let refused = || self.refused(self.objection.as_deref().unwrap_or_default());
         let Ok(bundle) = Bundle::read(body) else { return refused() };
         let address = &self.task.card.address;
+        let carriers: Vec<_> = bundle.entry.into_iter().filter(|entry| !entry.is_included()).collect();
+        let telecom = |entry: BundleEntry| match (Resource::read(entry.resource), &self.task.card.owner) {
+            (Ok(Resource::Practitioner(it)), Owner::Practitioner(_)) => Some(it.telecom),
+            (Ok(Resource::Organization(it)), Owner::Organization(_)) => Some(it.telecom),
+            _ => None,
+        };
+        // Only the one carrier can say that it does not carry the BAL.
+        let Ok([carrier]) = <[BundleEntry; 1]>::try_from(carriers) else { return refused() };
+        let Some(telecom) = telecom(carrier) else { return refused() };
         let is_there =
-            bundle.entry.into_iter().filter_map(|entry| Resource::read(entry.resource).ok()).any(|resource| {
-                let telecom = match resource {
-                    Resource::Practitioner(it) => it.telecom,
-                    Resource::Organization(it) => it.telecom,
-                    _ => Vec::new(),
-                };
-                telecom.iter().any(|point| point.value.parse().is_ok_and(|value: mssante::Address| value == *address))
-            });
+            telecom.iter().any(|point| point.value.trim().parse().is_ok_and(|it: mssante::Address| it == *address));
         if is_there || self.task.card.listing == Listing::Unlisted {
             refused()
         } else {
             self.done("it was not there any more".into())
         }
     }
+}
+
+/// Whether a body is a resource: only those come from the directory itself.
+fn is_fhir(body: &[u8]) -> bool {
+    kind_of(body).is_some()
+}
+
+fn is_outcome(body: &[u8]) -> bool {
+    kind_of(body).as_deref() == Some("OperationOutcome")
+}
+
+fn kind_of(body: &[u8]) -> Option<String> {
+    let json: serde_json::Value = serde_json::from_slice(body).ok()?;
+    json.get("resourceType")?.as_str().filter(|kind| !kind.is_empty()).map(str::to_owned)
+}
+
+/// What was done, if anything, is not known.
+fn strange(status: u16) -> Outcome {
+    let why = format!(
+        "status {status} with a body that is not FHIR: this is not the interface of the directory; check publication.url"
+    );
+    Outcome::Later { why, retry_after: None }
 }
 
 fn key(status: u16, said: &str) -> String {
@@ -217,7 +259,11 @@ mod tests {
     use crate::fhir::Answer;
 
     fn delivery(operation: Operation) -> Delivery {
-        Delivery::new(Task { operation, card: card(BalKind::Organisational) }, PatchStyle::default())
+        delivery_of(operation, &Known::Nothing)
+    }
+
+    fn delivery_of(operation: Operation, known: &Known) -> Delivery {
+        Delivery::new(Task { operation, card: card(BalKind::Organisational) }, known, PatchStyle::default())
     }
 
     fn answer(status: u16, body: &Json) -> Heard {
@@ -238,7 +284,7 @@ mod tests {
     fn an_insertion_can_be_repeated() {
         let mut delivery = delivery(Operation::Insert);
         assert_eq!(types(&delivery.call()), ["delete", "insert"]);
-        let published = delivery.hear(answer(200, &json!({})));
+        let published = delivery.hear(answer(200, &json!({ "resourceType": "Organization" })));
         assert_eq!(published, Some(Outcome::Published(Box::new(card(BalKind::Organisational)))));
     }
 
@@ -277,6 +323,52 @@ mod tests {
     }
 
     #[test]
+    fn only_the_one_carrier_can_say_that_a_bal_is_not_there() {
+        let carrier = |kind: &str| json!({ "resource": { "resourceType": kind, "id": "1" } });
+        for (carriers, withdrawn) in [
+            (vec![carrier("Organization")], true),
+            (vec![], false),
+            (vec![carrier("Practitioner")], false),
+            (vec![carrier("Organization"), carrier("Organization")], false),
+        ] {
+            let mut delivery = delivery(Operation::Delete);
+            assert_eq!(delivery.hear(answer(400, &outcome("no element"))), None);
+            let bundle = json!({ "resourceType": "Bundle", "entry": carriers });
+            let outcome = delivery.hear(answer(200, &bundle)).unwrap();
+            assert_eq!(matches!(outcome, Outcome::Withdrawn { .. }), withdrawn, "{outcome:?}");
+        }
+    }
+
+    #[test]
+    fn what_does_not_come_from_the_directory_settles_nothing() {
+        for operation in [Operation::Insert, Operation::Replace, Operation::Delete] {
+            for (status, body) in [
+                (404, "<html>not found</html>"),
+                (404, ""),
+                (404, "{}"),
+                (200, "<html>hello</html>"),
+                (200, ""),
+                (202, "{}"),
+            ] {
+                let heard = Heard::Answer(Answer { status, retry_after: None, body: body.as_bytes().to_vec() });
+                let outcome = delivery(operation).hear(heard);
+                let Some(Outcome::Later { why, .. }) = outcome else { panic!("{status} {body}: {outcome:?}") };
+                assert!(why.contains("publication.url"), "{why}");
+            }
+            let heard = Heard::Answer(Answer { status: 204, retry_after: None, body: Vec::new() });
+            let outcome = delivery(operation).hear(heard);
+            assert!(matches!(outcome, Some(Outcome::Published(_) | Outcome::Withdrawn { .. })), "{outcome:?}");
+        }
+    }
+
+    #[test]
+    fn a_bal_that_may_be_there_is_not_inserted_a_second_time() {
+        let known = Known::Perhaps(Box::new(card(BalKind::Organisational)));
+        let mut delivery = delivery_of(Operation::Insert, &known);
+        assert!(matches!(delivery.hear(answer(400, &outcome("no"))), Some(Outcome::Refused { .. })));
+    }
+
+    #[test]
     fn every_answer_has_its_meaning() {
         use Operation::{Delete, Insert};
         let word = |operation, status| match delivery(operation).hear(answer(status, &outcome("words"))) {
@@ -292,7 +384,7 @@ mod tests {
         assert!(word(Insert, 404).starts_with("refused: the directory has no structure with the number 3187"));
         assert!(word(Insert, 412).contains("more than one structure"));
         assert!(word(Insert, 401).starts_with("key: ") && word(Insert, 403).contains("publication.key_file"));
-        for status in [429, 500, 503] {
+        for status in [409, 429, 500, 503] {
             assert_eq!(word(Insert, status), "later: Some(9s)");
         }
         assert!(word(Insert, 302).starts_with("refused: "));

@@ -331,6 +331,9 @@ impl Sync {
             self.page.tell(&mut self.report, self.scope, take);
         }
         if calls.is_empty() {
+            if let Err(fault) = self.report.check_complete(self.stage) {
+                return self.fail(fault);
+            }
             match self.stage.next() {
                 Some(stage) => {
                     self.stage = stage;

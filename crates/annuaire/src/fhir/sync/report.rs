@@ -12,6 +12,8 @@ use crate::fhir::resource::Bundle;
 
 /// More results than announced are believed up to a tenth and this many: the directory changes while it is read.
 const SLACK: u64 = 1_000;
+/// So many fewer than announced may come.
+const FEW: u64 = 10;
 /// Pages without a result in a row that still say that there is more.
 const EMPTY_PAGES: u32 = 20;
 
@@ -39,6 +41,9 @@ pub enum SyncFault {
     /// It never ends.
     #[error("the national directory does not come to an end: {0}")]
     Endless(String),
+    /// It ends before what it announced has come.
+    #[error("the national directory ends too early: {0}")]
+    Short(String),
     /// The next page is somewhere else.
     #[error("the national directory leads elsewhere for the next page, which is not followed: {0}")]
     Elsewhere(String),
@@ -52,6 +57,7 @@ impl SyncFault {
             Self::Unavailable(_) => "unavailable",
             Self::Refused(_) => "refused",
             Self::Endless(_) => "endless",
+            Self::Short(_) => "short",
             Self::Elsewhere(_) => "elsewhere",
         }
     }
@@ -88,6 +94,8 @@ pub struct SyncReport {
     #[serde(skip)]
     announced: Option<(Stage, u64)>,
     #[serde(skip)]
+    total: Option<u64>,
+    #[serde(skip)]
     of_stage: u64,
     #[serde(skip)]
     again: u64,
@@ -114,6 +122,7 @@ impl SyncReport {
             doubtful: 0,
             rejected: BTreeMap::new(),
             announced: None,
+            total: None,
             of_stage: 0,
             again: 0,
             empty_pages: 0,
@@ -125,10 +134,24 @@ impl SyncReport {
         self.rejected.values().sum()
     }
 
+    /// Whether a stage that has no further page brought what it announced at first, up to a hundredth: the directory
+    /// changes while it is read.
+    pub(super) fn check_complete(&self, stage: Stage) -> Result<(), SyncFault> {
+        let Some(announced) = self.total.filter(|_| self.announced.is_some_and(|(of, _)| of == stage)) else {
+            return Ok(());
+        };
+        let came = self.of_stage - self.again.min(self.of_stage);
+        if came + announced / 100 + FEW >= announced {
+            return Ok(());
+        }
+        Err(SyncFault::Short(format!("{announced} {} were announced, {came} came", stage.resource())))
+    }
+
     /// Whether a page still fits to what its stage announced at first. `again` of its results came before.
     pub(super) fn count_announced(&mut self, stage: Stage, bundle: &Bundle, again: u64) -> Result<(), SyncFault> {
         if self.announced.is_none_or(|(of, _)| of != stage) {
             self.announced = Some((stage, bundle.total.unwrap_or(u64::MAX)));
+            self.total = bundle.total;
             (self.of_stage, self.again, self.empty_pages) = (0, 0, 0);
         }
         let results = bundle.entry.iter().filter(|entry| !entry.is_included()).count() as u64;

@@ -279,6 +279,24 @@ fn endless_paging_ends() {
 }
 
 #[test]
+fn a_search_that_ends_before_what_it_announced_is_not_complete() {
+    for (total, came, complete) in [(50, 50, true), (50, 45, true), (50, 20, false), (5000, 50, false)] {
+        let run = run(rules(), Scope::Full, |path| {
+            if !path.starts_with("/Practitioner?") {
+                return page(&[], None);
+            }
+            let entry: Vec<_> =
+                (0..came).map(|id| json!({ "resource": doctor(&id.to_string(), &format!("a{id}@a.fr")) })).collect();
+            answer(200, &json!({ "resourceType": "Bundle", "total": total, "entry": entry }))
+        });
+        match run.end {
+            Ok(_) => assert!(complete, "{came} of {total}"),
+            Err(fault) => assert_eq!((fault.word(), complete), ("short", false), "{fault}"),
+        }
+    }
+}
+
+#[test]
 fn a_link_that_leads_elsewhere_is_not_followed() {
     let run = run(rules(), Scope::Full, |_| {
         let link = json!([{ "relation": "next", "url": "https://evil.test/fhir/v2/_page?id=1" }]);

@@ -1,6 +1,6 @@
 //! What carries tasks to the directory.
 
-use annuaire::publication::{Call, Delivery, Method, Outcome, PatchStyle, Task};
+use annuaire::publication::{Call, Delivery, Known, Method, Outcome, PatchStyle, Task};
 use trust::{FetchError, Verb};
 
 use super::file::Folder;
@@ -47,8 +47,8 @@ impl Carrier {
 
 impl Directory {
     /// Makes the calls that a task takes.
-    pub(super) async fn tell(&self, task: &Task) -> Outcome {
-        let mut delivery = Delivery::new(task.clone(), self.style.clone());
+    pub(super) async fn tell(&self, task: &Task, known: &Known) -> Outcome {
+        let mut delivery = Delivery::new(task.clone(), known, self.style.clone());
         loop {
             self.interface.wait().await;
             let call = delivery.call();

@@ -73,10 +73,17 @@ impl Publisher {
         let (now, interval) = (SystemClock.now(), self.settings.publication.interval);
         let (answer, next) = match &run.trouble {
             Some(trouble) => {
-                tracing::error!(why = %trouble, "publication stops for now");
+                // What the directory said may quote names and numbers: the database has it, `status` shows it.
+                tracing::error!(
+                    state = trouble.word(),
+                    "publication stops for now; see `pli annuaire publication status`"
+                );
                 let error = FetchError::Configuration(trouble.to_string());
                 let failures = claim.failures.saturating_add(1);
-                let next = schedule::after_failure(now, interval, failures, &error, &SystemRandom);
+                let next = match run.pause {
+                    Some(pause) => now + pause,
+                    None => schedule::after_failure(now, interval, failures, &error, &SystemRandom),
+                };
                 (SourceAnswer::Failed { why: trouble.to_string() }, next)
             }
             None if run.more || stop.is_cancelled() => (SourceAnswer::Same, now),

@@ -34,6 +34,9 @@ pub(crate) struct Run {
     /// Why it ended before its time.
     #[serde(skip)]
     pub(crate) trouble: Option<Trouble>,
+    /// How long the interface asked to be left alone.
+    #[serde(skip)]
+    pub(crate) pause: Option<Duration>,
     /// Whether something is left.
     pub(crate) more: bool,
 }
@@ -47,6 +50,16 @@ pub(crate) enum Trouble {
     /// The interface answers nothing that can be used.
     #[error("the directory takes nothing for now: {0}")]
     Down(String),
+}
+
+impl Trouble {
+    /// The stable word for log lines.
+    pub(super) fn word(&self) -> &'static str {
+        match self {
+            Self::Settings(_) => "settings",
+            Self::Down(_) => "down",
+        }
+    }
 }
 
 /// What is to be done for a claim.
@@ -64,7 +77,7 @@ enum Done {
     /// The directory answered.
     Told(PublicationResult),
     /// It could not be told for now.
-    Later(PublicationResult, String),
+    Later { result: PublicationResult, why: String, pause: Option<Duration> },
     /// Nothing can be told.
     Trouble(String),
 }
@@ -131,16 +144,17 @@ impl Publisher {
                 }
                 Planned::Task(task) => task,
             };
-            let outcome = directory.tell(&task).await;
+            let outcome = directory.tell(&task, &claim.known).await;
             match self.judge(&claim, &task, outcome, SystemClock.now()) {
                 Done::Told(result) => {
                     failures = 0;
                     self.end(&claim, &result, run).await?;
                 }
-                Done::Later(result, why) => {
+                Done::Later { result, why, pause } => {
                     failures += 1;
                     self.end(&claim, &result, run).await?;
-                    if failures >= PATIENCE {
+                    if pause.is_some() || failures >= PATIENCE {
+                        run.pause = pause;
                         run.trouble = Some(Trouble::Down(why));
                         return Ok(claims.collect());
                     }
@@ -168,7 +182,8 @@ impl Publisher {
         view::ended(result.state);
         if result.state == PublicationState::Refused {
             let address = claim.facts.address.masked();
-            tracing::warn!(bal = %claim.bal, address, why = result.report, "a BAL is not published");
+            // The report may quote what the directory said, with names and numbers: it stays in the database.
+            tracing::warn!(bal = %claim.bal, address, state = result.state.word(), "a BAL is not published");
         }
         Ok(())
     }
@@ -203,14 +218,16 @@ impl Publisher {
             // It was not done: what was known before holds.
             Outcome::Refused { why } => Done::Told(result(S::Refused, claim.known.clone(), operation, &why)),
             Outcome::Key { why } => Done::Trouble(why),
-            Outcome::Later { why, .. } if waited(claim.attempts) > self.settings.publication.patience => {
-                let why = format!("given up after {} attempts; the last one: {why}", claim.attempts);
-                Done::Told(result(S::Refused, perhaps(task), operation, &why))
+            Outcome::Later { why, retry_after } if waited(claim.attempts) > self.settings.publication.patience => {
+                let pause = retry_after.map(|pause| pause.min(LONGEST_WAIT));
+                let report = format!("given up after {} attempts; the last one: {why}", claim.attempts);
+                Done::Later { result: result(S::Refused, perhaps(task), operation, &report), why, pause }
             }
             Outcome::Later { why, retry_after } => {
                 let wait = wait(claim.attempts).max(retry_after.unwrap_or_default().min(LONGEST_WAIT));
                 let later = result(S::Waiting, perhaps(task), operation, &why);
-                Done::Later(PublicationResult { due_at: Some(now + wait), ..later }, why)
+                let result = PublicationResult { due_at: Some(now + wait), ..later };
+                Done::Later { result, why, pause: retry_after.map(|pause| pause.min(LONGEST_WAIT)) }
             }
         }
     }
