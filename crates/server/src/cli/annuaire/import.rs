@@ -34,6 +34,11 @@ impl Import {
     /// Prints the report; exit code 1 unless the directory is in force afterwards.
     pub(super) async fn run(self, settings: &Settings, as_json: bool) -> Result<(), Failure> {
         let Some(from) = &self.from else { return refresh::asked(settings, Due::InTime, as_json).await };
+        if from.starts_with("http://") {
+            return Err(Failure::Refused(format!(
+                "{from} does not begin with https://; nothing else vouches for what comes from there"
+            )));
+        }
         let Done { outcome, rejections } =
             visit(settings, async |keeper| self.import(keeper, from, as_json).await).await?;
         if let Some(file) = &self.rejected {
@@ -70,5 +75,5 @@ impl Import {
 
 /// What does not name a scheme is a path.
 fn is_url(from: &str) -> bool {
-    ["https://", "http://"].iter().any(|scheme| from.starts_with(scheme))
+    from.starts_with("https://")
 }

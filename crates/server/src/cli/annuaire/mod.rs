@@ -7,6 +7,7 @@ mod outcome;
 mod progress;
 mod publication;
 mod refresh;
+mod rejections;
 mod resolve;
 mod search;
 mod show;
@@ -34,6 +35,8 @@ pub(super) enum Command {
     Show(show::Show),
     /// Where mail for an address goes, with each step of the decision.
     Resolve(resolve::Resolve),
+    /// The lines that an import passed over.
+    Rejections(rejections::Rejections),
     /// The directory in force, its age and counts, what waits for an acknowledgement, and the sources.
     Status,
     /// Put the directory in force that waits for it.
@@ -51,6 +54,7 @@ impl Command {
             Self::Refresh => refresh::run(settings, json).await,
             Self::Search(search) => search.run(settings, json).await,
             Self::Show(show) => show.run(settings, json).await,
+            Self::Rejections(rejections) => rejections.run(settings, json).await,
             Self::Resolve(resolve) => resolve.run(settings, json).await,
             Self::Status => status::run(settings, json).await,
             Self::Acknowledge(acknowledge) => acknowledge.run(settings, json).await,

@@ -9,13 +9,14 @@ use super::{print, version_json};
 use crate::ambient::SystemClock;
 use crate::config::Settings;
 use crate::failure::Failure;
-use crate::serve::annuaire::{Feed, Keeper, Report, Standing, standing, visit};
+use crate::serve::annuaire::{Feed, Keeper, Report, Standing, as_of, standing, visit};
 
 /// Former versions that are shown.
 const SHOWN: u32 = 10;
 
 struct Found {
     standing: Standing,
+    age: Option<time::Duration>,
     in_force: Option<AnnuaireVersion>,
     pending: Option<AnnuaireVersion>,
     versions: Vec<AnnuaireVersion>,
@@ -44,7 +45,7 @@ pub(super) async fn run(settings: &Settings, as_json: bool) -> Result<(), Failur
 async fn find(settings: &Settings, keeper: &Keeper) -> Result<Found, Failure> {
     let store = keeper.store();
     let in_force = store.annuaire_in_force().await?;
-    let confirmed_at = in_force.as_ref().map(|version| version.confirmed_at);
+    let as_of = in_force.as_ref().map(|version| as_of(version, &Report::of(&version.report)));
     let mut sources = Vec::new();
     for feed in Feed::ALL {
         let Some(url) = feed.url(settings) else { continue };
@@ -52,7 +53,8 @@ async fn find(settings: &Settings, keeper: &Keeper) -> Result<Found, Failure> {
         sources.extend(all.into_iter().filter(|source| source.url == url).map(|source| (feed, source)));
     }
     Ok(Found {
-        standing: standing(confirmed_at, settings.annuaire.stale_after, SystemClock.now()),
+        standing: standing(as_of, settings.annuaire.stale_after, SystemClock.now()),
+        age: as_of.map(|as_of| (SystemClock.now() - as_of).max(time::Duration::ZERO)),
         in_force,
         pending: store.pending_annuaire().await?,
         versions: store.annuaire_versions(SHOWN).await?,
@@ -64,6 +66,7 @@ impl Found {
     fn value(&self) -> Value {
         json!({
             "standing": self.standing.word(),
+            "age_seconds": self.age.map(time::Duration::whole_seconds),
             "in_force": self.in_force.as_ref().map(version_json),
             "pending": self.pending.as_ref().map(version_json),
             "sources": self.sources.iter().map(source_json).collect::<Vec<_>>(),
@@ -89,6 +92,7 @@ impl Found {
         let entries = report.entries.as_ref();
         json!({
             "standing": self.standing.word(),
+            "age": self.age.map(|age| format!("{} h", age.whole_hours())),
             "version": version.map(|version| version.id.0),
             "generated_at": entries.and_then(|part| part.generated_at).map(print::moment),
             "confirmed_at": version.map(|version| print::moment(version.confirmed_at)),

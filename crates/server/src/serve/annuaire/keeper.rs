@@ -43,6 +43,19 @@ pub(crate) struct InForce {
     pub(crate) directory: Arc<Directory>,
 }
 
+impl InForce {
+    /// The moment for which it speaks: a source may go on naming an old file as the current one.
+    pub(crate) fn as_of(&self) -> OffsetDateTime {
+        as_of(&self.version, &self.report)
+    }
+}
+
+/// When a version was confirmed, or, if that is earlier, when its entries were generated.
+pub(crate) fn as_of(version: &AnnuaireVersion, report: &Report) -> OffsetDateTime {
+    let generated_at = report.entries.as_ref().and_then(|part| part.generated_at);
+    generated_at.map_or(version.confirmed_at, |date| date.min(version.confirmed_at))
+}
+
 #[derive(Default)]
 struct Held {
     /// What the database has in force and cannot be used here.
@@ -94,8 +107,7 @@ impl Keeper {
     /// The directory in force as long as it is not stale: what is older says nothing of a recipient.
     pub(crate) fn reliable(&self) -> Option<Arc<Directory>> {
         let current = self.in_force()?;
-        let confirmed_at = Some(current.version.confirmed_at);
-        let standing = view::standing(confirmed_at, self.settings.annuaire.stale_after, SystemClock.now());
+        let standing = view::standing(Some(current.as_of()), self.settings.annuaire.stale_after, SystemClock.now());
         (standing == view::Standing::Fresh).then(|| Arc::clone(&current.directory))
     }
 
@@ -373,7 +385,13 @@ impl Keeper {
         pending: &AnnuaireVersion,
         by: &str,
     ) -> Result<Option<Outcome>, StoreError> {
-        if let Err(Image::Useless(why)) = self.read(pending).await {
+        let useless = match self.read(pending).await {
+            Ok(Some(_)) => None,
+            Ok(None) => Some("its image is gone".to_owned()),
+            Err(Image::Useless(why)) => Some(why),
+            Err(Image::Store(error)) => return Err(error),
+        };
+        if let Some(why) = useless {
             let why = format!("it cannot be put in force: {why}; import it again");
             return Ok(Some(Outcome::Refused(Reason::Unreadable, why)));
         }
@@ -461,7 +479,9 @@ fn confirmed_at(
     let now = SystemClock.now();
     match (kind, origin, before) {
         (AnnuaireKind::Activities, _, Some(before)) => before.confirmed_at,
-        (_, AnnuaireOrigin::Import, _) => generated_at.map_or(now, |date| date.min(now)),
+        (_, AnnuaireOrigin::Import, _) if generated_at.is_some() => generated_at.map_or(now, |date| date.min(now)),
+        // Of a file without a date nobody knows how old it is: it makes nothing younger.
+        (_, AnnuaireOrigin::Import, Some(before)) => before.confirmed_at,
         _ => now,
     }
 }

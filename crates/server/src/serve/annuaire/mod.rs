@@ -20,7 +20,7 @@ mod weigh;
 pub(crate) use fhir::Synchronised;
 pub(crate) use follow::Follower;
 pub(crate) use import::{Step, Watcher};
-pub(crate) use keeper::{InForce, Keeper};
+pub(crate) use keeper::{InForce, Keeper, as_of};
 pub(crate) use outcome::{Acknowledgement, Done, Outcome, Reason};
 pub(crate) use report::{Part, Report};
 pub(crate) use source::{Asked, Feed, Handed, Mode};

@@ -32,7 +32,7 @@ pub(crate) enum Standing {
     Missing,
     /// Its source confirmed it lately.
     Fresh,
-    /// Its source has not confirmed it for longer than `annuaire.stale_after`.
+    /// Its source has not confirmed it for longer than `annuaire.stale_after`, or it was generated before.
     Stale,
 }
 
@@ -47,9 +47,9 @@ impl Standing {
     }
 }
 
-/// By the last word of its source.
-pub(crate) fn standing(confirmed_at: Option<OffsetDateTime>, stale_after: Duration, now: OffsetDateTime) -> Standing {
-    match confirmed_at {
+/// By the moment for which it speaks, see [`super::as_of`].
+pub(crate) fn standing(as_of: Option<OffsetDateTime>, stale_after: Duration, now: OffsetDateTime) -> Standing {
+    match as_of {
         None => Standing::Missing,
         Some(at) if now - at < stale_after => Standing::Fresh,
         Some(_) => Standing::Stale,
@@ -81,10 +81,11 @@ impl View {
         let shown = keeper.shown.get();
         let current = keeper.in_force();
         let confirmed_at = current.as_ref().map(|current| current.version.confirmed_at);
+        let as_of = current.as_ref().map(|current| current.as_of());
         let part = current.as_ref().and_then(|current| current.report.entries.clone());
         let failed = shown.sources.into_iter().find_map(|source| source.last_error);
         Self {
-            annuaire_standing: standing(confirmed_at, keeper.settings.annuaire.stale_after, SystemClock.now()).word(),
+            annuaire_standing: standing(as_of, keeper.settings.annuaire.stale_after, SystemClock.now()).word(),
             annuaire_entries: current.map_or(0, |current| current.report.len()),
             annuaire_generated_at: part.and_then(|part| part.generated_at).map(moment),
             annuaire_confirmed_at: confirmed_at.map(moment),
@@ -121,7 +122,10 @@ pub(super) async fn refresh(keeper: &Keeper) -> Result<(), StoreError> {
 pub(in crate::serve) fn describe() {
     for (name, meaning) in [
         ("pli_annuaire_entries", "BALs in the directory in force, by kind"),
-        ("pli_annuaire_age_seconds", "seconds since the source of its entries last said that they are current"),
+        (
+            "pli_annuaire_age_seconds",
+            "seconds since its entries were generated, or last said to be current if that is earlier",
+        ),
         ("pli_annuaire_pending", "1 if a directory waits for `pli annuaire acknowledge`"),
         ("pli_annuaire_unusable", "1 if the directory of the database cannot be used by this node"),
         ("pli_annuaire_import_seconds", "how long the last import took that this node did"),
@@ -142,7 +146,7 @@ pub(in crate::serve) fn describe() {
 /// Sets the gauge that grows by itself; called whenever somebody reads it.
 pub(in crate::serve) fn tell(keeper: &Keeper) {
     let Some(current) = keeper.in_force() else { return };
-    let age = (SystemClock.now() - current.version.confirmed_at).max(time::Duration::ZERO);
+    let age = (SystemClock.now() - current.as_of()).max(time::Duration::ZERO);
     metrics::gauge!("pli_annuaire_age_seconds").set(age.as_seconds_f64());
 }
 

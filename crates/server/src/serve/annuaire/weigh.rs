@@ -37,9 +37,14 @@ pub(super) fn refuse_by_date(
     }
 }
 
-/// By its size. The first one is taken as it is. `max_shrink` is in percent.
+/// By its size, and by its date if it has none. The first one is taken as it is. `max_shrink` is in percent.
 pub(super) fn weigh(new: &Report, before: Option<&Report>, kind: ExtractionKind, max_shrink: u8) -> Weighed {
     let Some(before) = before else { return Weighed::Take };
+    if let Some(in_force) = undated_over_dated(new, before, kind) {
+        let in_force = moment(in_force);
+        let why = format!("its name does not say when it was generated, the one in force is of {in_force}");
+        return Weighed::Acknowledge(why);
+    }
     let (what, now, then) = match kind {
         ExtractionKind::Correspondence => ("entries", new.len(), before.len()),
         ExtractionKind::Activities => ("activities", new.counts.activities, before.counts.activities),
@@ -49,6 +54,18 @@ pub(super) fn weigh(new: &Report, before: Option<&Report>, kind: ExtractionKind,
         return Weighed::Take;
     }
     Weighed::Acknowledge(format!("it has {now} {what}, the one in force {then}"))
+}
+
+/// The date of the file in force, where nobody can say whether the new one is older.
+fn undated_over_dated(new: &Report, before: &Report, kind: ExtractionKind) -> Option<OffsetDateTime> {
+    let date = |report: &Report| {
+        let part = match kind {
+            ExtractionKind::Correspondence => report.entries.as_ref(),
+            ExtractionKind::Activities => report.activities.as_ref(),
+        };
+        part.and_then(|part| part.generated_at)
+    };
+    date(before).filter(|_| date(new).is_none())
 }
 
 #[cfg(test)]

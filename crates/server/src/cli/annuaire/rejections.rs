@@ -1,0 +1,44 @@
+//! `pli annuaire rejections`.
+
+use clap::Args;
+use serde_json::json;
+use store::AnnuaireId;
+
+use super::print;
+use crate::config::Settings;
+use crate::failure::Failure;
+use crate::serve::annuaire::visit;
+
+/// Of which import.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Rejections {
+    /// The version that came of it, in force or waiting; the one in force without it.
+    version: Option<i64>,
+    /// Most lines.
+    #[arg(long, default_value_t = 10_000)]
+    limit: u32,
+}
+
+impl Rejections {
+    /// Prints every line that the import passed over: number, reason, what was wrong.
+    pub(super) async fn run(self, settings: &Settings, as_json: bool) -> Result<(), Failure> {
+        let rejections = visit(settings, async |keeper| {
+            let version = match self.version {
+                Some(number) => AnnuaireId(number),
+                None => {
+                    let in_force = keeper.store().annuaire_in_force().await?;
+                    in_force.ok_or_else(|| Failure::Refused("no directory is in force".to_owned()))?.id
+                }
+            };
+            Ok(keeper.store().annuaire_rejections(version, self.limit).await?)
+        })
+        .await?;
+        if as_json {
+            let rows = rejections.iter();
+            let rows = rows.map(|line| json!({ "line": line.line, "reason": line.reason, "detail": line.detail }));
+            return print::json(&rows.collect::<Vec<_>>());
+        }
+        let rows = rejections.iter().map(|line| [line.line.to_string(), line.reason.clone(), line.detail.clone()]);
+        print::table(["line", "reason", "what was wrong"], rows)
+    }
+}
