@@ -26,7 +26,7 @@ async fn main() -> ExitCode {
             if as_json {
                 eprintln!("{}", failure.json());
             } else {
-                eprintln!("pli: {failure}");
+                eprintln!("pli: {}", cli::tame(&failure.to_string()));
             }
             ExitCode::from(failure.exit_code())
         }

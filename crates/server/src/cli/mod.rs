@@ -21,7 +21,7 @@ use crate::config::{self, Settings};
 use crate::failure::Failure;
 use crate::{demo, serve};
 
-pub(crate) use print::{hexadecimal, json, line, moment, table};
+pub(crate) use print::{hexadecimal, json, line, moment, table, tame};
 pub(crate) use status::get;
 use who::who;
 

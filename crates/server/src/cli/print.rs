@@ -22,9 +22,17 @@ pub(crate) fn table<const N: usize>(
     table.load_style(presets::UTF8_FULL_CONDENSED).set_content_arrangement(ContentArrangement::Dynamic);
     table.set_header(header);
     for row in rows {
-        table.add_row(row);
+        table.add_row(row.map(|cell| tame(&cell)));
     }
     line(&table.trim_fmt())
+}
+
+/// A text that a stranger may have written, without what a terminal would obey: control characters, and marks that
+/// change the direction of writing or cannot be seen. New lines stay.
+pub(crate) fn tame(text: &str) -> String {
+    let invisible =
+        |c: char| matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
+    text.chars().map(|c| if (c.is_control() && c != '\n') || invisible(c) { '\u{fffd}' } else { c }).collect()
 }
 
 /// One line per member of a JSON object, or the object itself.
@@ -92,5 +100,11 @@ mod tests {
             serde_json::json!([{ "url": "a.crl", "next_update": null }, { "url": "b.crl", "next_update": "x" }]);
         assert_eq!(plain(&lists), "next update -, url a.crl\nnext update x, url b.crl");
         assert_eq!(plain(&serde_json::json!(["a", "b"])), "a, b");
+    }
+
+    #[test]
+    fn a_terminal_obeys_nothing_that_a_stranger_wrote() {
+        assert_eq!(tame("EVI\u{1b}[31mL\tX\u{202e}Y\u{9b}Z\n"), "EVI\u{fffd}[31mL\u{fffd}X\u{fffd}Y\u{fffd}Z\n");
+        assert_eq!(tame("Hôpital de L'Haÿ-les-Roses"), "Hôpital de L'Haÿ-les-Roses");
     }
 }

@@ -122,7 +122,8 @@ pub(super) fn success(outcome: &Outcome) -> Result<(), Failure> {
 /// Every rejected line, one each: number, reason, what was wrong, with tabs between.
 pub(super) fn write_rejections(file: &Path, rejections: &[Rejection]) -> Result<(), Failure> {
     let write = || {
-        let mut to = BufWriter::new(File::create(file)?);
+        // Never over a file that is there: it may be the very one that was imported.
+        let mut to = BufWriter::new(File::create_new(file)?);
         for rejection in rejections {
             writeln!(to, "{}\t{}\t{}", rejection.line, reason_word(rejection.reason), rejection.detail)?;
         }

@@ -13,7 +13,8 @@ use crate::serve::annuaire::visit;
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Rejections {
     /// The version that came of it, in force or waiting; the one in force without it.
-    version: Option<i64>,
+    #[arg(value_name = "VERSION")]
+    of: Option<i64>,
     /// Most lines.
     #[arg(long, default_value_t = 10_000)]
     limit: u32,
@@ -23,12 +24,11 @@ impl Rejections {
     /// Prints every line that the import passed over: number, reason, what was wrong.
     pub(super) async fn run(self, settings: &Settings, as_json: bool) -> Result<(), Failure> {
         let rejections = visit(settings, async |keeper| {
-            let version = match self.version {
-                Some(number) => AnnuaireId(number),
-                None => {
-                    let in_force = keeper.store().annuaire_in_force().await?;
-                    in_force.ok_or_else(|| Failure::Refused("no directory is in force".to_owned()))?.id
-                }
+            let version = if let Some(number) = self.of {
+                AnnuaireId(number)
+            } else {
+                let in_force = keeper.store().annuaire_in_force().await?;
+                in_force.ok_or_else(|| Failure::Refused("no directory is in force".to_owned()))?.id
             };
             Ok(keeper.store().annuaire_rejections(version, self.limit).await?)
         })

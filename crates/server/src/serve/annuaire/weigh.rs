@@ -46,7 +46,11 @@ pub(super) fn weigh(new: &Report, before: Option<&Report>, kind: ExtractionKind,
         return Weighed::Acknowledge(why);
     }
     let (what, now, then) = match kind {
-        ExtractionKind::Correspondence => ("entries", new.len(), before.len()),
+        // As many strangers in the place of those that went make up for nothing.
+        ExtractionKind::Correspondence => {
+            let kept = before.len().saturating_sub(new.removed);
+            ("entries of those before", kept.min(new.len()), before.len())
+        }
         ExtractionKind::Activities => ("activities", new.counts.activities, before.counts.activities),
     };
     // In this order: a percentage of less than a hundred entries is not nothing.
