@@ -162,6 +162,11 @@ fn what_is_not_taken_says_why_and_waits_for_a_person() -> Result<()> {
     ensure!(retried["waiting_again"] == 1, "{retried}");
     bench.run()?;
     bench.ensure_state(&team, "published")?;
+    bench.directory.put(organization("001-1", &STRUCTURE[1..], "CH D'ESSAI", &[]));
+    ensure!(bench.mails().is_empty(), "the directory has lost it");
+    bench.publication(&["retry", &team])?;
+    bench.run()?;
+    ensure!(bench.mails().len() == 1, "whoever names a box wants it told again: {:?}", bench.mails());
     let nobody = bench.publication(&["retry", &format!("personne@{DOMAIN}")])?;
     ensure!(nobody.code == Some(1) && nobody.stderr.contains("there is no BAL"), "{nobody}");
     Ok(())

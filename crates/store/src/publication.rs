@@ -311,7 +311,10 @@ impl Store {
     /// Makes publications due now: that of one BAL whatever its state, or all that wait or were refused. Returns how many.
     pub async fn retry_publications(&self, address: Option<&Address>) -> Result<u64, StoreError> {
         let done = sqlx::query(
-            "UPDATE publication p SET state = 'waiting', due_at = $2, attempts = 0, fence = p.fence + 1
+            // Whoever names a BAL wants the directory told, also of what we take it to have: it may have lost it.
+            "UPDATE publication p SET state = 'waiting', due_at = $2, attempts = 0, fence = p.fence + 1,
+                    published = CASE WHEN $1::text IS NOT NULL AND p.published->>'known' = 'surely'
+                        THEN jsonb_set(p.published, '{known}', '\"perhaps\"') ELSE p.published END
              FROM bal b
              WHERE b.id = p.bal_id
                AND CASE WHEN $1::text IS NULL THEN p.state IN ('waiting', 'refused') ELSE b.address_key = $1 END",
