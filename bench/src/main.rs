@@ -7,6 +7,7 @@ mod annuaire;
 mod case;
 mod client;
 mod content;
+mod cpu;
 mod figure;
 mod imap;
 mod latency;

@@ -6,6 +6,7 @@ use annuaire::{Directory, Entry, Query};
 use anyhow::{Result, ensure};
 
 use super::corpus::{Chance, Corpus};
+use crate::cpu::spent;
 use crate::figure::{Figure, most};
 use crate::latency::Percentiles;
 
@@ -67,20 +68,28 @@ pub(super) fn measure(case: &'static str) -> Result<Vec<Figure>> {
         ("common words", common),
         ("a hundred words", fifty),
     ];
-    Ok(kinds.into_iter().flat_map(|(what, queries)| figures(case, what, &directory, &queries)).collect())
+    let mut all = Vec::new();
+    for (what, queries) in kinds {
+        all.extend(figures(case, what, &directory, &queries)?);
+    }
+    Ok(all)
 }
 
-fn figures(case: &'static str, what: &str, directory: &Directory, queries: &[String]) -> [Figure; 2] {
-    let time = |words: &String| {
-        let begun = Instant::now();
+fn figures(case: &'static str, what: &str, directory: &Directory, queries: &[String]) -> Result<[Figure; 4]> {
+    let (mut clock, mut cpu) = (Vec::new(), Vec::new());
+    for words in queries {
+        let (begun, before) = (Instant::now(), spent()?);
         std::hint::black_box(search(directory, words));
-        begun.elapsed()
-    };
-    let Percentiles { p50, p99, .. } = Percentiles::of(queries.iter().map(time).collect());
-    [
-        Figure::new(case, format!("{what}: p50"), p50, "ms", None),
-        Figure::new(case, format!("{what}: p99"), p99, "ms", most(10.0)),
-    ]
+        cpu.push(spent()?.saturating_sub(before));
+        clock.push(begun.elapsed());
+    }
+    let (clock, cpu) = (Percentiles::of(clock), Percentiles::of(cpu));
+    Ok([
+        Figure::new(case, format!("{what}: p50"), clock.p50, "ms", None),
+        Figure::new(case, format!("{what}: p99"), clock.p99, "ms", most(10.0)),
+        Figure::new(case, format!("{what}: p50, CPU"), cpu.p50, "ms", None),
+        Figure::new(case, format!("{what}: p99, CPU"), cpu.p99, "ms", None),
+    ])
 }
 
 fn search(directory: &Directory, words: &str) -> Vec<annuaire::Hit> {

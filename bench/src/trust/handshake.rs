@@ -14,8 +14,8 @@ use rustls_pki_types::ServerName;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
-use super::cpu::{median, spent};
 use super::pair::{Pair, connection, listener};
+use crate::cpu::{median, spent};
 use crate::figure::{Figure, most};
 
 const ROUNDS: usize = 300;

@@ -10,7 +10,7 @@ use testkit::clock::RealClock;
 use trust::{DnMatch, Revocation, TrustList, TrustRules, TrustSpace};
 
 use super::corpus::{Corpus, DOMAINS, ENTRIES};
-use super::cpu::{median, spent};
+use crate::cpu::{median, spent};
 use crate::figure::{Figure, most};
 use crate::process;
 

@@ -1,7 +1,6 @@
 //! The trust space alone, without a server: what its list and its checks of certificates cost.
 
 mod corpus;
-mod cpu;
 mod handshake;
 mod list;
 mod pair;

@@ -17,8 +17,8 @@ use tokio::net::TcpListener;
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
-use super::cpu::{median, spent};
 use super::pair::{Pair, connection, listener};
+use crate::cpu::{median, spent};
 use crate::figure::{Figure, exactly};
 
 const ROUNDS: usize = 200;

@@ -29,15 +29,16 @@ impl Index<'_> {
         }
     }
 
-    /// How many BALs a value has.
+    /// About how many BALs a value has: the mean for structures, of which a common word has a hundred thousand.
     pub(super) fn bals_of(&self, field: Field, value: u32) -> usize {
         match field {
             Field::Place => {
                 self.links.of_place.of(value).iter().map(|structure| self.links.of_structure.of(*structure).len()).sum()
             }
+            Field::Structure => self.tables.rows.len() / self.tables.structures.len().max(1) + 1,
             Field::Domain => self.links.rows_of_domain(value).len(),
             Field::Local => 1,
-            _ => self.list(field, value).len(),
+            Field::Family | Field::Given | Field::Service | Field::Trade => self.list(field, value).len(),
         }
     }
 

@@ -86,16 +86,18 @@ impl Reach {
         best
     }
 
-    /// The BALs of all values, sorted, each once.
-    pub(super) fn all_bals(&self, index: &Index<'_>) -> Vec<u32> {
-        let mut bals = Vec::with_capacity(self.bals);
+    /// Visits the BALs of all values, each once.
+    pub(super) fn each_bal(&self, index: &Index<'_>, mut visit: impl FnMut(u32)) {
+        let mut visited = vec![0_u64; index.tables.rows.len().div_ceil(64)];
         for value in &self.values {
-            if let Some(field) = value.field() {
-                index.each_bal_of(field, value.value(), |bal| bals.push(bal));
-            }
+            let Some(field) = value.field() else { continue };
+            index.each_bal_of(field, value.value(), |bal| {
+                let bit = 1 << (bal % 64);
+                if let Some(known) = visited.get_mut(at(bal / 64)).filter(|known| **known & bit == 0) {
+                    *known |= bit;
+                    visit(bal);
+                }
+            });
         }
-        bals.sort_unstable();
-        bals.dedup();
-        bals
     }
 }

@@ -7,7 +7,7 @@ use super::super::vocabulary::{Occurrence, Vocabulary};
 /// Octets of a query that are read.
 const MOST_OCTETS: usize = 400;
 /// Words that must be found; further ones are passed over.
-const MOST_WORDS: usize = 8;
+pub(super) const MOST_WORDS: usize = 8;
 /// Optional words that are looked at.
 const MOST_OPTIONAL: usize = 4;
 /// Words that a mistyped one may stand for.

@@ -7,12 +7,12 @@ use anyhow::Result;
 use nix::time::{ClockId, clock_gettime};
 
 /// So far.
-pub(super) fn spent() -> Result<Duration> {
+pub(crate) fn spent() -> Result<Duration> {
     Ok(Duration::from(clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID)?))
 }
 
 /// The middle one of some samples.
-pub(super) fn median(mut samples: Vec<Duration>) -> Duration {
+pub(crate) fn median(mut samples: Vec<Duration>) -> Duration {
     samples.sort_unstable();
     samples.get(samples.len() / 2).copied().unwrap_or_default()
 }
