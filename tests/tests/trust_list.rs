@@ -245,7 +245,7 @@ fn the_list_of_the_database_is_verified_again_at_start() -> Result<()> {
     database.sql(
         "UPDATE trust_list SET octets = convert_to(replace(convert_from(octets, 'UTF8'), 'labo-essai', 'labo-pirate'), 'UTF8');
          UPDATE trust_list SET sha256 = sha256(octets);
-         UPDATE trust_source SET next_attempt = now() + interval '1 hour'",
+         UPDATE source SET next_attempt = now() + interval '1 hour'",
     )?;
     let server = site.start(&settings)?;
     site.wait_until_alive()?;
