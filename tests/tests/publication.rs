@@ -1,6 +1,7 @@
 //! What the national directory is told of our boxes, with the real binary and a directory of the documented shapes.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
@@ -250,6 +251,10 @@ fn files_are_for_those_who_carry_them() -> Result<()> {
     run(&site)?;
     run(&site)?;
     let mut files: Vec<_> = fs::read_dir(&folder)?.map(|file| Ok(file?.path())).collect::<Result<_>>()?;
+    for file in &files {
+        let of_others = fs::metadata(file)?.permissions().mode() % 8;
+        ensure!(of_others == 0, "it names the liste rouge: {}", file.display());
+    }
     files.sort();
     ensure!(files.len() == 2, "{files:?}");
     let lines: Vec<Value> =

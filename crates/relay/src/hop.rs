@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mssante::{Clock, Domain, Permanence, Refusal};
+use mssante::{Clock, Domain, Permanence, Refusal, hex};
 use smtp::client::{Client, Timeouts};
 use store::HopFacts;
 use tokio::net::TcpStream;
@@ -15,7 +15,7 @@ use trust::{DnMatch, HopTls, ListStanding, Standing, TrustSpace, VerifiedPeer};
 use crate::dns::Security;
 use crate::health::HostHealth;
 use crate::hosts::{Found, HostSource};
-use crate::journal::{Journal, hex};
+use crate::journal::Journal;
 use crate::trouble::Trouble;
 use crate::{Host, HostError, HostFinder};
 

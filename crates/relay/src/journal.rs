@@ -1,11 +1,10 @@
 //! What happened on the way to a hop, step by step: kept for `pli probe`, otherwise dropped.
 
-use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mssante::Clock;
+use mssante::{Clock, hex};
 use smtp::client::{Event, Observer, Reply};
 use time::OffsetDateTime;
 use trust::chores::HeldCertificate;
@@ -121,12 +120,4 @@ fn shown(der: &[u8]) -> String {
         facts.name,
         dns_names.join(", ")
     )
-}
-
-/// Octets as hexadecimal digits.
-pub(crate) fn hex(octets: &[u8]) -> String {
-    octets.iter().fold(String::with_capacity(octets.len() * 2), |mut digits, octet| {
-        let _ = write!(digits, "{octet:02x}");
-        digits
-    })
 }

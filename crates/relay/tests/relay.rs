@@ -296,18 +296,7 @@ async fn until(mut holds: impl AsyncFnMut() -> bool) {
 }
 
 fn new_bal() -> NewBal {
-    NewBal {
-        address: Address::parse(&format!("a@{OURS}")).unwrap(),
-        kind: BalKind::Organisational,
-        display_name: None,
-        holder: None,
-        structure: None,
-        responsible: None,
-        certificate_dn: None,
-        listing: mssante::Listing::Listed,
-        service: None,
-        description: None,
-    }
+    NewBal::new(Address::parse(&format!("a@{OURS}")).unwrap(), BalKind::Organisational)
 }
 
 fn resolver(bal: &BalRecord) -> Resolver {

@@ -111,18 +111,7 @@ async fn read_back(store: &Store, bal: &store::BalRecord) {
 }
 
 fn bal(address: &str) -> NewBal {
-    NewBal {
-        address: Address::parse(address).unwrap(),
-        kind: BalKind::Organisational,
-        display_name: None,
-        holder: None,
-        structure: None,
-        responsible: None,
-        certificate_dn: None,
-        listing: mssante::Listing::Listed,
-        service: None,
-        description: None,
-    }
+    NewBal::new(Address::parse(address).unwrap(), BalKind::Organisational)
 }
 
 /// Half text, half what looks like an encoded attachment.

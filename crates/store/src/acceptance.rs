@@ -185,13 +185,9 @@ fn named(deliveries: &[LocalDelivery]) -> Vec<&Address> {
 fn source_detail(source: &Source) -> Value {
     match source {
         Source::Hop { address, matched, certificate, .. } => {
-            json!({ "hop": address, "matched": matched, "certificate": hexadecimal(certificate) })
+            json!({ "hop": address, "matched": matched, "certificate": mssante::hex(certificate) })
         }
         Source::Submission { address, .. } => json!({ "submission": address }),
         Source::Internal => json!("internal"),
     }
-}
-
-fn hexadecimal(octets: &[u8]) -> String {
-    octets.iter().fold(String::new(), |hex, octet| format!("{hex}{octet:02x}"))
 }

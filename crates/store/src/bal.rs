@@ -43,6 +43,24 @@ pub struct NewBal {
     pub description: Option<String>,
 }
 
+impl NewBal {
+    /// With nothing but its address and kind, and listed.
+    pub fn new(address: Address, kind: BalKind) -> Self {
+        Self {
+            address,
+            kind,
+            display_name: None,
+            holder: None,
+            structure: None,
+            responsible: None,
+            certificate_dn: None,
+            listing: Listing::Listed,
+            service: None,
+            description: None,
+        }
+    }
+}
+
 /// What can be said anew of a BAL; `None` leaves it as it is, an empty text takes it away.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct BalEdit {

@@ -9,14 +9,13 @@
 //! ```
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::fs::{self, OpenOptions};
 use std::io::{self, ErrorKind, Write as _};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 use aws_lc_rs::aead::{AES_256_GCM, LessSafeKey, UnboundKey};
-use mssante::Random;
+use mssante::{Random, hex};
 use nix::unistd::geteuid;
 use thiserror::Error;
 
@@ -128,14 +127,6 @@ fn key_from_hex(hex: &str) -> Option<LessSafeKey> {
 /// An AES-256-GCM key, ready to seal and open. `None` if there are not 32 octets.
 pub(crate) fn aes_key(octets: &[u8]) -> Option<LessSafeKey> {
     UnboundKey::new(&AES_256_GCM, octets).ok().map(LessSafeKey::new)
-}
-
-/// Two digits for each octet.
-pub(crate) fn hex(octets: &[u8]) -> String {
-    octets.iter().fold(String::new(), |mut hex, octet| {
-        write!(hex, "{octet:02x}").expect("writing to a String cannot fail");
-        hex
-    })
 }
 
 fn fresh_ring(random: &dyn Random) -> String {

@@ -1,11 +1,10 @@
 //! The schema's version, and whether the key ring fits what is stored.
 
 use aws_lc_rs::aead::{Aad, LessSafeKey, NONCE_LEN, Nonce};
-use mssante::Random;
+use mssante::{Random, hex};
 use sqlx::migrate::Migrator;
 use sqlx::{Connection, PgConnection};
 
-use crate::keyring::hex;
 use crate::transport::connect_options;
 use crate::{KeyRing, StoreError};
 

@@ -12,16 +12,11 @@ use testkit::postgres::{TestDatabase, parts};
 
 fn new_bal(address: &str, kind: BalKind) -> NewBal {
     NewBal {
-        address: Address::parse(address).unwrap(),
-        kind,
         display_name: Some("Dr Jean Dupont".into()),
         holder: Some("10001234567".parse().unwrap()),
         structure: Some("318751275100020".parse().unwrap()),
-        responsible: None,
         certificate_dn: Some("cn=test".into()),
-        listing: mssante::Listing::Listed,
-        service: None,
-        description: None,
+        ..NewBal::new(Address::parse(address).unwrap(), kind)
     }
 }
 

@@ -21,16 +21,9 @@ const LEASE: Duration = Duration::from_mins(5);
 
 async fn team(store: &Store) -> BalRecord {
     let new = NewBal {
-        address: address("secretariat@ch.mssante.fr"),
-        kind: BalKind::Organisational,
-        display_name: None,
-        holder: None,
         structure: Some("318751275100020".parse().unwrap()),
-        responsible: None,
-        certificate_dn: None,
-        listing: Listing::Listed,
         service: Some("Cardiologie".to_owned()),
-        description: None,
+        ..NewBal::new(address("secretariat@ch.mssante.fr"), BalKind::Organisational)
     };
     store.create_bal(new).await.unwrap()
 }

@@ -14,18 +14,7 @@ fn forward(from: &BalRecord, to: &BalRecord, copy: ForwardCopy) -> ForwardRecord
 }
 
 fn another(name: &str) -> NewBal {
-    NewBal {
-        address: address(name),
-        kind: BalKind::Cabinet,
-        display_name: None,
-        holder: None,
-        structure: None,
-        responsible: None,
-        certificate_dn: None,
-        listing: mssante::Listing::Listed,
-        service: None,
-        description: None,
-    }
+    NewBal::new(address(name), BalKind::Cabinet)
 }
 
 #[tokio::test]

@@ -208,7 +208,7 @@ impl Resolver {
 
 /// The local part of a patient's address is his INS. `[MSS1 PATIENT.ADDRESS]`
 fn judge_patient(recipient: &Address, tell: &mut impl FnMut(Step)) -> Result<(), Refusal> {
-    let valid = recipient.local().as_str().to_ascii_uppercase().parse::<Ins>().is_ok();
+    let valid = recipient.local().as_str().parse::<Ins>().is_ok();
     tell(Step::Patient(if valid { PatientAddress::Valid } else { PatientAddress::Invalid }));
     if valid { Ok(()) } else { Err(Refusal::PatientAddressInvalid) }
 }

@@ -175,18 +175,7 @@ impl Client {
 }
 
 async fn create_bal(store: &Store) -> BalId {
-    let new = NewBal {
-        address: Address::parse(BAL).unwrap(),
-        kind: BalKind::Nominative,
-        display_name: None,
-        holder: None,
-        structure: None,
-        responsible: None,
-        certificate_dn: None,
-        listing: mssante::Listing::Listed,
-        service: None,
-        description: None,
-    };
+    let new = NewBal::new(Address::parse(BAL).unwrap(), BalKind::Nominative);
     let bal = store.create_bal(new).await.unwrap();
     let phc = hash_password(&Secret::new(PASSWORD.into()), &TestRandom::seeded(1)).unwrap();
     store.set_password_hash(bal.id, &phc).await.unwrap();
@@ -196,16 +185,8 @@ async fn create_bal(store: &Store) -> BalId {
 async fn create_applicative_bal(store: &Store) {
     let dn = DistinguishedName::parse(&software().dn()).unwrap().key().to_owned();
     let new = NewBal {
-        address: Address::parse("labo@ch.mssante.fr").unwrap(),
-        kind: BalKind::Applicative,
-        display_name: None,
-        holder: None,
-        structure: None,
-        responsible: None,
         certificate_dn: Some(dn),
-        listing: mssante::Listing::Listed,
-        service: None,
-        description: None,
+        ..NewBal::new(Address::parse("labo@ch.mssante.fr").unwrap(), BalKind::Applicative)
     };
     store.create_bal(new).await.unwrap();
 }

@@ -9,6 +9,7 @@ mod probe;
 mod rules;
 mod status;
 mod trust;
+mod version;
 mod who;
 
 use std::path::PathBuf;
@@ -21,7 +22,7 @@ use crate::config::{self, Settings};
 use crate::failure::Failure;
 use crate::{demo, serve};
 
-pub(crate) use print::{hexadecimal, json, line, moment, table, tame};
+pub(crate) use print::{json, line, moment, table, tame};
 pub(crate) use status::get;
 use who::who;
 

@@ -63,15 +63,6 @@ fn plain(value: &serde_json::Value) -> String {
     }
 }
 
-/// Octets as lower-case digits.
-pub(crate) fn hexadecimal(octets: &[u8]) -> String {
-    use std::fmt::Write as _;
-    octets.iter().fold(String::new(), |mut text, octet| {
-        let _ = write!(text, "{octet:02x}");
-        text
-    })
-}
-
 /// A moment as RFC 3339 writes it, in UTC, to the second: the form of all times that people or programs read.
 pub(crate) fn moment(at: OffsetDateTime) -> String {
     let at = at.to_offset(UtcOffset::UTC).truncate_to_second();

@@ -23,18 +23,7 @@ async fn open(database: &TestDatabase) -> Store {
 }
 
 async fn bal(store: &Store, name: &str) -> BalRecord {
-    let new = NewBal {
-        address: Address::parse(&format!("{name}@ch.mssante.fr")).unwrap(),
-        kind: BalKind::Organisational,
-        display_name: None,
-        holder: None,
-        structure: None,
-        responsible: None,
-        certificate_dn: None,
-        listing: mssante::Listing::Listed,
-        service: None,
-        description: None,
-    };
+    let new = NewBal::new(Address::parse(&format!("{name}@ch.mssante.fr")).unwrap(), BalKind::Organisational);
     store.create_bal(new).await.unwrap()
 }
 

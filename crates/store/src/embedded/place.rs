@@ -6,12 +6,12 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsE
 use std::path::{Path, PathBuf};
 
 use aws_lc_rs::digest::{SHA256, digest};
+use mssante::hex;
 use nix::fcntl::OFlag;
 use nix::unistd::geteuid;
 
 use super::EmbeddedError;
 use super::account::Account;
-use crate::keyring::hex;
 use crate::rights::NO_LINK;
 
 /// PostgreSQL's socket in its folder.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
-use sqlx::FromRow;
+use sqlx::{FromRow, PgConnection};
 use time::OffsetDateTime;
 
 use crate::{Store, StoreError};
@@ -275,71 +275,22 @@ impl Store {
     ) -> Result<bool, StoreError> {
         let now = self.clock().now();
         let mut transaction = self.pool().begin().await?;
-        let query = match answer {
-            SourceAnswer::New { octets, etag, last_modified, next_update } => sqlx::query(
-                "UPDATE source
-                 SET next_attempt = $4, confirmed_at = $5, failures = 0, last_error = NULL, version = version + 1,
-                     etag = $6, last_modified = $7, next_update = $8, sha256 = $9, body = $10
-                 WHERE kind = $1 AND url = $2 AND fence = $3",
-            )
-            .bind(claim.kind.word())
-            .bind(&claim.url)
-            .bind(claim.fence)
-            .bind(next_attempt)
-            .bind(now)
-            .bind(etag)
-            .bind(last_modified)
-            .bind(next_update)
-            .bind(digest(&SHA256, octets).as_ref().to_vec())
-            .bind((claim.kind == SourceKind::Crl).then_some(octets)),
-            SourceAnswer::Elsewhere { sha256, etag, last_modified } => sqlx::query(
-                "UPDATE source
-                 SET next_attempt = $4, confirmed_at = $5, failures = 0, last_error = NULL, version = version + 1,
-                     etag = $6, last_modified = $7, sha256 = $8
-                 WHERE kind = $1 AND url = $2 AND fence = $3",
-            )
-            .bind(claim.kind.word())
-            .bind(&claim.url)
-            .bind(claim.fence)
-            .bind(next_attempt)
-            .bind(now)
-            .bind(etag)
-            .bind(last_modified)
-            .bind(sha256.to_vec()),
-            SourceAnswer::Same => sqlx::query(
-                "UPDATE source SET next_attempt = $4, confirmed_at = $5, failures = 0, last_error = NULL
-                 WHERE kind = $1 AND url = $2 AND fence = $3",
-            )
-            .bind(claim.kind.word())
-            .bind(&claim.url)
-            .bind(claim.fence)
-            .bind(next_attempt)
-            .bind(now),
-            SourceAnswer::Failed { why } => sqlx::query(
-                "UPDATE source SET next_attempt = $4, failures = failures + 1, last_error = $5
-                 WHERE kind = $1 AND url = $2 AND fence = $3",
-            )
-            .bind(claim.kind.word())
-            .bind(&claim.url)
-            .bind(claim.fence)
-            .bind(next_attempt)
-            .bind(why),
-        };
-        let done = query.execute(&mut *transaction).await?;
-        match claim.kind {
-            SourceKind::List | SourceKind::Crl | SourceKind::Publication => {
-                self.notices().announce_trust(&mut transaction).await?;
-            }
-            SourceKind::Annuaire | SourceKind::Activities | SourceKind::Fhir => {
-                self.notices().announce_annuaire(&mut transaction).await?;
-            }
+        let settled = settle(claim, answer, next_attempt, now, &mut transaction).await?;
+        if settled && let Some(given) = Given::of(claim.kind, answer) {
+            keep(claim, &given, &mut transaction).await?;
+        }
+        match Listeners::of(claim.kind) {
+            Listeners::Trust => self.notices().announce_trust(&mut transaction).await?,
+            Listeners::Annuaire => self.notices().announce_annuaire(&mut transaction).await?,
+            Listeners::Nobody => {}
         }
         transaction.commit().await?;
-        match claim.kind {
-            SourceKind::List | SourceKind::Crl | SourceKind::Publication => self.notices().trust_changed(),
-            SourceKind::Annuaire | SourceKind::Activities | SourceKind::Fhir => self.notices().annuaire_changed(),
+        match Listeners::of(claim.kind) {
+            Listeners::Trust => self.notices().trust_changed(),
+            Listeners::Annuaire => self.notices().annuaire_changed(),
+            Listeners::Nobody => {}
         }
-        Ok(done.rows_affected() > 0)
+        Ok(settled)
     }
 
     /// Prolongs a claim. False if another process has claimed the source since.
@@ -387,4 +338,99 @@ impl Store {
                 .await?;
         Ok(row.and_then(|(version, body)| body.map(|body| (version, body))))
     }
+}
+
+/// Who hears that a source was asked.
+enum Listeners {
+    /// Who keeps lists.
+    Trust,
+    /// Who keeps the directory.
+    Annuaire,
+    /// A run of publications changes nothing that nodes keep.
+    Nobody,
+}
+
+impl Listeners {
+    fn of(kind: SourceKind) -> Self {
+        match kind {
+            SourceKind::List | SourceKind::Crl => Self::Trust,
+            SourceKind::Annuaire | SourceKind::Activities | SourceKind::Fhir => Self::Annuaire,
+            SourceKind::Publication => Self::Nobody,
+        }
+    }
+}
+
+/// Whether it worked, and when it is asked again. False if the claim is no longer ours.
+async fn settle(
+    claim: &SourceClaim,
+    answer: &SourceAnswer,
+    next_attempt: OffsetDateTime,
+    now: OffsetDateTime,
+    connection: &mut PgConnection,
+) -> Result<bool, sqlx::Error> {
+    let why = match answer {
+        SourceAnswer::Failed { why } => Some(why),
+        _ => None,
+    };
+    let done = sqlx::query(
+        "UPDATE source
+         SET next_attempt = $4, last_error = $5, failures = CASE WHEN $5::text IS NULL THEN 0 ELSE failures + 1 END,
+             confirmed_at = CASE WHEN $5::text IS NULL THEN $6 ELSE confirmed_at END
+         WHERE kind = $1 AND url = $2 AND fence = $3",
+    )
+    .bind(claim.kind.word())
+    .bind(&claim.url)
+    .bind(claim.fence)
+    .bind(next_attempt)
+    .bind(why)
+    .bind(now)
+    .execute(connection)
+    .await?;
+    Ok(done.rows_affected() > 0)
+}
+
+/// What a source gave, as its row keeps it.
+struct Given<'a> {
+    sha256: Vec<u8>,
+    etag: &'a Option<String>,
+    last_modified: &'a Option<String>,
+    next_update: Option<OffsetDateTime>,
+    /// Only of what is kept nowhere else.
+    body: Option<&'a [u8]>,
+}
+
+impl<'a> Given<'a> {
+    fn of(kind: SourceKind, answer: &'a SourceAnswer) -> Option<Self> {
+        match answer {
+            SourceAnswer::New { octets, etag, last_modified, next_update } => Some(Self {
+                sha256: digest(&SHA256, octets).as_ref().to_vec(),
+                etag,
+                last_modified,
+                next_update: *next_update,
+                body: (kind == SourceKind::Crl).then_some(octets),
+            }),
+            SourceAnswer::Elsewhere { sha256, etag, last_modified } => {
+                Some(Self { sha256: sha256.to_vec(), etag, last_modified, next_update: None, body: None })
+            }
+            SourceAnswer::Same | SourceAnswer::Failed { .. } => None,
+        }
+    }
+}
+
+async fn keep(claim: &SourceClaim, given: &Given<'_>, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "UPDATE source
+         SET version = version + 1, sha256 = $3, etag = $4, last_modified = $5, next_update = $6, body = $7
+         WHERE kind = $1 AND url = $2",
+    )
+    .bind(claim.kind.word())
+    .bind(&claim.url)
+    .bind(&given.sha256)
+    .bind(given.etag)
+    .bind(given.last_modified)
+    .bind(given.next_update)
+    .bind(given.body)
+    .execute(connection)
+    .await?;
+    Ok(())
 }

@@ -16,18 +16,7 @@ pub(crate) fn address(text: &str) -> Address {
 }
 
 pub(crate) async fn bal(store: &Store, name: &str) -> BalRecord {
-    let new = NewBal {
-        address: address(&format!("{name}@ch.mssante.fr")),
-        kind: BalKind::Organisational,
-        display_name: None,
-        holder: None,
-        structure: None,
-        responsible: None,
-        certificate_dn: None,
-        listing: mssante::Listing::Listed,
-        service: None,
-        description: None,
-    };
+    let new = NewBal::new(address(&format!("{name}@ch.mssante.fr")), BalKind::Organisational);
     store.create_bal(new).await.unwrap()
 }
 

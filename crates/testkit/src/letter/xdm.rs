@@ -30,8 +30,7 @@ pub fn archive(patient: &Patient, date: OffsetDateTime) -> Vec<u8> {
 
 /// In hexadecimal digits, as the metadata write it.
 fn sha1(octets: &[u8]) -> String {
-    let digest = digest(&SHA1_FOR_LEGACY_USE_ONLY, octets);
-    digest.as_ref().iter().fold(String::new(), |text, octet| text + &format!("{octet:02x}"))
+    mssante::hex(digest(&SHA1_FOR_LEGACY_USE_ONLY, octets).as_ref())
 }
 
 fn zipped(entries: &[(&str, String)]) -> zip::result::ZipResult<Vec<u8>> {

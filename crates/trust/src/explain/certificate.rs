@@ -1,5 +1,6 @@
 //! The checks of a certificate itself: its form, its chain, its issuer, its time, its purpose.
 
+use mssante::hex;
 use rustls_pki_types::CertificateDer;
 use time::OffsetDateTime;
 use webpki::EndEntityCert;
@@ -156,12 +157,4 @@ fn aged(source: &str, space: &TrustSpace, now: OffsetDateTime) -> String {
 fn failed(name: &'static str, setting: &'static str, fault: CertificateFault, why: &str) -> Check {
     let detail = if why.is_empty() { fault.to_string() } else { format!("{fault}: {why}") };
     Check::failed(name, setting, fault.refusal(), detail)
-}
-
-fn hex(octets: &[u8]) -> String {
-    use std::fmt::Write as _;
-    octets.iter().fold(String::new(), |mut text, octet| {
-        let _ = write!(text, "{octet:02x}");
-        text
-    })
 }

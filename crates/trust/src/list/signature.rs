@@ -25,8 +25,8 @@ pub(super) fn check_octets(xml: &[u8], policy: &SignaturePolicy) -> Result<(), T
     if found.as_ref() != sha256 {
         return Err(refused(format!(
             "its SHA-256 is {}, not {} as the configuration says",
-            hexadecimal(found.as_ref()),
-            hexadecimal(sha256)
+            mssante::hex(found.as_ref()),
+            mssante::hex(sha256)
         )));
     }
     Ok(())
@@ -64,10 +64,6 @@ pub(super) fn check(
         xades::check(document, signature, *properties, &verified, now)?;
     }
     Ok(Some(verified))
-}
-
-fn hexadecimal(octets: &[u8]) -> String {
-    octets.iter().fold(String::new(), |hex, octet| format!("{hex}{octet:02x}"))
 }
 
 fn refused(why: impl Into<String>) -> TrustListError {

@@ -4,6 +4,7 @@ use clap::Args;
 use store::AnnuaireVersion;
 
 use super::{outcome, print, who};
+use crate::cli::version::Meant;
 use crate::config::Settings;
 use crate::failure::Failure;
 use crate::serve::annuaire::{Keeper, Outcome, Report, visit};
@@ -11,12 +12,8 @@ use crate::serve::annuaire::{Keeper, Outcome, Report, visit};
 /// Which directory, and that it is meant.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Acknowledge {
-    /// The version that was looked at with `pli annuaire status`.
-    #[arg(value_name = "VERSION")]
-    number: Option<i64>,
-    /// Whichever is pending.
-    #[arg(long, conflicts_with = "number")]
-    yes: bool,
+    #[command(flatten)]
+    meant: Meant,
 }
 
 impl Acknowledge {
@@ -33,7 +30,10 @@ impl Acknowledge {
 
     async fn acknowledge(&self, keeper: &Keeper) -> Result<Outcome, Failure> {
         let Some(pending) = keeper.store().pending_annuaire().await? else {
-            return Err(Failure::Refused("no directory waits for an acknowledgement".to_owned()));
+            return Err(Failure::Refused(format!(
+                "{}no directory waits for an acknowledgement; `pli annuaire status` says which one is in force",
+                self.meant.does_not_wait(", and ")
+            )));
         };
         self.check(&pending)?;
         let gone = || Failure::Refused("another directory came meanwhile; look at `pli annuaire status`".to_owned());
@@ -42,13 +42,14 @@ impl Acknowledge {
 
     fn check(&self, pending: &AnnuaireVersion) -> Result<(), Failure> {
         let number = pending.id.0;
-        if self.yes || self.number == Some(number) {
+        if self.meant.is(number) {
             return Ok(());
         }
         let Report { added, changed, removed, .. } = Report::of(&pending.report);
         Err(Failure::Refused(format!(
-            "version {number} waits: {}. It adds {added} BALs, changes {changed} and removes {removed}. If that is \
+            "{}version {number} waits: {}. It adds {added} BALs, changes {changed} and removes {removed}. If that is \
              right, run `pli annuaire acknowledge {number}`",
+            self.meant.does_not_wait("; "),
             pending.why.as_deref().unwrap_or("nobody wrote down why"),
         )))
     }

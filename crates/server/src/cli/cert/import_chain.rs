@@ -95,7 +95,7 @@ impl ImportChain {
             "the root {} is {known}; its SHA-256 is {}. If the ANS publishes the same, run this again with --force. \
              Nothing was changed",
             root.facts.name,
-            print::hexadecimal(&root.facts.sha256)
+            mssante::hex(&root.facts.sha256)
         )))
     }
 
@@ -206,7 +206,7 @@ fn contents(sorted: &Sorted) -> impl Iterator<Item = &HeldCertificate> {
 fn print_contents(sorted: &Sorted) -> Result<(), Failure> {
     let rows = contents(sorted).map(|certificate| {
         let HeldCertificate { facts, issuer, role, .. } = certificate;
-        let sha256 = print::hexadecimal(&facts.sha256);
+        let sha256 = mssante::hex(&facts.sha256);
         [
             role.word().to_owned(),
             format!("{}\nissuer {issuer}\nSHA-256 {sha256}", facts.name),

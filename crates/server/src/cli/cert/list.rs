@@ -76,8 +76,7 @@ fn print_tables(files: &[Configured], listed: &[Listed]) -> Result<(), Failure> 
 
 fn row(setting: &str, certificate: &HeldCertificate) -> [String; 4] {
     let HeldCertificate { facts, issuer, serial, role, usages, dns_names, .. } = certificate;
-    let mut what =
-        format!("{}\nissuer {issuer}\nserial {serial}\nSHA-256 {}", facts.name, print::hexadecimal(&facts.sha256));
+    let mut what = format!("{}\nissuer {issuer}\nserial {serial}\nSHA-256 {}", facts.name, mssante::hex(&facts.sha256));
     if !dns_names.is_empty() {
         what = format!("{what}\nfor {}", dns_names.join(", "));
     }

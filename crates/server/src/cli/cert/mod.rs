@@ -80,7 +80,7 @@ fn as_json(certificate: &HeldCertificate, now: time::OffsetDateTime) -> serde_js
         "subject": certificate.facts.name.to_string(),
         "issuer": certificate.issuer.to_string(),
         "serial": certificate.serial,
-        "sha256": print::hexadecimal(&certificate.facts.sha256),
+        "sha256": mssante::hex(&certificate.facts.sha256),
         "not_before": print::moment(certificate.facts.not_before),
         "not_after": print::moment(certificate.facts.not_after),
         "days_left": certificate.days_left(now),

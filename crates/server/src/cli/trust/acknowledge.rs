@@ -4,6 +4,7 @@ use clap::Args;
 use store::ListVersion;
 
 use super::{outcome, print, who};
+use crate::cli::version::Meant;
 use crate::config::Settings;
 use crate::failure::Failure;
 use crate::serve::trust::{Keeper, Outcome, Reach, visit};
@@ -11,12 +12,8 @@ use crate::serve::trust::{Keeper, Outcome, Reach, visit};
 /// Which list, and that it is meant.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Acknowledge {
-    /// The version that was looked at with `pli trust diff`.
-    #[arg(value_name = "VERSION")]
-    number: Option<i64>,
-    /// Whichever is pending.
-    #[arg(long, conflicts_with = "number")]
-    yes: bool,
+    #[command(flatten)]
+    meant: Meant,
 }
 
 impl Acknowledge {
@@ -41,7 +38,7 @@ impl Acknowledge {
     }
 
     fn nothing_waits(&self) -> Failure {
-        let asked = self.number.map(|number| format!("version {number} does not wait, and ")).unwrap_or_default();
+        let asked = self.meant.does_not_wait(", and ");
         Failure::Refused(format!(
             "{asked}no trust list waits for an acknowledgement, so there is nothing to do; `pli trust status` says which \
              list is in force, `pli trust refresh` asks the source for another one"
@@ -50,11 +47,11 @@ impl Acknowledge {
 
     fn check(&self, pending: &ListVersion) -> Result<(), Failure> {
         let number = pending.id.0;
-        if self.yes || self.number == Some(number) {
+        if self.meant.is(number) {
             return Ok(());
         }
         let counts = pending.counts;
-        let asked = self.number.map(|asked| format!("version {asked} does not wait; ")).unwrap_or_default();
+        let asked = self.meant.does_not_wait("; ");
         Err(Failure::Refused(format!(
             "{asked}version {number} waits: {}. It adds {} domains, removes {} and gives {} other names (`pli trust diff`). \
              If that is right, run `pli trust acknowledge {number}`",

@@ -65,7 +65,7 @@ fn version_json(version: &ListVersion) -> Value {
     json!({
         "version": version.id.0,
         "state": version.state.word(),
-        "sha256": print::hexadecimal(&version.sha256),
+        "sha256": mssante::hex(&version.sha256),
         "generated_at": print::moment(version.generated_at),
         "received_at": print::moment(version.received_at),
         "accepted_at": version.accepted_at.map(print::moment),

@@ -10,7 +10,6 @@ use trust::{Described, Downloaded, FetchError, FetchRules, Fetcher, Validators};
 
 use super::import::Brought;
 use crate::ambient::SystemClock;
-use crate::cli::hexadecimal;
 use crate::config::Settings;
 
 /// Octets of the largest file that is fetched; `PS_LibreAcces` has about a hundred million.
@@ -60,7 +59,7 @@ impl<'a> Downloader<'a> {
         let Downloaded::Whole { described, sha256, .. } = downloaded else { return Ok(None) };
         let name = described.file_name.unwrap_or_else(|| last_segment(url).to_owned());
         let (source, file) = (url.to_owned(), file.into_std().await);
-        let brought = Brought { file, name, source, sha256: hexadecimal(&sha256) };
+        let brought = Brought { file, name, source, sha256: mssante::hex(&sha256) };
         Ok(Some(Arrived { brought, sha256, validators: described.validators }))
     }
 
@@ -81,7 +80,7 @@ pub(super) fn look_at(path: &Path) -> Result<Brought, String> {
     std::io::copy(&mut file, &mut digest).map_err(|error| error.to_string())?;
     file.seek(SeekFrom::Start(0)).map_err(|error| error.to_string())?;
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let sha256 = hexadecimal(digest.0.finish().as_ref());
+    let sha256 = mssante::hex(digest.0.finish().as_ref());
     Ok(Brought { file, name, source: path.display().to_string(), sha256 })
 }
 

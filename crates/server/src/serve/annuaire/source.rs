@@ -293,5 +293,5 @@ fn settled(outcome: Outcome, taken: SourceAnswer) -> (Done, SourceAnswer) {
 
 /// Whether what the source gave last is what this part was made from.
 fn claim_is_of(claim: &SourceClaim, part: &Part) -> bool {
-    claim.sha256.as_deref().is_some_and(|sha256| crate::cli::hexadecimal(sha256) == part.sha256)
+    claim.sha256.as_deref().is_some_and(|sha256| mssante::hex(sha256) == part.sha256)
 }

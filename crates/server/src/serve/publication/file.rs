@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use annuaire::publication::{Known, Operation, PatchStyle, Task, line};
@@ -84,7 +85,8 @@ impl Folder {
 
 fn put(folder: &Path, name: &str, text: &str) -> io::Result<()> {
     let unfinished = folder.join(format!(".{name}.part"));
-    let mut file = File::create(&unfinished)?;
+    // Who is on the liste rouge is nobody's business but the carrier's, who reads it as the owner or by the group.
+    let mut file = File::options().write(true).create(true).truncate(true).mode(0o640).open(&unfinished)?;
     file.write_all(text.as_bytes())?;
     file.sync_all()?;
     fs::rename(&unfinished, folder.join(name))?;
