@@ -11,6 +11,7 @@ mod creation;
 mod forwarding;
 mod hex;
 mod identifiers;
+mod opening;
 mod refusal;
 mod rules;
 
@@ -24,5 +25,6 @@ pub use identifiers::{
     Adeli, AssignedIns, Finess, IdentifierError, Ins, InsOid, KeyCheck, KeyPolicy, OtherPerson, OtherStructure,
     PersonId, Rpps, Siren, Siret, StructureId, luhn,
 };
+pub use opening::{Credential, OpeningRow, may_log_in_with, opening_table};
 pub use refusal::{Permanence, Refusal, RefusalRow, french_for_status, refusal_table};
-pub use rules::{Credential, Rule, Verdict, may_log_in_with, may_receive, may_send, rule_table};
+pub use rules::{Rule, Verdict, may_receive, may_send, rule_table};

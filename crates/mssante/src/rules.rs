@@ -1,72 +1,32 @@
-//! Which BAL kind may do what, each rule with its source. Data and pure functions only.
+//! Everything that pli enforces about BALs and who may write to whom, in one list: each rule stands beside the function
+//! that enforces it, with its source.
 
 use serde::Serialize;
 
-use crate::{BalKind, BalState, Refusal};
+use crate::{BalState, Refusal, opening};
 
 /// The answer of a rule.
 pub type Verdict = Result<(), Refusal>;
 
-/// What somebody shows to prove who he is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Credential {
-    /// A password, over TLS.
-    Password,
-    /// A client certificate whose DN is registered for the BAL.
-    Certificate,
-}
-
-/// One rule, as `pli rules` prints it.
+/// One rule, as `pli rules` prints it. A test that holds it is named after it: `rule_app_certificate_...`.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct Rule {
-    /// The kind of BAL it speaks of.
-    pub kind: BalKind,
-    /// How one logs in on such a BAL.
-    pub credential: Credential,
-    /// What the rule says, in a sentence.
+    /// Stable name: capitals and points.
+    pub id: &'static str,
+    /// What it says, in one sentence.
     pub says: &'static str,
-    /// Where the rule comes from.
+    /// The same for administrators.
+    pub french: &'static str,
+    /// Where it comes from: a section of the rule index, or `ours` where no public text says anything.
     pub source: &'static str,
 }
 
-const RULES: &[Rule] = &[
-    Rule {
-        kind: BalKind::Nominative,
-        credential: Credential::Password,
-        says: "one professional's own BAL; he logs in and sends as himself only",
-        source: "[MSS1 BAL.KINDS]",
-    },
-    Rule {
-        kind: BalKind::Organisational,
-        credential: Credential::Password,
-        says: "a team's BAL; logs in with its own credential and sends as itself only",
-        source: "[MSS1 BAL.KINDS]",
-    },
-    Rule {
-        kind: BalKind::Applicative,
-        credential: Credential::Certificate,
-        says: "a piece of software's BAL; logs in by client certificate only, never by password",
-        source: "[MSS1 APP.CERTIFICATE]",
-    },
-    Rule {
-        kind: BalKind::Cabinet,
-        credential: Credential::Password,
-        says: "a practice's shared BAL; logs in with its own credential and sends as itself only",
-        source: "[MSS1 BAL.KINDS]",
-    },
-];
+/// Each module brings its own.
+const TABLES: &[&[Rule]] = &[opening::RULES];
 
-/// All rules about kinds, for `pli rules`.
-pub fn rule_table() -> &'static [Rule] {
-    RULES
-}
-
-/// Whether a BAL of this kind and state opens for this kind of credential. Every refusal
-/// looks the same from outside, so that nobody learns which BAL exists. `[MSS1 APP.CERTIFICATE]`
-pub fn may_log_in_with(kind: BalKind, state: BalState, credential: Credential) -> Verdict {
-    let fits = RULES.iter().any(|rule| rule.kind == kind && rule.credential == credential);
-    if fits && state == BalState::Active { Ok(()) } else { Err(Refusal::AuthenticationFailed) }
+/// All rules, in the order of their subjects.
+pub fn rule_table() -> impl Iterator<Item = &'static Rule> {
+    TABLES.iter().copied().flatten()
 }
 
 /// Whether a BAL in this state takes mail.
@@ -88,27 +48,50 @@ pub fn may_send(state: BalState) -> Verdict {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+    use std::path::Path;
+
     use super::*;
 
     #[test]
-    fn every_kind_has_a_rule() {
-        for kind in BalKind::ALL {
-            assert!(rule_table().iter().any(|rule| rule.kind == kind));
+    fn only_an_active_bal_sends_and_receives() {
+        for state in [BalState::Suspended, BalState::Closed] {
+            assert!(may_receive(state).is_err());
+            assert!(may_send(state).is_err());
         }
     }
 
     #[test]
-    fn an_applicative_bal_never_opens_with_a_password() {
-        assert!(may_log_in_with(BalKind::Applicative, BalState::Active, Credential::Password).is_err());
-        assert!(may_log_in_with(BalKind::Applicative, BalState::Active, Credential::Certificate).is_ok());
+    fn rules_have_names_of_their_own() {
+        let names: HashSet<_> = rule_table().map(|rule| rule.id).collect();
+        assert_eq!(names.len(), rule_table().count());
+        for rule in rule_table() {
+            assert!(rule.id.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '.'), "{}", rule.id);
+            assert!(rule.source == "ours" || rule.source.starts_with('['), "{}", rule.id);
+        }
     }
 
     #[test]
-    fn only_an_active_bal_opens_sends_and_receives() {
-        for state in [BalState::Suspended, BalState::Closed] {
-            assert!(may_log_in_with(BalKind::Nominative, state, Credential::Password).is_err());
-            assert!(may_receive(state).is_err());
-            assert!(may_send(state).is_err());
+    fn each_rule_has_a_test_that_is_named_after_it() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let mut code = String::new();
+        for folder in ["crates", "tests"] {
+            read_rust(&root.join(folder), &mut code);
+        }
+        for rule in rule_table() {
+            let test = format!("fn rule_{}", rule.id.to_lowercase().replace('.', "_"));
+            assert!(code.contains(&test), "no test begins with `{test}`");
+        }
+    }
+
+    fn read_rust(folder: &Path, into: &mut String) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                read_rust(&path, into);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                into.push_str(&std::fs::read_to_string(&path).unwrap());
+            }
         }
     }
 }

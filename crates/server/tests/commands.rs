@@ -234,7 +234,8 @@ fn wrong_usage_is_exit_code_2_and_the_rules_need_no_configuration() {
     fails(&site.pli(&["bal", "list"]), 3, "pli.toml");
     let table = json(&site.pli(&["rules", "--json"]));
     assert!(table["refusals"].as_array().unwrap().iter().any(|row| row["word"] == "domain-not-listed"));
-    assert_eq!(table["rules"].as_array().unwrap().len(), 4);
+    assert_eq!(table["opening"].as_array().unwrap().len(), 4);
+    assert!(table["rules"].as_array().unwrap().iter().any(|row| row["id"] == "APP.CERTIFICATE"));
     assert!(table["attributes"].as_array().unwrap().iter().any(|row| row["attribute"] == "structure"));
 }
 

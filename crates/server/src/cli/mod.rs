@@ -67,7 +67,7 @@ enum Command {
     #[command(subcommand)]
     Annuaire(annuaire::Command),
     /// Print the rules that are enforced, and every refusal.
-    Rules,
+    Rules(rules::Rules),
     /// Ask the running server how it is.
     ///
     /// Exit code 0 if it works. 1 if it works without a trust list that peers are judged by (missing or expired):
@@ -116,7 +116,7 @@ impl Cli {
             Command::Trust(command) => command.run(&warned()?, self.json).await,
             Command::Cert(command) => command.run(|| config::load_without_files(&file), self.json).await,
             Command::Annuaire(command) => command.run(&settings()?, self.json).await,
-            Command::Rules => rules::print(self.json),
+            Command::Rules(rules) => rules.print(self.json),
             Command::Status => status::print(&warned()?, self.json).await,
             Command::Probe { domain } => probe::print(&settings()?, &domain, self.json).await,
             Command::Demo(args) => {

@@ -18,11 +18,19 @@ pub(crate) fn table<const N: usize>(
     header: [&str; N],
     rows: impl IntoIterator<Item = [String; N]>,
 ) -> Result<(), Failure> {
+    self::rows(&header, rows)
+}
+
+/// A table whose width is known only when it is printed; every row is as wide as the header.
+pub(crate) fn rows<R: IntoIterator<Item = String>>(
+    header: &[&str],
+    rows: impl IntoIterator<Item = R>,
+) -> Result<(), Failure> {
     let mut table = Table::new();
     table.load_style(presets::UTF8_FULL_CONDENSED).set_content_arrangement(ContentArrangement::Dynamic);
-    table.set_header(header);
+    table.set_header(header.iter().copied());
     for row in rows {
-        table.add_row(row.map(|cell| tame(&cell)));
+        table.add_row(row.into_iter().map(|cell| tame(&cell)));
     }
     line(&table.trim_fmt())
 }

@@ -1,41 +1,178 @@
 //! `pli rules`: what is enforced, so that an administrator can read it.
 
-use mssante::{AttributeRow, BalKind, Presence, attribute_table, forward_table, refusal_table, rule_table};
+use std::fmt::Write as _;
+
+use mssante::{
+    AttributeRow, BalKind, Credential, Presence, attribute_table, forward_table, opening_table, refusal_table,
+    rule_table,
+};
 
 use super::print;
 use crate::failure::Failure;
 
-pub(super) fn print(json: bool) -> Result<(), Failure> {
-    if json {
-        return print::json(&serde_json::json!({
-            "rules": rule_table(), "attributes": attribute_table(), "forwards": forward_table(), "refusals": refusal_table(),
-        }));
-    }
-    let rules = rule_table().iter().map(|rule| {
-        [rule.kind.code(), &format!("{:?}", rule.credential).to_lowercase(), rule.says, rule.source].map(str::to_owned)
-    });
-    print::table(["kind", "logs in by", "rule", "source"], rules)?;
-    let attributes = attribute_table().iter().map(|row| {
-        let [per, org, app, cab] = BalKind::ALL.map(|kind| presence(row, kind));
-        [row.attribute.word().to_owned(), per, org, app, cab, row.remark.to_owned()]
-    });
-    print::table(["comes with", "PER", "ORG", "APP", "CAB", "remark"], attributes)?;
-    let forwards = forward_table().iter().map(|row| {
-        let to = row.to.iter().map(|kind| kind.code()).collect::<Vec<_>>().join(", ");
-        [row.from.code().to_owned(), if to.is_empty() { "nobody".to_owned() } else { to }, row.remark.to_owned()]
-    });
-    print::table(["mail of", "may be handed on to", "remark"], forwards)?;
-    let refusals = refusal_table().iter().map(|row| {
-        [row.word.to_owned(), format!("{} {}", row.code, row.enhanced), row.english.to_owned(), row.french.to_owned()]
-    });
-    print::table(["refusal", "reply", "in the reply", "for people"], refusals)
+/// How the rules are printed.
+#[derive(Debug, clap::Args)]
+pub(super) struct Rules {
+    /// As the page docs/regles.md, in French.
+    #[arg(long, conflicts_with = "json")]
+    markdown: bool,
 }
 
-fn presence(row: &AttributeRow, kind: BalKind) -> String {
-    match row.of(kind) {
-        Presence::Required => "yes".to_owned(),
-        Presence::RequiredUnless(other) => format!("yes, or {}", other.word()),
-        Presence::Optional => "may".to_owned(),
-        Presence::Forbidden => "no".to_owned(),
+impl Rules {
+    pub(super) fn print(&self, json: bool) -> Result<(), Failure> {
+        match (json, self.markdown) {
+            (true, _) => print::json(&serde_json::json!({
+                "rules": rule_table().collect::<Vec<_>>(), "opening": opening_table(), "attributes": attribute_table(),
+                "forwards": forward_table(), "refusals": refusal_table(),
+            })),
+            (false, true) => print::line(page().trim_end()),
+            (false, false) => Lists::of(Language::English).0.iter().try_for_each(List::print),
+        }
+    }
+}
+
+/// What one list of rules is printed as.
+struct List {
+    title: &'static str,
+    head: Vec<&'static str>,
+    rows: Vec<Vec<String>>,
+}
+
+#[derive(Clone, Copy)]
+enum Language {
+    English,
+    French,
+}
+
+struct Lists(Vec<List>);
+
+impl Lists {
+    fn of(language: Language) -> Self {
+        Self(vec![rules(language), openings(language), attributes(language), forwards(language), refusals(language)])
+    }
+}
+
+impl List {
+    fn new<const N: usize>(
+        title: &'static str,
+        head: [&'static str; N],
+        rows: impl Iterator<Item = [String; N]>,
+    ) -> Self {
+        Self { title, head: head.to_vec(), rows: rows.map(Vec::from).collect() }
+    }
+
+    fn print(&self) -> Result<(), Failure> {
+        print::rows(&self.head, self.rows.iter().cloned())
+    }
+
+    fn markdown(&self, page: &mut String) {
+        let line = |cells: &[String]| format!("| {} |\n", cells.join(" | "));
+        let head: Vec<_> = self.head.iter().map(|&cell| cell.to_owned()).collect();
+        let rule = vec!["---".to_owned(); head.len()];
+        let rows =
+            self.rows.iter().map(|row| line(&row.iter().map(|cell| cell.replace('|', "\\|")).collect::<Vec<_>>()));
+        let _ = write!(page, "\n## {}\n\n{}{}{}", self.title, line(&head), line(&rule), rows.collect::<String>());
+    }
+}
+
+/// The page for administrators. A test compares it with the file.
+fn page() -> String {
+    let mut page = "# Les règles appliquées par pli\n\nCette page est produite par `pli rules --markdown`. \
+        Chaque règle porte le nom du test qui la vérifie (`rule_…`) et sa source ; « ours » : aucun texte public ne dit rien, \
+        le choix est celui de pli.\n"
+        .to_owned();
+    Lists::of(Language::French).0.iter().for_each(|list| list.markdown(&mut page));
+    page
+}
+
+fn rules(language: Language) -> List {
+    match language {
+        Language::English => List::new(
+            "Rules",
+            ["rule", "says", "source"],
+            rule_table().map(|rule| [rule.id, rule.says, rule.source].map(str::to_owned)),
+        ),
+        Language::French => List::new(
+            "Règles",
+            ["règle", "énoncé", "source"],
+            rule_table().map(|rule| [rule.id, rule.french, rule.source].map(str::to_owned)),
+        ),
+    }
+}
+
+fn openings(language: Language) -> List {
+    let (title, head) = match language {
+        Language::English => ("Log-in", ["kind", "opens by"]),
+        Language::French => ("Connexion", ["type", "s'ouvre par"]),
+    };
+    let credential = |credential| match (language, credential) {
+        (Language::English, Credential::Password) => "password",
+        (Language::French, Credential::Password) => "mot de passe",
+        (Language::English, Credential::Certificate) => "client certificate",
+        (Language::French, Credential::Certificate) => "certificat client",
+    };
+    let rows = opening_table().iter().map(|row| [row.kind.code(), credential(row.credential)].map(str::to_owned));
+    List::new(title, head, rows)
+}
+
+fn attributes(language: Language) -> List {
+    let (title, head) = match language {
+        Language::English => ("Attributes", ["comes with", "PER", "ORG", "APP", "CAB", "remark"]),
+        Language::French => ("Attributs", ["attribut", "PER", "ORG", "APP", "CAB", "remarque"]),
+    };
+    let rows = attribute_table().iter().map(|row| {
+        let [per, org, app, cab] = BalKind::ALL.map(|kind| presence(row, kind, language));
+        [row.attribute.word().to_owned(), per, org, app, cab, row.remark.to_owned()]
+    });
+    List::new(title, head, rows)
+}
+
+fn presence(row: &AttributeRow, kind: BalKind, language: Language) -> String {
+    match (row.of(kind), language) {
+        (Presence::Required, Language::English) => "yes".to_owned(),
+        (Presence::Required, Language::French) => "oui".to_owned(),
+        (Presence::RequiredUnless(other), Language::English) => format!("yes, or {}", other.word()),
+        (Presence::RequiredUnless(other), Language::French) => format!("oui, ou {}", other.word()),
+        (Presence::Optional, Language::English) => "may".to_owned(),
+        (Presence::Optional, Language::French) => "facultatif".to_owned(),
+        (Presence::Forbidden, Language::English) => "no".to_owned(),
+        (Presence::Forbidden, Language::French) => "non".to_owned(),
+    }
+}
+
+fn forwards(language: Language) -> List {
+    let (title, head, nobody) = match language {
+        Language::English => ("Forwards", ["mail of", "may be handed on to", "remark"], "nobody"),
+        Language::French => ("Renvois", ["courrier de", "peut être renvoyé vers", "remarque"], "personne"),
+    };
+    let rows = forward_table().iter().map(|row| {
+        let to = row.to.iter().map(|kind| kind.code()).collect::<Vec<_>>().join(", ");
+        [row.from.code().to_owned(), if to.is_empty() { nobody.to_owned() } else { to }, row.remark.to_owned()]
+    });
+    List::new(title, head, rows)
+}
+
+fn refusals(language: Language) -> List {
+    let (title, head) = match language {
+        Language::English => ("Refusals", ["refusal", "reply", "in the reply", "for people"]),
+        Language::French => ("Refus", ["motif", "réponse", "texte de la réponse", "pour les personnes"]),
+    };
+    let rows = refusal_table().iter().map(|row| {
+        [row.word.to_owned(), format!("{} {}", row.code, row.enhanced), row.english.to_owned(), row.french.to_owned()]
+    });
+    List::new(title, head, rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn the_page_of_the_rules_says_what_is_enforced() {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/regles.md");
+        let found = std::fs::read_to_string(&file).unwrap_or_default();
+        assert!(found == page(), "write it again: cargo run -p server -- rules --markdown > docs/regles.md");
     }
 }
