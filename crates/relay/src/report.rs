@@ -1,7 +1,7 @@
 //! Telling the sender: a failure becomes a report in his INBOX, in the same transaction that
 //! ends the entry.
 
-use message::{FailedRecipient, FailureReport, Scanner, Span, failure_report};
+use message::{FailedRecipient, FailureReport, MessageFacts, Scanner, Span, failure_report};
 use mssante::{Address, BalId, ReversePath};
 use store::{Acceptance, Claimed, DsnNotify, LocalDelivery, QueueId, Setback, Source, StoreError};
 
@@ -101,6 +101,7 @@ impl Relay {
         intake.write(&octets).await?;
         Ok(Acceptance {
             message: intake.finish(scanner.finish()).await?,
+            facts: MessageFacts::default(),
             reverse_path: ReversePath::Null,
             smtputf8: false,
             envelope_id: None,

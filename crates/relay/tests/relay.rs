@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use annuaire::{LocalBal, Resolver};
-use message::{Scanner, Span};
+use message::{MessageFacts, Scanner, Span};
 use mssante::{Address, BalKind, BalState, Clock, Domain, Refusal, ReversePath};
 use relay::{Dns, DnsRules, Hops, HostFinder, HostNameCheck, Relay, Schedule, Step, Verdict};
 use smtp::client::Timeouts;
@@ -235,6 +235,7 @@ impl Bench {
         });
         let acceptance = Acceptance {
             message,
+            facts: MessageFacts::default(),
             reverse_path: ReversePath::Address(Address::parse(sender).unwrap()),
             smtputf8: false,
             envelope_id: None,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use auth::sasl::Credentials;
 use auth::{AuthError, Identity};
-use message::{ReceivedFrom, TlsFacts, TraceFields};
+use message::{MessageFacts, ReceivedFrom, TlsFacts, TraceFields};
 use mssante::{BalId, Refusal, ReversePath};
 use store::{Acceptance, LocalDelivery, MessageId, RelayRequest, SealedMessage, Source};
 use thiserror::Error;
@@ -338,13 +338,15 @@ impl Connection {
         let envelope = self.session.envelope().ok_or(Refusal::StoreUnavailable)?;
         let source = self.judge_sender(&envelope.reverse_path)?;
         let begun = incoming.begun();
-        let message = incoming.finish(|header, id| self.trace_fields(header, id)).await?;
+        let (message, facts) = incoming.finish(|header, id| self.trace_fields(header, id)).await?;
         let id = message.id();
         let recipients = envelope.recipients.len();
-        let acceptance = acceptance(message, envelope, source);
+        let said = facts.headers.words();
+        let acceptance = acceptance(message, facts, envelope, source);
         self.service.store.accept(acceptance).await.map_err(|error| unavailable(&error))?;
         let role = self.service.role.word();
         metrics::counter!("pli_smtp_accepted_total", "role" => role).increment(1);
+        count(said, role);
         metrics::histogram!("pli_smtp_accept_seconds", "role" => role).record(begun.elapsed().as_secs_f64());
         tracing::info!(message = %id, recipients, "accepted");
         Ok(id)
@@ -364,8 +366,16 @@ fn tell_judgement(transport: &Transport) {
     }
 }
 
+/// Counts what the header says in the fields of MSSanté. `[MSS2 ECO.2.4.1]`
+fn count(said: impl Iterator<Item = (&'static str, &'static str)>, role: &'static str) {
+    for (field, says) in said {
+        let labels = [("role", role), ("field", field), ("says", says)];
+        metrics::counter!("pli_mss_fields_total", &labels).increment(1);
+    }
+}
+
 /// One message to all its recipients, local and remote: accepted together or not at all.
-fn acceptance(message: SealedMessage, envelope: &Envelope, source: Source) -> Acceptance {
+fn acceptance(message: SealedMessage, facts: MessageFacts, envelope: &Envelope, source: Source) -> Acceptance {
     let mut deliveries = Vec::new();
     let mut relays = Vec::new();
     for recipient in &envelope.recipients {
@@ -382,6 +392,7 @@ fn acceptance(message: SealedMessage, envelope: &Envelope, source: Source) -> Ac
     let parameters = &envelope.parameters;
     Acceptance {
         message,
+        facts,
         reverse_path: envelope.reverse_path.clone(),
         smtputf8: parameters.smtputf8,
         envelope_id: parameters.envelope_id.clone(),

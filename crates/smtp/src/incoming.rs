@@ -2,7 +2,7 @@
 //! octet, so that its size never matters to memory.
 
 use bytes::Bytes;
-use message::Scanner;
+use message::{MessageFacts, MssHeaders, Scanner};
 use mssante::Refusal;
 use store::{Intake, MessageId, SealedMessage, Store, StoreError};
 use tokio::time::Instant;
@@ -18,6 +18,7 @@ pub(crate) struct Incoming {
     intake: Intake,
     scanner: Scanner,
     header: Option<HeaderCollector>,
+    facts: MessageFacts,
     begun: Instant,
 }
 
@@ -25,7 +26,8 @@ impl Incoming {
     pub(crate) async fn begin(store: &Store) -> Result<Self, Refusal> {
         let intake = store.begin_intake().await.map_err(|error| unavailable(&error))?;
         let begun = Instant::now();
-        Ok(Self { intake, scanner: Scanner::new(), header: Some(HeaderCollector::default()), begun })
+        let facts = MessageFacts::default();
+        Ok(Self { intake, scanner: Scanner::new(), header: Some(HeaderCollector::default()), facts, begun })
     }
 
     /// When its first octet was awaited.
@@ -43,6 +45,7 @@ impl Incoming {
         let Some(collector) = self.header.as_mut() else { return self.write(&content).await };
         let Collected::Whole { header, rest } = collector.push(&content)? else { return Ok(()) };
         self.header = None;
+        self.facts.headers = MssHeaders::read(&header);
         let trace = judge(&header, self.intake.id())?;
         self.write(&trace).await?;
         self.write(&header).await?;
@@ -53,14 +56,16 @@ impl Incoming {
     pub(crate) async fn finish(
         mut self,
         judge: impl FnOnce(&[u8], MessageId) -> Result<Vec<u8>, Refusal>,
-    ) -> Result<SealedMessage, Refusal> {
+    ) -> Result<(SealedMessage, MessageFacts), Refusal> {
         if let Some(mut collector) = self.header.take() {
             let header = collector.finish();
+            self.facts.headers = MssHeaders::read(&header);
             let trace = judge(&header, self.intake.id())?;
             self.write(&trace).await?;
             self.write(&header).await?;
         }
-        self.intake.finish(self.scanner.finish()).await.map_err(|error| unavailable(&error))
+        let message = self.intake.finish(self.scanner.finish()).await.map_err(|error| unavailable(&error))?;
+        Ok((message, self.facts))
     }
 
     async fn write(&mut self, octets: &[u8]) -> Result<(), Refusal> {

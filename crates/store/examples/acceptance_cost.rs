@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
-use message::{Scanner, Span, Summary};
+use message::{MessageFacts, Scanner, Span, Summary};
 use mssante::{Address, BalKind, Random, ReversePath};
 use store::{Acceptance, Cluster, DatabaseSettings, LocalDelivery, NewBal, Source, Store};
 use testkit::clock::{RealClock, TestRandom};
@@ -68,6 +68,7 @@ async fn measure(messages: usize, octets: usize, sessions: usize) {
 fn acceptance(message: store::SealedMessage, bal: &store::BalRecord) -> Acceptance {
     Acceptance {
         message,
+        facts: MessageFacts::default(),
         reverse_path: ReversePath::Address(bal.address.clone()),
         smtputf8: false,
         envelope_id: None,

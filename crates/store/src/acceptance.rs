@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use message::MessageFacts;
 use mssante::{Address, BalId, ReversePath};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
@@ -59,6 +60,8 @@ pub struct RelayRequest {
 pub struct Acceptance {
     /// The message.
     pub message: SealedMessage,
+    /// What was found out about it, for the trace.
+    pub facts: MessageFacts,
     /// Envelope sender.
     pub reverse_path: ReversePath,
     /// Whether it needs SMTPUTF8 on the next hop.
@@ -159,7 +162,7 @@ fn relayed(acceptance: &Acceptance) -> Vec<Relayed> {
 
 /// The line of the audit trail; full addresses are allowed there, and only there.
 fn accepted(acceptance: &Acceptance, at: OffsetDateTime) -> Trace {
-    let detail = json!({
+    let mut detail = json!({
         "from": acceptance.reverse_path.address(),
         "size": acceptance.message.size,
         "local": named(&acceptance.deliveries),
@@ -167,6 +170,9 @@ fn accepted(acceptance: &Acceptance, at: OffsetDateTime) -> Trace {
         "remote": acceptance.relays.iter().map(|relay| &relay.recipient).collect::<Vec<_>>(),
         "source": source_detail(&acceptance.source),
     });
+    if !acceptance.facts.is_empty() {
+        detail["facts"] = json!(acceptance.facts);
+    }
     let trace = Trace::new(at, "message.accepted").of_message(acceptance.message.id()).with(detail);
     match &acceptance.source {
         Source::Hop { dn, .. } => trace.with_peer(dn),

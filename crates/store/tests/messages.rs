@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use common::{WHOLE, acceptance, bal, count, deliver, direct, letter, listening_store, read, run, seal, seal_in_steps};
-use message::Span;
+use message::{MssHeaders, Span};
 use sqlx::Connection;
 use store::{Flags, FolderId, StoreError, Swept};
 use testkit::clock::FixedClock;
@@ -136,6 +136,22 @@ async fn forty_recipients_share_one_body_and_get_one_copy_each() {
     assert_eq!(count(&database, "(SELECT DISTINCT delivered_to FROM folder_message) AS d").await, 40);
     assert_eq!(count(&database, "queue").await, 1);
     assert_eq!(count(&database, "trace WHERE event = 'message.accepted' AND peer = 'cn=peer'").await, 1);
+}
+
+#[tokio::test]
+async fn the_trace_of_an_acceptance_holds_what_was_found_out_about_the_message_and_nothing_where_there_is_nothing() {
+    let database = TestDatabase::new().await;
+    let store = database.store().await;
+    let bal = bal(&store, "a").await;
+    let plain = acceptance(seal(&store, &letter(10, false)).await, &[&bal], &[]);
+    store.accept(plain).await.unwrap();
+    assert_eq!(count(&database, "trace WHERE detail ? 'facts'").await, 0);
+    let mut told = acceptance(seal(&store, &letter(10, false)).await, &[&bal], &[]);
+    told.facts.headers = MssHeaders::read(b"X-MSS-INS: O\r\nX-MSS-CODECDA: 34112-3\r\n");
+    told.facts.has_archive = true;
+    store.accept(told).await.unwrap();
+    let facts = r#"{"xdm": true, "cda": 1, "ins": "O"}"#;
+    assert_eq!(count(&database, &format!("trace WHERE detail -> 'facts' = '{facts}'::jsonb")).await, 1);
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use message::Scanner;
+use message::{MessageFacts, Scanner};
 use mssante::{Address, BalId, BalKind, ReversePath};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use testkit::clock::{RealClock, TestRandom};
@@ -41,6 +41,7 @@ async fn accepted(store: &Store, size: usize, bals: &[&BalRecord], remote: &[&st
     let relay = |text: &&str| RelayRequest { recipient: Address::parse(text).unwrap(), dsn: DsnParameters::default() };
     let acceptance = Acceptance {
         message: sealed(store, size).await,
+        facts: MessageFacts::default(),
         reverse_path: ReversePath::Null,
         smtputf8: false,
         envelope_id: None,

@@ -2,7 +2,7 @@
 
 #![allow(dead_code, clippy::unwrap_used, reason = "each test binary uses a part; a test that cannot go on has failed")]
 
-use message::{Scanner, Span, Summary};
+use message::{MessageFacts, Scanner, Span, Summary};
 use mssante::{Address, BalKind, Random, ReversePath};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use store::{
@@ -68,6 +68,7 @@ pub(crate) async fn seal(store: &Store, octets: &[u8]) -> SealedMessage {
 pub(crate) fn acceptance(message: SealedMessage, local: &[&BalRecord], remote: &[&str]) -> Acceptance {
     Acceptance {
         message,
+        facts: MessageFacts::default(),
         reverse_path: ReversePath::Address(address("sender@ch.mssante.fr")),
         smtputf8: false,
         envelope_id: Some("envid".into()),
