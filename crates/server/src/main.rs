@@ -1,5 +1,6 @@
 //! The binary `pli`: configuration, command line, listeners, wiring, demonstration.
 
+mod admin;
 mod ambient;
 mod cli;
 mod config;

@@ -5,13 +5,12 @@ mod ways;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
-use mssante::{
-    Address, Attribute, AttributeError, BalKind, BalState, KeyCheck, KeyPolicy, Listing, PersonId, Rpps, StructureId,
-};
-use store::{BalEdit, BalFilter, BalRecord, NewBal, Store};
+use mssante::{Address, BalKind, BalState, Listing, Rpps, StructureId};
+use store::{BalFilter, BalRecord};
 use trust::DistinguishedName;
 
-use super::{password, print};
+use super::{password, print, who};
+use crate::admin::{Administration, ChangeBal, CreateBal, MoveBal, Rules};
 use crate::config::Settings;
 use crate::database::Database;
 use crate::failure::Failure;
@@ -132,133 +131,78 @@ pub(super) struct Move {
 impl Command {
     /// Opens the store, does the work, and leaves the database as it was found.
     pub(super) async fn run(self, settings: &Settings, json: bool) -> Result<(), Failure> {
-        match &self {
-            Self::Create(create) => create.check(settings)?,
-            Self::Alias(alias) => alias.check(settings)?,
-            _ => {}
-        }
+        let rules = Rules::of(settings);
+        self.check(&rules)?;
         let (database, store) = Database::open_for_command(settings).await?;
-        let result = self.work(&store, json).await;
+        let result = self.work(&Administration::new(&store, rules, &who()), json).await;
         store.close().await;
         database.stop().await?;
         result
     }
 
-    async fn work(self, store: &Store, json: bool) -> Result<(), Failure> {
+    /// What can be refused before there is a database.
+    fn check(&self, rules: &Rules) -> Result<(), Failure> {
         match self {
-            Self::Create(create) => show(&create.work(store).await?, json),
-            Self::List { kind, state } => list(&store.list_bals(&BalFilter { kind, state }).await?, json),
-            Self::Show { address } => show(&found(store, &address).await?, json),
-            Self::Alias(alias) => alias.work(store, json).await,
-            Self::Forward(forward) => forward.work(store, json).await,
-            Self::SetPassword { address } => show(&set_password(store, &address).await?, json),
-            Self::SetListing { address, listing } => {
-                let bal = found(store, &address).await?;
-                show(&store.set_listing(bal.id, listing).await?, json)
-            }
-            Self::Edit(edit) => show(&edit.work(store).await?, json),
-            Self::Suspend(to) => show(&to.work(store, BalState::Suspended).await?, json),
-            Self::Reopen(to) => show(&to.work(store, BalState::Active).await?, json),
-            Self::Close(to) => show(&to.work(store, BalState::Closed).await?, json),
+            Self::Create(create) => create.check(rules),
+            Self::Alias(alias) => alias.check(rules),
+            _ => Ok(()),
+        }
+    }
+
+    async fn work(self, admin: &Administration, json: bool) -> Result<(), Failure> {
+        match self {
+            Self::Create(create) => show(&create.work(admin).await?, json),
+            Self::List { kind, state } => list(&admin.list(&BalFilter { kind, state }).await?, json),
+            Self::Show { address } => show(&admin.find(&address).await?, json),
+            Self::Alias(alias) => alias.work(admin, json).await,
+            Self::Forward(forward) => forward.work(admin, json).await,
+            Self::SetPassword { address } => show(&set_password(admin, &address).await?, json),
+            Self::SetListing { address, listing } => show(&admin.set_listing(&address, listing).await?, json),
+            Self::Edit(edit) => show(&admin.change(&edit.address.clone(), edit.into()).await?, json),
+            Self::Suspend(to) => show(&admin.suspend(&to.address, &MoveBal { reason: to.reason }).await?, json),
+            Self::Reopen(to) => show(&admin.reopen(&to.address, &MoveBal { reason: to.reason }).await?, json),
+            Self::Close(to) => show(&admin.close(&to.address, &MoveBal { reason: to.reason }).await?, json),
         }
     }
 }
 
-impl Create {
-    /// What a BAL of its kind must come with. `[MSS1 BAL.KINDS]`
-    fn check(&self, settings: &Settings) -> Result<(), Failure> {
-        let refuse = |why: String| Err(Failure::Refused(why));
-        if !settings.operator.domains.contains(self.address.domain()) {
-            return refuse(format!(
-                "{} is not one of operator.domains; a BAL is created in our own domains",
-                self.address.domain()
-            ));
-        }
-        mssante::may_create(self.kind, &self.given()).or_else(|error| refuse(explain(error)))?;
-        self.check_key(settings.annuaire.unconfirmed_keys)
-    }
+/// Stands for the subject of a certificate whose file is read later.
+const UNREAD: &str = "CN=unread";
 
-    /// A mistyped number would publish the BAL under somebody else's name. `[MSS1 ID.KEYS]`
-    fn check_key(&self, policy: KeyPolicy) -> Result<(), Failure> {
-        let Some(rpps) = &self.rpps else { return Ok(()) };
-        match policy.judge(&PersonId::Rpps(*rpps)) {
-            Ok(KeyCheck::Doubtful) => {
-                eprintln!("warning: the key of the RPPS number {rpps} does not fit; look at it again");
-            }
-            Ok(_) => {}
-            Err(error) => return Err(Failure::Refused(format!("{error} (annuaire.unconfirmed_keys)"))),
+impl Create {
+    fn check(&self, rules: &Rules) -> Result<(), Failure> {
+        let unread = self.certificate.as_ref().map(|_| UNREAD.to_owned());
+        let request = self.request(unread);
+        if self.password_stdin {
+            request.check_password_allowed()?;
+        }
+        for warning in request.check(rules)? {
+            eprintln!("warning: {warning}");
         }
         Ok(())
     }
 
-    fn given(&self) -> Vec<Attribute> {
-        let given = [
-            (Attribute::Holder, self.rpps.is_some()),
-            (Attribute::Structure, self.structure.is_some()),
-            (Attribute::Responsible, self.responsible.is_some()),
-            (Attribute::Certificate, self.certificate.is_some() || self.certificate_dn.is_some()),
-            (Attribute::Password, self.password_stdin),
-        ];
-        given.into_iter().filter(|(_, present)| *present).map(|(attribute, _)| attribute).collect()
-    }
-
-    async fn work(self, store: &Store) -> Result<BalRecord, Failure> {
-        let certificate_dn = self.certificate_key()?;
-        let hash = if self.password_stdin { Some(password::read_and_hash().await?) } else { None };
-        let new = NewBal {
+    /// All but the password, with the subject of the certificate if it comes in a file.
+    fn request(&self, of_file: Option<String>) -> CreateBal {
+        CreateBal {
             address: self.address.clone(),
             kind: self.kind,
-            display_name: self.name,
-            holder: self.rpps,
-            structure: self.structure,
-            responsible: self.responsible,
-            certificate_dn,
+            name: self.name.clone(),
+            rpps: self.rpps,
+            structure: self.structure.clone(),
+            responsible: self.responsible.clone(),
+            service: self.service.clone(),
+            description: self.description.clone(),
             listing: if self.unlisted { Listing::Unlisted } else { Listing::Listed },
-            service: self.service,
-            description: self.description,
-        };
-        let bal = store.create_bal(new).await?;
-        let Some(hash) = hash else { return Ok(bal) };
-        store.set_password_hash(bal.id, &hash).await?;
-        found(store, &self.address).await
-    }
-
-    /// The DN under which the store looks a certificate up.
-    fn certificate_key(&self) -> Result<Option<String>, Failure> {
-        let name = match (&self.certificate, &self.certificate_dn) {
-            (Some(file), _) => Some(subject_of(file)?),
-            (None, Some(text)) => {
-                Some(DistinguishedName::parse(text).map_err(|error| Failure::Refused(error.to_string()))?)
-            }
-            (None, None) => None,
-        };
-        Ok(name.map(|name| name.key().to_owned()))
-    }
-}
-
-/// The rule in the words of the command line.
-fn explain(error: AttributeError) -> String {
-    match error {
-        AttributeError::Missing { kind, attribute, instead } => {
-            let or = instead.map_or_else(String::new, |other| format!(", or {}", option(other)));
-            format!(
-                "a BAL of kind {kind} needs {}{or}; `pli rules` prints what each kind comes with",
-                option(attribute)
-            )
-        }
-        AttributeError::Forbidden { kind, attribute, remark } => {
-            format!("a BAL of kind {kind} comes without {}: {remark}", option(attribute))
+            certificate_dn: of_file.or_else(|| self.certificate_dn.clone()),
+            password: None,
         }
     }
-}
 
-fn option(attribute: Attribute) -> &'static str {
-    match attribute {
-        Attribute::Holder => "--rpps",
-        Attribute::Structure => "--structure",
-        Attribute::Responsible => "--responsible",
-        Attribute::Certificate => "--certificate or --certificate-dn",
-        Attribute::Password => "--password-stdin",
+    async fn work(self, admin: &Administration) -> Result<BalRecord, Failure> {
+        let password = if self.password_stdin { Some(password::read().await?) } else { None };
+        let of_file = self.certificate.as_deref().map(subject_of).transpose()?.map(|name| name.to_string());
+        Ok(admin.create(CreateBal { password, ..self.request(of_file) }).await?)
     }
 }
 
@@ -270,32 +214,15 @@ fn subject_of(file: &Path) -> Result<DistinguishedName, Failure> {
     DistinguishedName::of_certificate(&certificate).map_err(|error| unusable(error.to_string()))
 }
 
-impl Edit {
-    async fn work(self, store: &Store) -> Result<BalRecord, Failure> {
-        let bal = found(store, &self.address).await?;
-        let edit = BalEdit { service: self.service, description: self.description, responsible: self.responsible };
-        Ok(store.edit_bal(bal.id, &edit).await?)
+impl From<Edit> for ChangeBal {
+    fn from(edit: Edit) -> Self {
+        Self { service: edit.service, description: edit.description, responsible: edit.responsible }
     }
 }
 
-impl Move {
-    async fn work(self, store: &Store, state: BalState) -> Result<BalRecord, Failure> {
-        let bal = found(store, &self.address).await?;
-        Ok(store.set_bal_state(bal.id, state, &self.reason).await?)
-    }
-}
-
-async fn set_password(store: &Store, address: &Address) -> Result<BalRecord, Failure> {
-    let bal = found(store, address).await?;
-    if mssante::may_log_in_with(bal.kind, BalState::Active, mssante::Credential::Password).is_err() {
-        return Err(Failure::Refused(format!("a BAL of kind {} has no password; it opens by certificate", bal.kind)));
-    }
-    store.set_password_hash(bal.id, &password::read_and_hash().await?).await?;
-    found(store, address).await
-}
-
-async fn found(store: &Store, address: &Address) -> Result<BalRecord, Failure> {
-    store.bal(address).await?.ok_or_else(|| Failure::Refused(format!("there is no BAL {address}")))
+async fn set_password(admin: &Administration, address: &Address) -> Result<BalRecord, Failure> {
+    admin.find_for_password(address).await?;
+    Ok(admin.set_password(address, password::read().await?).await?)
 }
 
 fn list(bals: &[BalRecord], json: bool) -> Result<(), Failure> {
@@ -360,7 +287,9 @@ mod tests {
             for words in commands(&std::fs::read_to_string(file).unwrap()) {
                 let cli = Cli::try_parse_from(&words).unwrap_or_else(|error| panic!("{manual}: {words:?}: {error}"));
                 if let super::super::Command::Bal(Command::Create(create)) = cli.command {
-                    create.check(&settings).unwrap_or_else(|failure| panic!("{manual}: {words:?}: {failure}"));
+                    create
+                        .check(&Rules::of(&settings))
+                        .unwrap_or_else(|failure| panic!("{manual}: {words:?}: {failure}"));
                     created += 1;
                 }
             }
@@ -372,7 +301,7 @@ mod tests {
         let words = ["pli", "bal", "create"].into_iter().chain(arguments.split_whitespace());
         let cli = Cli::try_parse_from(words).map_err(|error| error.to_string())?;
         let super::super::Command::Bal(Command::Create(create)) = cli.command else { panic!("not a creation") };
-        create.check(&crate::config::for_tests()).map_err(|failure| failure.to_string())
+        create.check(&Rules::of(&crate::config::for_tests())).map_err(|failure| failure.to_string())
     }
 
     #[test]
@@ -382,8 +311,11 @@ mod tests {
             ("a@ch.mssante.fr --kind ORG", "--structure"),
             ("a@ch.mssante.fr --kind APP --structure 318751275100020", "--responsible"),
             ("a@ch.mssante.fr --kind APP --structure 318751275100020 --responsible X", "--certificate"),
-            ("a@ch.mssante.fr --kind CAB --certificate-dn CN=x", "CAB comes without --certificate"),
-            ("a@ch.mssante.fr --kind ORG --structure 318751275100020 --rpps 10001234567", "ORG comes without --rpps"),
+            ("a@ch.mssante.fr --kind CAB --certificate-dn CN=x", "CAB comes without a certificate (--certificate"),
+            (
+                "a@ch.mssante.fr --kind ORG --structure 318751275100020 --rpps 10001234567",
+                "ORG comes without the holder's RPPS number (--rpps)",
+            ),
             ("a@elsewhere.fr --kind CAB", "operator.domains"),
             ("a@ch.mssante.fr --kind XYZ", "PER, ORG, APP, CAB"),
             ("a@ch.mssante.fr --kind PER --rpps 12", "11 digits"),
@@ -409,6 +341,6 @@ mod tests {
     #[test]
     fn an_applicative_bal_gets_no_password() {
         let arguments = "a@ch.mssante.fr --kind APP --structure 318751275100020 --responsible X --certificate-dn CN=x --password-stdin";
-        assert!(check(arguments).unwrap_err().contains("without --password-stdin"));
+        assert!(check(arguments).unwrap_err().contains("has no password"));
     }
 }

@@ -6,16 +6,14 @@ use std::os::fd::AsFd;
 use auth::Secret;
 use nix::sys::termios::{LocalFlags, SetArg, Termios, tcgetattr, tcsetattr};
 
-use crate::ambient::SystemRandom;
+use crate::admin::Password;
 use crate::failure::Failure;
 
-/// The hash of a password that is read from standard input: one line, or asked for twice.
-pub(super) async fn read_and_hash() -> Result<String, Failure> {
-    let work = || {
-        let password = read().map_err(|error| Failure::Refused(format!("standard input: {error}")))??;
-        auth::hash_password(&password, &SystemRandom).map_err(|error| Failure::Refused(error.to_string()))
-    };
-    tokio::task::spawn_blocking(work).await.map_err(|error| Failure::Refused(error.to_string()))?
+/// A new password: one line of standard input, or asked for twice.
+pub(super) async fn read() -> Result<Password, Failure> {
+    let work = || read_twice().map_err(|error| Failure::Refused(format!("standard input: {error}")))?;
+    let secret = tokio::task::spawn_blocking(work).await.map_err(|error| Failure::Refused(error.to_string()))??;
+    Ok(Password(secret))
 }
 
 /// The first line of standard input.
@@ -33,7 +31,7 @@ pub(super) fn passphrase() -> Result<Secret, Failure> {
     prompt("Passphrase: ").map(Secret::new).map_err(|error| Failure::Refused(format!("standard input: {error}")))
 }
 
-fn read() -> std::io::Result<Result<Secret, Failure>> {
+fn read_twice() -> std::io::Result<Result<Secret, Failure>> {
     if !std::io::stdin().is_terminal() {
         return Ok(Ok(Secret::new(line()?)));
     }

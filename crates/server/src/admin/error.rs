@@ -1,0 +1,212 @@
+//! Why something was not done, and what to do about it: the same sentence at the command line and in the API.
+
+use mssante::{Address, Attribute, AttributeError, BalKind, ForwardForbidden, IdentifierError};
+use store::StoreError;
+use thiserror::Error;
+
+use crate::failure::Failure;
+
+/// Why an administrator's request was not done. Each sentence says what to do.
+#[derive(Debug, Error)]
+pub(crate) enum AdminError {
+    /// The address belongs to a domain of others.
+    #[error("{0} is not in one of operator.domains; {1} is created in our own domains")]
+    ForeignDomain(Address, &'static str),
+    /// The kind does not go with what was given.
+    #[error("{}", explain(.0))]
+    Attribute(#[from] AttributeError),
+    /// An identifier whose key does not fit, and the configuration does not let that pass.
+    #[error("{0} (annuaire.unconfirmed_keys)")]
+    Key(#[from] IdentifierError),
+    /// A field that cannot be read.
+    #[error("{field}: {why}", field = .field.word())]
+    Field {
+        /// Which.
+        field: Field,
+        /// What is wrong with it, and what to write.
+        why: String,
+    },
+    /// The kinds do not hand on to each other.
+    #[error(transparent)]
+    Forward(#[from] ForwardForbidden),
+    /// The kind opens otherwise.
+    #[error("a BAL of kind {0} has no password; it opens by certificate")]
+    NoPassword(BalKind),
+    /// Nothing is there under this address.
+    #[error("there is no BAL {0}; `pli bal search` finds BALs by a part of their address or name")]
+    NoSuchBal(Address),
+    /// The store did not do it.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A defect of ours.
+    #[error("it could not be done: {0}")]
+    Internal(String),
+}
+
+/// Whose matter a failure is; everything outside follows from it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// What was asked for cannot be read or lacks something.
+    Invalid,
+    /// The rules do not allow it.
+    Refused,
+    /// It is not there.
+    NotFound,
+    /// Something is there already that stands against it.
+    Exists,
+    /// A service does not answer; trying again later can help.
+    Unavailable,
+    /// A file or a setting is wrong.
+    Configuration,
+    /// Our own fault.
+    Internal,
+}
+
+impl Kind {
+    /// The word in JSON.
+    #[expect(dead_code, reason = "the API prints it")]
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Invalid => "invalid",
+            Self::Refused => "refused",
+            Self::NotFound => "not-found",
+            Self::Exists => "exists",
+            Self::Unavailable => "unavailable",
+            Self::Configuration => "configuration",
+            Self::Internal => "internal",
+        }
+    }
+
+    /// The HTTP status.
+    #[expect(dead_code, reason = "the API answers with it")]
+    pub(crate) fn status(self) -> u16 {
+        match self {
+            Self::Invalid => 400,
+            Self::Refused => 422,
+            Self::NotFound => 404,
+            Self::Exists => 409,
+            Self::Unavailable => 503,
+            Self::Configuration | Self::Internal => 500,
+        }
+    }
+}
+
+impl AdminError {
+    /// Whose matter it is.
+    pub(crate) fn kind(&self) -> Kind {
+        match self {
+            Self::Field { .. } => Kind::Invalid,
+            Self::ForeignDomain(..) | Self::Attribute(_) | Self::Key(_) | Self::Forward(_) | Self::NoPassword(_) => {
+                Kind::Refused
+            }
+            Self::NoSuchBal(_) => Kind::NotFound,
+            Self::Store(error) => of_store(error),
+            Self::Internal(_) => Kind::Internal,
+        }
+    }
+
+    /// The field that is wrong, if it is one.
+    #[expect(dead_code, reason = "the API and the import name it")]
+    pub(crate) fn field(&self) -> Option<Field> {
+        match self {
+            Self::ForeignDomain(..) => Some(Field::Address),
+            Self::Attribute(
+                AttributeError::Missing { attribute, .. } | AttributeError::Forbidden { attribute, .. },
+            ) => Some(Field::of(*attribute)),
+            Self::Key(_) => Some(Field::Rpps),
+            Self::Field { field, .. } => Some(*field),
+            _ => None,
+        }
+    }
+}
+
+fn of_store(error: &StoreError) -> Kind {
+    use StoreError as E;
+    match error {
+        E::Unavailable(_) => Kind::Unavailable,
+        E::SchemaTooNew { .. } | E::ServerTooOld(_) | E::Unseal(_) => Kind::Configuration,
+        E::BalExists(_) | E::AliasExists(_) | E::ForwardCircle { .. } => Kind::Exists,
+        E::NoSuchAlias(_) | E::NoSuchForward { .. } | E::NoSuchBal(_) => Kind::NotFound,
+        E::Inconsistent { .. } => Kind::Internal,
+        _ => Kind::Refused,
+    }
+}
+
+impl From<AdminError> for Failure {
+    fn from(error: AdminError) -> Self {
+        match (error.kind(), error) {
+            (_, AdminError::Store(error)) => error.into(),
+            (Kind::Unavailable, error) => Self::Unavailable(error.to_string()),
+            (Kind::Configuration, error) => Self::Configuration(error.to_string()),
+            (_, error) => Self::Refused(error.to_string()),
+        }
+    }
+}
+
+/// A field of a request: an option of the command line and a member of a JSON object of the same name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Field {
+    /// The BAL's address.
+    Address,
+    /// RPPS number of the holder.
+    Rpps,
+    /// The structure.
+    Structure,
+    /// The responsible person.
+    Responsible,
+    /// The DN of a certificate.
+    CertificateDn,
+    /// A password.
+    Password,
+}
+
+impl Field {
+    /// Its name in JSON.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Address => "address",
+            Self::Rpps => "rpps",
+            Self::Structure => "structure",
+            Self::Responsible => "responsible",
+            Self::CertificateDn => "certificate_dn",
+            Self::Password => "password",
+        }
+    }
+
+    /// The field by which an attribute is given.
+    pub(crate) fn of(attribute: Attribute) -> Self {
+        match attribute {
+            Attribute::Holder => Self::Rpps,
+            Attribute::Structure => Self::Structure,
+            Attribute::Responsible => Self::Responsible,
+            Attribute::Certificate => Self::CertificateDn,
+            Attribute::Password => Self::Password,
+        }
+    }
+
+    /// What a person calls it, with the option of the command line.
+    fn named(self) -> &'static str {
+        match self {
+            Self::Address => "an address",
+            Self::Rpps => "the holder's RPPS number (--rpps)",
+            Self::Structure => "its structure (--structure)",
+            Self::Responsible => "a responsible person (--responsible)",
+            Self::CertificateDn => "a certificate (--certificate or --certificate-dn)",
+            Self::Password => "a password (--password-stdin)",
+        }
+    }
+}
+
+/// The rule in words that fit an option as well as a field or a column.
+fn explain(error: &AttributeError) -> String {
+    match error {
+        AttributeError::Missing { kind, attribute, instead } => {
+            let or = instead.map_or_else(String::new, |other| format!(", or {}", Field::of(other).named()));
+            let needed = Field::of(*attribute).named();
+            format!("a BAL of kind {kind} needs {needed}{or}; `pli rules` prints what each kind comes with")
+        }
+        AttributeError::Forbidden { kind, attribute, remark } => {
+            format!("a BAL of kind {kind} comes without {}: {remark}", Field::of(*attribute).named())
+        }
+    }
+}

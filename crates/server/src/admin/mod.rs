@@ -1,0 +1,53 @@
+//! What administrators do, written once: the command line (`cli/bal…`) and the HTTP API read a request, call a function
+//! from here, and print what it returns. Neither holds a rule of its own.
+//!
+//! Where a new function goes: a file per subject (`bal.rs` for a BAL itself, `ways.rs` for aliases and forwards), as a
+//! method of [`Administration`]; what is asked as a type in `request.rs`, which denies fields that it does not know; why it
+//! is refused as a variant of [`AdminError`], where its [`Kind`] gives exit code and HTTP status. A request is checked as
+//! far as it can be without the database by a method of its own (`check`), so that commands can refuse before they open
+//! one. Changes name only what they change, and states are left only from where the administrator saw them.
+
+mod bal;
+mod error;
+mod request;
+mod ways;
+
+use mssante::{Domain, KeyPolicy};
+use store::Store;
+
+use crate::config::Settings;
+
+pub(crate) use error::{AdminError, Field};
+pub(crate) use request::{ChangeBal, CreateBal, MoveBal, Password, SetForward};
+pub(crate) use ways::{AliasEntry, ForwardEntry};
+
+/// What the configuration says about BALs.
+#[derive(Debug, Clone)]
+pub(crate) struct Rules {
+    /// `operator.domains`.
+    pub(crate) domains: Vec<Domain>,
+    /// `annuaire.unconfirmed_keys`.
+    pub(crate) unconfirmed_keys: KeyPolicy,
+}
+
+impl Rules {
+    /// Those of this configuration.
+    pub(crate) fn of(settings: &Settings) -> Self {
+        Self { domains: settings.operator.domains.clone(), unconfirmed_keys: settings.annuaire.unconfirmed_keys }
+    }
+}
+
+/// The functions of administrators, for one of them.
+#[derive(Debug, Clone)]
+pub(crate) struct Administration {
+    store: Store,
+    rules: Rules,
+}
+
+impl Administration {
+    /// For `actor`, whom the audit trail names: an account at the command line, or `api:` and a name.
+    pub(crate) fn new(store: &Store, rules: Rules, actor: &str) -> Self {
+        tracing::debug!(actor, "an administrator");
+        Self { store: store.clone(), rules }
+    }
+}

@@ -1,0 +1,187 @@
+//! What an administrator can ask for, as it comes from options, from JSON or from a line of a file.
+
+use std::fmt;
+
+use auth::Secret;
+use mssante::{
+    Address, Attribute, BalKind, BalState, Credential, ForwardCopy, KeyCheck, Listing, PersonId, Rpps, StructureId,
+    may_create, may_log_in_with,
+};
+use serde::{Deserialize, Deserializer};
+use store::{BalEdit, NewBal};
+use trust::DistinguishedName;
+
+use super::{AdminError, Field, Rules};
+use crate::ambient::SystemRandom;
+
+/// A BAL to create.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CreateBal {
+    /// Its address, in one of our domains; never changes.
+    pub(crate) address: Address,
+    /// Its kind; never changes.
+    pub(crate) kind: BalKind,
+    /// Name shown to people.
+    #[serde(default)]
+    pub(crate) name: Option<String>,
+    /// RPPS number of the holder (PER).
+    #[serde(default)]
+    pub(crate) rpps: Option<Rpps>,
+    /// The structure that answers for it: 1 and its FINESS, or 3 and its SIRET.
+    #[serde(default)]
+    pub(crate) structure: Option<StructureId>,
+    /// The responsible person (ORG, APP).
+    #[serde(default)]
+    pub(crate) responsible: Option<String>,
+    /// Service de rattachement.
+    #[serde(default)]
+    pub(crate) service: Option<String>,
+    /// What it is for, for directories.
+    #[serde(default)]
+    pub(crate) description: Option<String>,
+    /// Whether it shows in directories.
+    #[serde(default)]
+    pub(crate) listing: Listing,
+    /// Subject of the certificate that opens an APP BAL.
+    #[serde(default)]
+    pub(crate) certificate_dn: Option<String>,
+    /// The password that opens it.
+    #[serde(default)]
+    pub(crate) password: Option<Password>,
+}
+
+/// Something to look at again that does not stand in the way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Warning(pub(crate) String);
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl CreateBal {
+    /// What a BAL of its kind must come with. `[MSS1 BAL.KINDS]`
+    pub(crate) fn check(&self, rules: &Rules) -> Result<Vec<Warning>, AdminError> {
+        if !rules.domains.contains(self.address.domain()) {
+            return Err(AdminError::ForeignDomain(self.address.clone(), "a BAL"));
+        }
+        may_create(self.kind, &self.given())?;
+        self.certificate_key()?;
+        self.check_key(rules)
+    }
+
+    /// Whether a BAL of its kind may have a password, which somebody may be asked for after this.
+    pub(crate) fn check_password_allowed(&self) -> Result<(), AdminError> {
+        match may_log_in_with(self.kind, BalState::Active, Credential::Password) {
+            Ok(()) => Ok(()),
+            Err(_) => Err(AdminError::NoPassword(self.kind)),
+        }
+    }
+
+    /// A mistyped number would publish the BAL under somebody else's name. `[MSS1 ID.KEYS]`
+    fn check_key(&self, rules: &Rules) -> Result<Vec<Warning>, AdminError> {
+        let Some(rpps) = self.rpps else { return Ok(Vec::new()) };
+        match rules.unconfirmed_keys.judge(&PersonId::Rpps(rpps))? {
+            KeyCheck::Doubtful => {
+                Ok(vec![Warning(format!("the key of the RPPS number {rpps} does not fit; look at it again"))])
+            }
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    fn given(&self) -> Vec<Attribute> {
+        let given = [
+            (Attribute::Holder, self.rpps.is_some()),
+            (Attribute::Structure, self.structure.is_some()),
+            (Attribute::Responsible, self.responsible.is_some()),
+            (Attribute::Certificate, self.certificate_dn.is_some()),
+            (Attribute::Password, self.password.is_some()),
+        ];
+        given.into_iter().filter(|(_, present)| *present).map(|(attribute, _)| attribute).collect()
+    }
+
+    /// The DN under which the store looks a certificate up.
+    fn certificate_key(&self) -> Result<Option<String>, AdminError> {
+        let Some(text) = &self.certificate_dn else { return Ok(None) };
+        let name = DistinguishedName::parse(text)
+            .map_err(|error| AdminError::Field { field: Field::CertificateDn, why: error.to_string() })?;
+        Ok(Some(name.key().to_owned()))
+    }
+
+    /// What the store is told.
+    pub(super) fn into_new(self) -> Result<NewBal, AdminError> {
+        let certificate_dn = self.certificate_key()?;
+        Ok(NewBal {
+            address: self.address,
+            kind: self.kind,
+            display_name: self.name,
+            holder: self.rpps,
+            structure: self.structure,
+            responsible: self.responsible,
+            certificate_dn,
+            listing: self.listing,
+            service: self.service,
+            description: self.description,
+        })
+    }
+}
+
+/// What is said anew of a BAL. What is left out stays as it is; an empty text takes it away.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct ChangeBal {
+    /// Service de rattachement.
+    pub(crate) service: Option<String>,
+    /// What it is for, for directories.
+    pub(crate) description: Option<String>,
+    /// The responsible person.
+    pub(crate) responsible: Option<String>,
+}
+
+impl From<ChangeBal> for BalEdit {
+    fn from(change: ChangeBal) -> Self {
+        let ChangeBal { service, description, responsible } = change;
+        Self { service, description, responsible }
+    }
+}
+
+/// A step in the life of a BAL.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct MoveBal {
+    /// Why, for the audit trail.
+    pub(crate) reason: String,
+}
+
+/// Mail of one BAL that is to go to another.
+#[derive(Debug, Clone)]
+pub(crate) struct SetForward {
+    /// Whose mail.
+    pub(crate) from: Address,
+    /// To whom.
+    pub(crate) to: Address,
+    /// What stays.
+    pub(crate) copy: ForwardCopy,
+}
+
+/// A password that somebody chose; no log and no `Debug` shows it.
+#[derive(Debug, Clone)]
+pub(crate) struct Password(pub(crate) Secret);
+
+impl<'de> Deserialize<'de> for Password {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(|text| Self(Secret::new(text)))
+    }
+}
+
+impl Password {
+    /// Its hash, made where it holds up nobody else.
+    pub(super) async fn hash(self) -> Result<String, AdminError> {
+        let work = move || auth::hash_password(&self.0, &SystemRandom);
+        let hashed =
+            tokio::task::spawn_blocking(work).await.map_err(|error| AdminError::Internal(error.to_string()))?;
+        hashed.map_err(|error| AdminError::Field { field: Field::Password, why: error.to_string() })
+    }
+}
