@@ -4,9 +4,10 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use store::{Cluster, DatabaseSettings, KeyRing, Store, StoreParts};
+use store::{Actor, Cluster, DatabaseSettings, KeyRing, Store, StoreParts};
 
 use crate::ambient::{SystemClock, SystemRandom};
+use crate::cli::who;
 use crate::config::{Settings, exposed};
 use crate::failure::Failure;
 
@@ -47,11 +48,11 @@ impl Database {
         Ok(opened?)
     }
 
-    /// Database and store for one command beside or without a running server.
+    /// Database and store for one command beside or without a running server. The audit trail names who runs it.
     pub(crate) async fn open_for_command(settings: &Settings) -> Result<(Self, Store), Failure> {
         let database = Self::start(settings).await?;
         match database.open(settings, settings.database.connections.min(2)).await {
-            Ok(store) => Ok((database, store)),
+            Ok(store) => Ok((database, store.acting_as(Actor::Administrator(who())))),
             Err(failure) => {
                 database.stop().await?;
                 Err(failure)

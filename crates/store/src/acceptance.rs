@@ -10,8 +10,8 @@ use tokio::sync::oneshot;
 
 use crate::committer::Job;
 use crate::landing::{Landing, Placed, Placement, Relayed};
-use crate::trace::Trace;
-use crate::{DsnParameters, Flags, FolderId, SealedMessage, Store, StoreError, Uid, UidValidity};
+use crate::trace::{Event, Trace};
+use crate::{Actor, DsnParameters, Flags, FolderId, SealedMessage, Store, StoreError, Uid, UidValidity};
 
 /// Where a message came from, for its traces.
 #[derive(Debug, Clone)]
@@ -128,7 +128,7 @@ impl Store {
             return Err(StoreError::NoRecipient);
         }
         let at = self.clock().now();
-        let trace = Some(accepted(&acceptance, at));
+        let trace = Some(accepted(&acceptance, at, self.actor()));
         // A BAL that is named twice (an alias, a list) gets one copy.
         let bals: BTreeSet<BalId> = acceptance.deliveries.iter().map(|delivery| delivery.bal).collect();
         let bals: Vec<BalId> = bals.into_iter().collect();
@@ -161,7 +161,7 @@ fn relayed(acceptance: &Acceptance) -> Vec<Relayed> {
 }
 
 /// The line of the audit trail; full addresses are allowed there, and only there.
-fn accepted(acceptance: &Acceptance, at: OffsetDateTime) -> Trace {
+fn accepted(acceptance: &Acceptance, at: OffsetDateTime, actor: &Actor) -> Trace {
     let mut detail = json!({
         "from": acceptance.reverse_path.address(),
         "size": acceptance.message.size,
@@ -173,10 +173,10 @@ fn accepted(acceptance: &Acceptance, at: OffsetDateTime) -> Trace {
     if !acceptance.facts.is_empty() {
         detail["facts"] = json!(acceptance.facts);
     }
-    let trace = Trace::new(at, "message.accepted").of_message(acceptance.message.id()).with(detail);
+    let trace = Trace::new(at, Event::MessageAccepted).of_message(acceptance.message.id()).with(detail);
     match &acceptance.source {
-        Source::Hop { dn, .. } => trace.with_peer(dn),
-        Source::Submission { bal, .. } => trace.of_bal(*bal),
+        Source::Hop { dn, .. } => trace.by(Actor::Operator).with_peer(dn),
+        Source::Submission { bal, .. } => trace.by(actor.clone()).of_bal(*bal),
         Source::Internal => trace,
     }
 }

@@ -13,7 +13,7 @@ use sqlx::query::QueryAs;
 use sqlx::{FromRow, PgConnection, Postgres};
 use time::OffsetDateTime;
 
-use crate::trace::Trace;
+use crate::trace::Event;
 use crate::{SpecialUse, Store, StoreError, publication};
 
 pub use ways::{AliasRecord, ForwardRecord, Ways};
@@ -179,7 +179,7 @@ impl Store {
         insert_default_folders(&mut transaction, row.id).await?;
         publication::queue(&mut transaction, BalId(row.id), now).await?;
         let detail = json!({ "address": new.address, "kind": new.kind });
-        Trace::new(now, "bal.created").of_bal(BalId(row.id)).with(detail).insert(&mut transaction).await?;
+        self.trace(Event::BalCreated).of_bal(BalId(row.id)).with(detail).insert(&mut transaction).await?;
         self.notices().announce_bals(&mut transaction).await?;
         transaction.commit().await?;
         self.notices().bals_changed();
@@ -210,14 +210,14 @@ impl Store {
             .bind(id.0)
             .bind(state.word())
             .bind(reason);
-        self.change(id, change, "bal.state", json!({ "state": state, "reason": reason })).await
+        self.change(id, change, Event::BalState, json!({ "state": state, "reason": reason })).await
     }
 
     /// Puts a BAL on the liste rouge, or takes it off. `[MSS1 ANN.UNLISTED]`
     pub async fn set_listing(&self, id: BalId, listing: Listing) -> Result<BalRecord, StoreError> {
         let change =
             sqlx::query_as("UPDATE bal SET listing = $2 WHERE id = $1 RETURNING *").bind(id.0).bind(listing.word());
-        self.change(id, change, "bal.listing", json!({ "listing": listing })).await
+        self.change(id, change, Event::BalListing, json!({ "listing": listing })).await
     }
 
     /// Says anew what a BAL is for, and who answers for it.
@@ -234,7 +234,7 @@ impl Store {
         .bind(&edit.responsible);
         let detail =
             json!({ "service": edit.service, "description": edit.description, "responsible": edit.responsible });
-        self.change(id, change, "bal.edited", detail).await
+        self.change(id, change, Event::BalEdited, detail).await
     }
 
     /// A change of what is published of a BAL.
@@ -242,14 +242,14 @@ impl Store {
         &self,
         id: BalId,
         change: QueryAs<'_, Postgres, BalRow, PgArguments>,
-        event: &'static str,
+        event: Event,
         detail: Value,
     ) -> Result<BalRecord, StoreError> {
         let now = self.clock().now();
         let mut transaction = self.pool().begin().await?;
         let row = change.fetch_optional(&mut *transaction).await?;
         let row = row.ok_or_else(|| StoreError::NoSuchBal(id.to_string()))?;
-        Trace::new(now, event).of_bal(id).with(detail).insert(&mut transaction).await?;
+        self.trace(event).of_bal(id).with(detail).insert(&mut transaction).await?;
         publication::queue(&mut transaction, id, now).await?;
         self.notices().announce_bals(&mut transaction).await?;
         transaction.commit().await?;
@@ -259,7 +259,6 @@ impl Store {
 
     /// Sets or replaces the password hash (PHC string).
     pub async fn set_password_hash(&self, id: BalId, phc: &str) -> Result<(), StoreError> {
-        let now = self.clock().now();
         let mut transaction = self.pool().begin().await?;
         let done = sqlx::query("UPDATE bal SET password_hash = $2 WHERE id = $1")
             .bind(id.0)
@@ -269,7 +268,7 @@ impl Store {
         if done.rows_affected() == 0 {
             return Err(StoreError::NoSuchBal(id.to_string()));
         }
-        Trace::new(now, "bal.password").of_bal(id).insert(&mut transaction).await?;
+        self.trace(Event::BalPassword).of_bal(id).insert(&mut transaction).await?;
         self.notices().announce_bals(&mut transaction).await?;
         transaction.commit().await?;
         self.notices().bals_changed();

@@ -15,7 +15,7 @@ use crate::lane::Lane;
 use crate::notices::{self, Notices};
 use crate::numbers::{Inboxes, NumberBlock};
 use crate::transport::connect_options;
-use crate::{KeyRing, MessageId, StoreError, schema, sweeper};
+use crate::{Actor, KeyRing, MessageId, StoreError, schema, sweeper};
 
 /// How to reach the database.
 #[derive(Debug, Clone)]
@@ -37,10 +37,11 @@ pub struct StoreParts {
     pub random: Arc<dyn Random>,
 }
 
-/// A handle on the store; cheap to clone.
+/// A handle on the store; cheap to clone. What is done through it is traced under the name of its actor.
 #[derive(Clone)]
 pub struct Store {
     inner: Arc<Inner>,
+    actor: Arc<Actor>,
 }
 
 /// What all handles share. The background tasks hold its parts, never itself, so that they end when the last
@@ -107,7 +108,14 @@ impl Store {
             closed,
             _close_on_drop: close_on_drop,
         };
-        Self { inner: Arc::new(inner) }
+        Self { inner: Arc::new(inner), actor: Arc::default() }
+    }
+
+    /// The same store for somebody: the audit trail names him for what is done through this handle. Handles act for
+    /// pli itself until told otherwise.
+    #[must_use]
+    pub fn acting_as(&self, actor: Actor) -> Self {
+        Self { inner: Arc::clone(&self.inner), actor: Arc::new(actor) }
     }
 
     /// Whether the database answers (for `/readyz`).
@@ -131,6 +139,10 @@ impl Store {
 
     pub(crate) fn pool(&self) -> &PgPool {
         &self.inner.pool
+    }
+
+    pub(crate) fn actor(&self) -> &Actor {
+        &self.actor
     }
 
     pub(crate) fn clock(&self) -> &dyn Clock {

@@ -15,6 +15,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 use aws_lc_rs::aead::{AES_256_GCM, LessSafeKey, UnboundKey};
+use aws_lc_rs::hkdf::{HKDF_SHA256, KeyType, Prk, Salt};
 use mssante::{Random, hex};
 use nix::unistd::geteuid;
 use thiserror::Error;
@@ -33,8 +34,23 @@ pub struct KeyRingError {
 
 /// Several 256-bit keys, one of them active.
 pub struct KeyRing {
-    keys: BTreeMap<String, LessSafeKey>,
+    keys: BTreeMap<String, RingKey>,
     active: String,
+}
+
+/// A key, and what keys for other purposes are derived from.
+struct RingKey {
+    aes: LessSafeKey,
+    root: Prk,
+}
+
+/// Octets of a derived key.
+struct Derived;
+
+impl KeyType for Derived {
+    fn len(&self) -> usize {
+        32
+    }
 }
 
 impl std::fmt::Debug for KeyRing {
@@ -99,21 +115,31 @@ impl KeyRing {
 
     /// The key that seals new messages, with its name.
     pub(crate) fn active(&self) -> (&str, &LessSafeKey) {
-        (&self.active, &self.keys[&self.active])
+        (&self.active, &self.keys[&self.active].aes)
     }
 
     /// The key of this name.
     pub(crate) fn key(&self, id: &str) -> Option<&LessSafeKey> {
-        self.keys.get(id)
+        self.keys.get(id).map(|key| &key.aes)
+    }
+
+    /// A key of its own for each purpose, made from the key of this name. Purposes are never reused for other things.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the chain of the audit trail signs with it"))]
+    pub(crate) fn derived(&self, id: &str, purpose: &'static str) -> Option<[u8; 32]> {
+        let mut octets = [0; 32];
+        let purpose = [purpose.as_bytes()];
+        let material = self.keys.get(id)?.root.expand(&purpose, Derived).ok()?;
+        material.fill(&mut octets).ok()?;
+        Some(octets)
     }
 
     /// All keys by name.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &LessSafeKey)> {
-        self.keys.iter().map(|(id, key)| (id.as_str(), key))
+        self.keys.iter().map(|(id, key)| (id.as_str(), &key.aes))
     }
 }
 
-fn key_from_hex(hex: &str) -> Option<LessSafeKey> {
+fn key_from_hex(hex: &str) -> Option<RingKey> {
     let mut key = [0; 32];
     if hex.len() != 64 || !hex.is_ascii() {
         return None;
@@ -121,7 +147,8 @@ fn key_from_hex(hex: &str) -> Option<LessSafeKey> {
     for (place, octet) in key.iter_mut().enumerate() {
         *octet = u8::from_str_radix(&hex[2 * place..2 * place + 2], 16).ok()?;
     }
-    aes_key(&key)
+    let root = Salt::new(HKDF_SHA256, b"pli key ring").extract(&key);
+    Some(RingKey { aes: aes_key(&key)?, root })
 }
 
 /// An AES-256-GCM key, ready to seal and open. `None` if there are not 32 octets.
@@ -203,6 +230,16 @@ mod tests {
         let made = fs::metadata(&file).unwrap();
         assert_eq!((made.uid(), made.gid(), made.mode() & 0o777), (65_534, 65_534, 0o600));
         KeyRing::open_or_create(&file, &Sevens).unwrap();
+    }
+
+    #[test]
+    fn derived_keys_differ_by_purpose_and_key_and_stay() {
+        let text = format!("key a {}\nkey b {}\nactive a\n", "ab".repeat(32), "cd".repeat(32));
+        let (ring, again) = (KeyRing::parse(&text).unwrap(), KeyRing::parse(&text).unwrap());
+        assert_eq!(ring.derived("a", "one"), again.derived("a", "one"));
+        assert_ne!(ring.derived("a", "one"), ring.derived("a", "two"));
+        assert_ne!(ring.derived("a", "one"), ring.derived("b", "one"));
+        assert_eq!(ring.derived("c", "one"), None);
     }
 
     #[test]

@@ -115,6 +115,7 @@ pub(crate) async fn land(
     let query = bind_placements(query, landings, &places);
     let query = bind_relays(query, landings);
     let query = bind_traces(query, landings).bind(patience.setting());
+    let query = bind_actors(query, landings);
     let numbered = query.fetch_all(connection).await?;
     let numbered: BTreeMap<i64, Numbered> = numbered.into_iter().map(|row| (row.0, row)).collect();
     Ok(placed(landings, &places, &numbered))
@@ -204,9 +205,14 @@ fn bind_relays<'q>(query: Query<'q>, landings: &[&'q Landing]) -> Query<'q> {
 fn bind_traces<'q>(query: Query<'q>, landings: &[&'q Landing]) -> Query<'q> {
     let traces = || landings.iter().filter_map(|landing| landing.trace.as_ref());
     query
-        .bind(column(traces(), |t| t.event))
+        .bind(column(traces(), |t| t.event.word()))
         .bind(column(traces(), |t| t.message.map(|message| message.0)))
         .bind(column(traces(), |t| t.bal.map(|bal| bal.0)))
         .bind(column(traces(), |t| t.peer.as_deref()))
-        .bind(column(traces(), |t| t.detail.as_ref()))
+        .bind(column(traces(), |t| t.detail.as_deref()))
+}
+
+fn bind_actors<'q>(query: Query<'q>, landings: &[&'q Landing]) -> Query<'q> {
+    let traces = || landings.iter().filter_map(|landing| landing.trace.as_ref());
+    query.bind(column(traces(), |t| t.actor.to_string())).bind(column(traces(), |t| t.delegated.as_deref()))
 }

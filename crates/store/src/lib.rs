@@ -48,6 +48,7 @@ pub use reading::BodyReader;
 pub use refused::HopRefusal;
 pub use schema::{migrate, schema_fingerprint};
 pub use sweeper::Swept;
+pub use trace::{Actor, Event, EventClass, Trace};
 pub use trust::{
     DomainChange, DomainChangeKind, DomainEvent, Due, ListCounts, ListId, ListOrigin, ListRecord, ListVersion,
     Source as TrustSource, SourceAnswer, SourceClaim, SourceKind,

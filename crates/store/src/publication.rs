@@ -12,7 +12,7 @@ use time::OffsetDateTime;
 use tracing::error;
 
 use crate::bal::parsed;
-use crate::trace::Trace;
+use crate::trace::Event;
 use crate::{Store, StoreError};
 
 /// Where a publication is.
@@ -287,7 +287,7 @@ impl Store {
         let settled = done.rows_affected() > 0;
         if let (true, Some(event)) = (settled, event(result)) {
             let detail = json!({ "operation": result.operation, "report": result.report });
-            Trace::new(now, event).of_bal(claim.bal).with(detail).insert(&mut transaction).await?;
+            self.trace(event).of_bal(claim.bal).with(detail).insert(&mut transaction).await?;
         }
         transaction.commit().await?;
         Ok(settled)
@@ -356,7 +356,7 @@ impl Store {
 }
 
 /// The word in the audit trail; what waits is not worth a line.
-fn event(result: &PublicationResult) -> Option<&'static str> {
+fn event(result: &PublicationResult) -> Option<Event> {
     match result.state {
         PublicationState::Waiting => None,
         PublicationState::HandedOver | PublicationState::Published | PublicationState::Withdrawn
@@ -364,9 +364,9 @@ fn event(result: &PublicationResult) -> Option<&'static str> {
         {
             None
         }
-        PublicationState::HandedOver => Some("publication.handed-over"),
-        PublicationState::Published => Some("publication.published"),
-        PublicationState::Withdrawn => Some("publication.withdrawn"),
-        PublicationState::Refused => Some("publication.refused"),
+        PublicationState::HandedOver => Some(Event::PublicationHandedOver),
+        PublicationState::Published => Some(Event::PublicationPublished),
+        PublicationState::Withdrawn => Some(Event::PublicationWithdrawn),
+        PublicationState::Refused => Some(Event::PublicationRefused),
     }
 }

@@ -6,8 +6,8 @@ use mssante::{Domain, hex};
 use serde_json::json;
 use time::OffsetDateTime;
 
-use crate::trace::{self, Trace};
-use crate::{Store, StoreError};
+use crate::trace::{self, Event, Trace};
+use crate::{Actor, Store, StoreError};
 
 /// One refusal, or several alike of one minute.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,7 +34,7 @@ const NAME: usize = 500;
 
 impl HopRefusal {
     fn trace(&self) -> Trace {
-        let trace = Trace::new(self.at, "hop.refused").with(json!({
+        let trace = Trace::new(self.at, Event::HopRefused).by(Actor::Operator).with(json!({
             "reason": self.reason,
             "address": self.address.to_canonical(),
             "sender_domain": self.sender_domain.as_ref().map(Domain::as_str),

@@ -1,48 +1,74 @@
-//! The audit trail: rows that are only ever added, in the transaction of what they tell.
+//! The audit trail. Lines are only ever added, in the transaction of what they tell; they wait in an inbox until a node
+//! enters them into the chain.
+
+mod actor;
+mod event;
+
+use std::borrow::Cow;
 
 use mssante::BalId;
 use serde_json::Value;
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 
-use crate::{MessageId, StoreError};
+use crate::{MessageId, Store, StoreError};
 
-/// One line of the audit trail.
-#[derive(Debug, Clone)]
-pub(crate) struct Trace {
+pub use actor::Actor;
+pub use event::{Event, EventClass};
+
+/// One line of the audit trail. Never anything of a message's content: no subject, no file name, no text.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Trace {
     pub(crate) at: OffsetDateTime,
-    pub(crate) event: &'static str,
+    pub(crate) event: Event,
+    pub(crate) actor: Actor,
+    pub(crate) delegated: Option<Cow<'static, str>>,
     pub(crate) message: Option<MessageId>,
     pub(crate) bal: Option<BalId>,
     pub(crate) peer: Option<String>,
-    pub(crate) detail: Option<Value>,
+    pub(crate) detail: Option<String>,
 }
 
 impl Trace {
-    /// A line for `event`, a stable word for machines.
-    pub(crate) fn new(at: OffsetDateTime, event: &'static str) -> Self {
-        Self { at, event, message: None, bal: None, peer: None, detail: None }
+    /// A line about something that pli did by itself at `at`.
+    pub fn new(at: OffsetDateTime, event: Event) -> Self {
+        Self { at, event, actor: Actor::Node, delegated: None, message: None, bal: None, peer: None, detail: None }
     }
 
-    pub(crate) fn of_message(mut self, message: MessageId) -> Self {
-        self.message = Some(message);
-        self
+    /// Who did it.
+    #[must_use]
+    pub fn by(self, actor: Actor) -> Self {
+        Self { actor, ..self }
     }
 
-    pub(crate) fn of_bal(mut self, bal: BalId) -> Self {
-        self.bal = Some(bal);
-        self
+    /// It was done on the BAL by a delegate, under this right.
+    #[must_use]
+    pub fn under(self, right: impl Into<Cow<'static, str>>) -> Self {
+        Self { delegated: Some(right.into()), ..self }
+    }
+
+    /// About a message.
+    #[must_use]
+    pub fn of_message(self, message: MessageId) -> Self {
+        Self { message: Some(message), ..self }
+    }
+
+    /// On which BAL.
+    #[must_use]
+    pub fn of_bal(self, bal: BalId) -> Self {
+        Self { bal: Some(bal), ..self }
     }
 
     /// The other side: the key of a peer operator's DN, or a host.
-    pub(crate) fn with_peer(mut self, peer: impl Into<String>) -> Self {
-        self.peer = Some(peer.into());
-        self
+    #[must_use]
+    pub fn with_peer(self, peer: impl Into<String>) -> Self {
+        Self { peer: Some(peer.into()), ..self }
     }
 
-    pub(crate) fn with(mut self, detail: Value) -> Self {
-        self.detail = Some(detail);
-        self
+    /// What else is to be known: a flat object of words and numbers.
+    #[must_use]
+    pub fn with(self, detail: Value) -> Self {
+        Self { detail: Some(storable(detail).to_string()), ..self }
     }
 
     pub(crate) async fn insert(self, connection: &mut PgConnection) -> Result<(), StoreError> {
@@ -50,19 +76,67 @@ impl Trace {
     }
 }
 
+/// Without NUL, which PostgreSQL's JSON cannot hold.
+fn storable(value: Value) -> Value {
+    let tame = |text: String| if text.contains('\0') { text.replace('\0', "\u{fffd}") } else { text };
+    match value {
+        Value::String(text) => Value::String(tame(text)),
+        Value::Array(values) => values.into_iter().map(storable).collect(),
+        Value::Object(members) => members
+            .into_iter()
+            .map(|(name, value)| (tame(name), storable(value)))
+            .collect::<serde_json::Map<_, _>>()
+            .into(),
+        other => other,
+    }
+}
+
 /// Adds the lines in one statement.
 pub(crate) async fn insert_all(traces: &[Trace], connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     sqlx::query(
-        "INSERT INTO trace (at, event, message_id, bal_id, peer, detail)
-         SELECT * FROM unnest($1::timestamptz[], $2::text[], $3::bigint[], $4::bigint[], $5::text[], $6::jsonb[])",
+        "INSERT INTO trace_inbox (at, event, actor, delegated, message_id, bal_id, peer, detail)
+         SELECT * FROM unnest($1::timestamptz[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::bigint[],
+                              $7::text[], $8::text[])",
     )
     .bind(traces.iter().map(|trace| trace.at).collect::<Vec<_>>())
-    .bind(traces.iter().map(|trace| trace.event).collect::<Vec<_>>())
+    .bind(traces.iter().map(|trace| trace.event.word()).collect::<Vec<_>>())
+    .bind(traces.iter().map(|trace| trace.actor.to_string()).collect::<Vec<_>>())
+    .bind(traces.iter().map(|trace| trace.delegated.as_deref()).collect::<Vec<_>>())
     .bind(traces.iter().map(|trace| trace.message.map(|id| id.0)).collect::<Vec<_>>())
     .bind(traces.iter().map(|trace| trace.bal.map(|id| id.0)).collect::<Vec<_>>())
     .bind(traces.iter().map(|trace| trace.peer.as_deref()).collect::<Vec<_>>())
-    .bind(traces.iter().map(|trace| trace.detail.clone()).collect::<Vec<_>>())
+    .bind(traces.iter().map(|trace| trace.detail.as_deref()).collect::<Vec<_>>())
     .execute(connection)
     .await?;
     Ok(())
+}
+
+impl Store {
+    /// A line about something that happens now, done by whoever this handle acts for.
+    pub fn trace(&self, event: Event) -> Trace {
+        Trace::new(self.clock().now(), event).by(self.actor().clone())
+    }
+
+    /// Adds lines that tell of nothing else in the database, all in one statement.
+    pub async fn record(&self, traces: &[Trace]) -> Result<(), StoreError> {
+        if traces.is_empty() {
+            return Ok(());
+        }
+        let mut connection = self.pool().acquire().await?;
+        Ok(insert_all(traces, &mut connection).await?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn details_are_compact_and_their_names_in_order() {
+        let trace = Trace::new(OffsetDateTime::UNIX_EPOCH, Event::BalEdited);
+        let detail = trace.with(json!({ "z": 1, "a": { "y": "x\0", "b": [null, true] } })).detail.unwrap();
+        assert_eq!(detail, "{\"a\":{\"b\":[null,true],\"y\":\"x\u{fffd}\"},\"z\":1}");
+    }
 }

@@ -24,7 +24,7 @@ use crate::{demo, serve};
 
 pub(crate) use print::{json, line, moment, table, tame};
 pub(crate) use status::get;
-use who::who;
+pub(crate) use who::who;
 
 /// MSSanté-compatible secure mail server.
 ///

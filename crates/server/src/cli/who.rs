@@ -3,7 +3,7 @@
 use nix::unistd::{Uid, User};
 
 /// Who runs this command, for the audit trail: the account of the process, and the one behind sudo.
-pub(super) fn who() -> String {
+pub(crate) fn who() -> String {
     // Only root is believed about somebody else; the environment of others is theirs to write.
     let uid = nix::unistd::getuid();
     let behind = std::env::var("SUDO_USER").ok().filter(|name| uid.is_root() && !name.is_empty());

@@ -7,7 +7,7 @@ use sqlx::PgConnection;
 use time::OffsetDateTime;
 
 use super::{AnnuaireId, AnnuaireKind, AnnuaireOrigin, image, in_state};
-use crate::trace::Trace;
+use crate::trace::{Event, Trace};
 use crate::version::{Placing, Recorded, VersionState};
 use crate::{Store, StoreError};
 
@@ -78,7 +78,7 @@ impl Store {
             .await?;
         insert_rejections(&mut transaction, id, &record.rejections).await?;
         prune(&mut transaction).await?;
-        trace_of(&record, &placing, id, now).insert(&mut transaction).await?;
+        trace_of(&record, &placing, id, now).by(self.actor().clone()).insert(&mut transaction).await?;
         self.notices().announce_annuaire(&mut transaction).await?;
         transaction.commit().await?;
         self.notices().annuaire_changed();
@@ -106,7 +106,7 @@ impl Store {
         .await?;
         prune(&mut transaction).await?;
         let detail = json!({ "version": id.0, "by": by });
-        Trace::new(now, "annuaire.acknowledged").with(detail).insert(&mut transaction).await?;
+        self.trace(Event::AnnuaireAcknowledged).with(detail).insert(&mut transaction).await?;
         self.notices().announce_annuaire(&mut transaction).await?;
         transaction.commit().await?;
         self.notices().annuaire_changed();
@@ -145,7 +145,7 @@ impl Store {
         withdraw(&mut transaction, why).await?;
         prune(&mut transaction).await?;
         let detail = json!({ "version": id.0, "why": why });
-        Trace::new(self.clock().now(), "annuaire.withdrawn").with(detail).insert(&mut transaction).await?;
+        self.trace(Event::AnnuaireWithdrawn).with(detail).insert(&mut transaction).await?;
         self.notices().announce_annuaire(&mut transaction).await?;
         transaction.commit().await?;
         self.notices().annuaire_changed();
@@ -156,7 +156,7 @@ impl Store {
     pub async fn trace_annuaire_refusal(&self, source: &str, reason: &str, why: &str) -> Result<(), StoreError> {
         let detail = json!({ "source": source, "reason": reason, "why": why });
         let mut connection = self.pool().acquire().await?;
-        Trace::new(self.clock().now(), "annuaire.refused").with(detail).insert(&mut connection).await
+        self.trace(Event::AnnuaireRefused).with(detail).insert(&mut connection).await
     }
 }
 
@@ -277,9 +277,9 @@ async fn prune(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
 
 fn trace_of(record: &AnnuaireRecord, placing: &Placing, id: AnnuaireId, now: OffsetDateTime) -> Trace {
     let event = match placing {
-        Placing::InForce => "annuaire.accepted",
-        Placing::Acknowledged { .. } => "annuaire.acknowledged",
-        Placing::Pending { .. } => "annuaire.pending",
+        Placing::InForce => Event::AnnuaireAccepted,
+        Placing::Acknowledged { .. } => Event::AnnuaireAcknowledged,
+        Placing::Pending { .. } => Event::AnnuairePending,
     };
     Trace::new(now, event).with(json!({
         "version": id.0, "kind": record.kind.word(), "source": record.source, "why": placing.why(),

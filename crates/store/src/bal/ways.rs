@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use sqlx::{PgConnection, PgTransaction};
 
 use super::{BalRow, parsed};
-use crate::trace::Trace;
+use crate::trace::Event;
 use crate::{BalRecord, Store, StoreError};
 
 /// Held by whoever changes forwards, so that two changes that are each without a circle do not make one.
@@ -93,7 +93,7 @@ impl Store {
             .bind(now)
             .execute(&mut *transaction)
             .await?;
-        self.ways_changed(transaction, bal, "bal.alias.added", json!({ "alias": alias })).await
+        self.ways_changed(transaction, bal, Event::AliasAdded, json!({ "alias": alias })).await
     }
 
     /// Takes an alias away; the BAL that it led to.
@@ -104,7 +104,7 @@ impl Store {
             .fetch_optional(&mut *transaction)
             .await?;
         let bal = BalId(bal.ok_or_else(|| StoreError::NoSuchAlias(alias.clone()))?);
-        self.ways_changed(transaction, bal, "bal.alias.removed", json!({ "alias": alias })).await?;
+        self.ways_changed(transaction, bal, Event::AliasRemoved, json!({ "alias": alias })).await?;
         Ok(bal)
     }
 
@@ -132,7 +132,7 @@ impl Store {
         .bind(self.clock().now())
         .execute(&mut *transaction)
         .await?;
-        self.ways_changed(transaction, from, "bal.forward.set", json!({ "to": to, "copy": copy })).await
+        self.ways_changed(transaction, from, Event::ForwardSet, json!({ "to": to, "copy": copy })).await
     }
 
     /// Ends a forward.
@@ -146,7 +146,7 @@ impl Store {
         if done.rows_affected() == 0 {
             return Err(StoreError::NoSuchForward { from, to });
         }
-        self.ways_changed(transaction, from, "bal.forward.removed", json!({ "to": to })).await
+        self.ways_changed(transaction, from, Event::ForwardRemoved, json!({ "to": to })).await
     }
 
     /// The forwards from and to one BAL, or all.
@@ -158,10 +158,10 @@ impl Store {
         &self,
         mut transaction: PgTransaction<'_>,
         bal: BalId,
-        event: &'static str,
+        event: Event,
         detail: Value,
     ) -> Result<(), StoreError> {
-        Trace::new(self.clock().now(), event).of_bal(bal).with(detail).insert(&mut transaction).await?;
+        self.trace(event).of_bal(bal).with(detail).insert(&mut transaction).await?;
         self.notices().announce_bals(&mut transaction).await?;
         transaction.commit().await?;
         self.notices().bals_changed();

@@ -84,7 +84,7 @@ async fn land_unheard(store: &Store, landing: &Landing) -> Vec<Placed> {
 async fn counts(database: &TestDatabase) -> Vec<i64> {
     let mut connection = PgConnection::connect(database.url()).await.unwrap();
     let mut counts = Vec::new();
-    for table in ["message", "message_chunk", "folder_message", "queue", "trace", "staged_message"] {
+    for table in ["message", "message_chunk", "folder_message", "queue", "trace_inbox", "staged_message"] {
         let sql = AssertSqlSafe(format!("SELECT count(*) FROM {table}"));
         counts.push(sqlx::query_scalar(sql).fetch_one(&mut connection).await.unwrap());
     }

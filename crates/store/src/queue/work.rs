@@ -12,7 +12,7 @@ use tracing::{error, warn};
 use super::{Claimed, Outcome, QueueStatus, Setback};
 use crate::doubt;
 use crate::landing::{Landing, Patience, Placed, land};
-use crate::trace::{self, Trace};
+use crate::trace::{self, Event, Trace};
 use crate::{Acceptance, MessageId, QueueId, Store, StoreError};
 
 /// A row of `queue` with what its message adds.
@@ -214,7 +214,6 @@ impl Store {
     /// Takes entries out of work until somebody looks at them, each with its reason and a trace;
     /// nothing of them is lost. Returns how many were still ours.
     pub async fn hold(&self, entries: &[(QueueId, i64, String)]) -> Result<u64, StoreError> {
-        let now = self.clock().now();
         let mut transaction = self.pool().begin().await?;
         let rows: Vec<SettledRow> = sqlx::query_as(
             "UPDATE queue q SET state = 'held', lease_until = NULL, last_reply = o.reply
@@ -230,7 +229,7 @@ impl Store {
         let traces: Vec<_> = rows
             .iter()
             .map(|row| {
-                Trace::new(now, "relay.held")
+                self.trace(Event::RelayHeld)
                     .of_message(MessageId(row.message_id))
                     .with(json!({ "recipient": row.recipient }))
             })
@@ -397,11 +396,11 @@ impl Outcome {
     }
 
     /// The word in the audit trail.
-    fn event(&self) -> &'static str {
+    fn event(&self) -> Event {
         match self {
-            Self::HandedOver { .. } => "relay.handed-over",
-            Self::Deferred { .. } => "relay.deferred",
-            Self::Failed { .. } => "relay.failed",
+            Self::HandedOver { .. } => Event::RelayHandedOver,
+            Self::Deferred { .. } => Event::RelayDeferred,
+            Self::Failed { .. } => Event::RelayFailed,
         }
     }
 }

@@ -47,7 +47,8 @@ WITH unstaged AS (
     FROM unnest($25::bigint[], $26::text[], $27::text[], $28::text[], $29::text[], $30::boolean[], $31::text[],
                 $32::text[], $33::jsonb[]) AS q
 ), traced AS (
-    INSERT INTO trace (at, event, message_id, bal_id, peer, detail)
-    SELECT $11, t.* FROM unnest($34::text[], $35::bigint[], $36::bigint[], $37::text[], $38::jsonb[]) AS t
+    INSERT INTO trace_inbox (at, event, message_id, bal_id, peer, detail, actor, delegated)
+    SELECT $11, t.*
+    FROM unnest($34::text[], $35::bigint[], $36::bigint[], $37::text[], $38::text[], $40::text[], $41::text[]) AS t
 )
 SELECT id, first_uid, uid_validity, highest_modseq FROM numbered

@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 
 use super::change::{self, DomainChange};
 use super::{ListCounts, ListId, ListOrigin, in_state};
-use crate::trace::Trace;
+use crate::trace::{Event, Trace};
 use crate::version::{Placing, Recorded, VersionState};
 use crate::{Store, StoreError};
 
@@ -63,7 +63,7 @@ impl Store {
         let id = insert(&mut transaction, &record, &placing, now).await?;
         change::write(&mut transaction, id, &record.changes).await?;
         prune(&mut transaction).await?;
-        trace_of(&record, &placing, id, now).insert(&mut transaction).await?;
+        trace_of(&record, &placing, id, now).by(self.actor().clone()).insert(&mut transaction).await?;
         self.notices().announce_trust(&mut transaction).await?;
         transaction.commit().await?;
         self.notices().trust_changed();
@@ -102,7 +102,7 @@ impl Store {
         .execute(&mut *transaction)
         .await?;
         let detail = json!({ "version": id.0, "by": by, "removed": counts.removed });
-        Trace::new(now, "trust_list.acknowledged").with(detail).insert(&mut transaction).await?;
+        self.trace(Event::ListAcknowledged).with(detail).insert(&mut transaction).await?;
         self.notices().announce_trust(&mut transaction).await?;
         transaction.commit().await?;
         self.notices().trust_changed();
@@ -140,7 +140,7 @@ impl Store {
         }
         withdraw(&mut transaction, why).await?;
         let detail = json!({ "version": id.0, "why": why });
-        Trace::new(self.clock().now(), "trust_list.withdrawn").with(detail).insert(&mut transaction).await?;
+        self.trace(Event::ListWithdrawn).with(detail).insert(&mut transaction).await?;
         self.notices().announce_trust(&mut transaction).await?;
         transaction.commit().await?;
         self.notices().trust_changed();
@@ -151,7 +151,7 @@ impl Store {
     pub async fn trace_list_refusal(&self, source: &str, reason: &str, why: &str) -> Result<(), StoreError> {
         let detail = json!({ "source": source, "reason": reason, "why": why });
         let mut connection = self.pool().acquire().await?;
-        Trace::new(self.clock().now(), "trust_list.refused").with(detail).insert(&mut connection).await
+        self.trace(Event::ListRefused).with(detail).insert(&mut connection).await
     }
 }
 
@@ -234,9 +234,9 @@ async fn prune(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
 
 fn trace_of(record: &ListRecord, placing: &Placing, id: ListId, now: OffsetDateTime) -> Trace {
     let event = match placing {
-        Placing::InForce => "trust_list.accepted",
-        Placing::Acknowledged { .. } => "trust_list.acknowledged",
-        Placing::Pending { .. } => "trust_list.pending",
+        Placing::InForce => Event::ListAccepted,
+        Placing::Acknowledged { .. } => Event::ListAcknowledged,
+        Placing::Pending { .. } => Event::ListPending,
     };
     let ListCounts { added, removed, renamed, .. } = change::counts(&record.changes);
     Trace::new(now, event).with(json!({
