@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use e2e::{DOMAIN, Exit, NationalDirectory, Server, Site, http_get, wait_until};
+use e2e::{DOMAIN, Exit, NationalDirectory, PlainPostgres, Server, Site, http_get, wait_until};
 use serde_json::Value;
 use testkit::fhir::{Fault, Mail, organization, practitioner};
 
@@ -182,13 +182,17 @@ fn passing_trouble_is_waited_out_and_a_wrong_key_stops_everything() -> Result<()
     {
         bench.directory.fail_next(fault);
         let run = bench.publication(&["run"])?;
-        let asks_for_peace = matches!(fault, Fault::TooMany(_));
-        ensure!(run.code == Some(i32::from(asks_for_peace)), "Retry-After ends the run: {run}");
+        ensure!(run.code == Some(1) && run.stderr.contains(words), "a run in which every call failed failed: {run}");
+        ensure!(run.stderr.contains("publication.url"), "what to do: {run}");
         let waiting = bench.ensure_state(&team, "waiting")?;
         ensure!(waiting["report"].as_str().is_some_and(|report| report.contains(words)), "{waiting}");
         ensure!(waiting["due_at"].as_str() > waiting["reported_at"].as_str(), "{waiting}");
         bench.publication(&["retry"])?;
     }
+    bench.directory.fail(Some(Fault::Status(501)));
+    let closed = bench.publication(&["run"])?;
+    ensure!(closed.code == Some(1) && closed.stderr.contains("takes no FHIR Patch"), "{closed}");
+    ensure!(bench.ensure_state(&team, "waiting")?["attempts"] == 0, "nothing that a box could wait out");
     bench.directory.fail(Some(Fault::Status(401)));
     let refused = bench.publication(&["run"])?;
     ensure!(refused.code == Some(1) && refused.stderr.contains("publication.key_file"), "{refused}");
@@ -208,7 +212,7 @@ fn an_answer_that_is_lost_does_no_harm() -> Result<()> {
     let bench = Bench::with_carriers()?;
     let team = bench.bal("cardiologie", TEAM)?;
     bench.directory.fail_next(Fault::DoneWithoutAnswer);
-    bench.run()?;
+    bench.publication(&["run"])?;
     ensure!(bench.ensure_state(&team, "waiting")?["directory_knows"] == "perhaps");
     ensure!(bench.mails().len() == 1, "it was done");
     bench.publication(&["retry"])?;
@@ -218,10 +222,10 @@ fn an_answer_that_is_lost_does_no_harm() -> Result<()> {
 
     bench.pli(&["bal", "edit", &team, "--description", "Secrétariat"])?;
     bench.directory.fail_next(Fault::DoneWithoutAnswer);
-    bench.run()?;
+    bench.publication(&["run"])?;
     bench.pli(&["bal", "close", &team, "--reason", "fin"])?;
     bench.directory.fail_next(Fault::DoneWithoutAnswer);
-    bench.run()?;
+    bench.publication(&["run"])?;
     bench.publication(&["retry"])?;
     bench.run()?;
     bench.ensure_state(&team, "withdrawn")?;
@@ -271,7 +275,102 @@ fn files_are_for_those_who_carry_them() -> Result<()> {
 }
 
 #[test]
-fn a_server_tells_the_directory_by_itself_and_goes_on_after_a_power_cut() -> Result<()> {
+fn what_was_only_handed_over_as_a_file_is_told_to_the_interface_that_is_set_later_and_back() -> Result<()> {
+    let bench = Bench::with_carriers()?;
+    let folder = bench.site.folder().join("out");
+    fs::create_dir(&folder)?;
+    let out = folder.display().to_string();
+    let hand_over = || {
+        let settings = [("PLI__PUBLICATION__TRANSPORT", "file"), ("PLI__PUBLICATION__FOLDER", out.as_str())];
+        let program = bench.site.pli()?.args(["--json", "annuaire", "publication", "run"]);
+        settings.iter().fold(program, |program, (name, value)| program.env(name, value)).succeed()
+    };
+    let files = || -> Result<usize> { Ok(fs::read_dir(&folder)?.count()) };
+    let team = bench.bal("cardiologie", TEAM)?;
+    let closed = bench.bal("archives", TEAM)?;
+    hand_over()?;
+    bench.ensure_state(&team, "handed over")?;
+    ensure!(files()? == 1 && bench.mails().is_empty());
+    bench.pli(&["bal", "close", &closed, "--reason", "fin"])?;
+
+    bench.run()?;
+    bench.ensure_state(&team, "published")?;
+    bench.ensure_state(&closed, "withdrawn")?;
+    ensure!(bench.mails().len() == 1, "{:?}", bench.mails());
+    let asked = bench.directory.requests().len();
+    bench.run()?;
+    ensure!(bench.directory.requests().len() == asked, "it was told already");
+
+    hand_over()?;
+    bench.ensure_state(&team, "handed over")?;
+    ensure!(files()? == 2, "the folder is told of what the interface was told");
+    Ok(())
+}
+
+#[test]
+fn thousands_of_boxes_go_into_one_file_and_the_status_shows_the_first() -> Result<()> {
+    const BOXES: usize = 25;
+    let bench = Bench::new()?;
+    let folder = bench.site.folder().join("out");
+    fs::create_dir(&folder)?;
+    for n in 0..BOXES {
+        bench.bal(&format!("service{n:02}"), TEAM)?;
+    }
+    let some = json(&bench.publication(&["status", "--limit", "10"])?)?;
+    ensure!(some["bals"].as_array().map(Vec::len) == Some(10) && some["left_out"] == BOXES - 10, "{some}");
+    let plain = bench.site.pli()?.args(["annuaire", "publication", "status", "--limit", "10"]).succeed()?;
+    ensure!(plain.contains("and 15 more"), "{plain}");
+    let out = folder.display().to_string();
+    let program = bench.site.pli()?.args(["--json", "annuaire", "publication", "run"]);
+    program.env("PLI__PUBLICATION__TRANSPORT", "file").env("PLI__PUBLICATION__FOLDER", &out).succeed()?;
+    let files: Vec<_> = fs::read_dir(&folder)?.map(|file| Ok(file?.path())).collect::<Result<_>>()?;
+    ensure!(files.len() == 1 && fs::read_to_string(&files[0])?.lines().count() == BOXES, "{files:?}");
+    let open = json(&bench.publication(&["status"])?)?;
+    ensure!(open["bals"] == serde_json::json!([]) && open["states"]["handed over"] == BOXES, "{open}");
+    let all = json(&bench.publication(&["status", "--all"])?)?;
+    ensure!(all["bals"].as_array().map(Vec::len) == Some(BOXES) && all["left_out"] == 0, "{all}");
+    Ok(())
+}
+
+/// What a lease of a process that died takes to run out, for a test that does not wait for it.
+const MINUTES_PASS: &str = "update source set next_attempt = next_attempt - interval '3 minutes',
+                                leased_until = leased_until - interval '3 minutes' where kind = 'publication';
+                            update publication set due_at = due_at - interval '3 minutes' where state = 'waiting'";
+
+#[test]
+fn what_a_node_that_died_had_begun_another_one_ends_by_itself_when_its_lease_is_over() -> Result<()> {
+    let database = PlainPostgres::start()?;
+    let site = Site::new()?;
+    let directory = NationalDirectory::start(&site)?;
+    directory.publish_from(&site, "interval = \"1s\"")?;
+    directory.put(organization("001-1", &STRUCTURE[1..], "CH D'ESSAI", &[]));
+    let shared = [("PLI__DATABASE__URL", database.url())];
+    let pli = |arguments: &[&str]| site.pli()?.args(arguments).env("PLI__DATABASE__URL", database.url()).run();
+    let server = site.serve(&shared)?;
+    directory.fail(Some(Fault::Silence));
+    let address = format!("urgences@{DOMAIN}");
+    let created = pli(&[&["bal", "create", &address], TEAM].concat())?;
+    ensure!(created.code == Some(0), "{created}");
+    ensure!(wait_until(PATIENCE, || !directory.requests().is_empty()), "the directory is not asked");
+    server.kill()?;
+    directory.fail(None);
+    let asked = directory.requests().len();
+
+    let busy = pli(&["annuaire", "publication", "run"])?;
+    ensure!(busy.code == Some(1) && busy.stderr.contains("another process tells the directory now"), "{busy}");
+    let _successor = site.serve(&shared)?;
+    std::thread::sleep(Duration::from_secs(2));
+    ensure!(directory.requests().len() == asked, "the lease of the dead still runs");
+    database.sql(MINUTES_PASS)?;
+    // The successor sleeps at most half a minute, whatever it thinks when the next run is due.
+    ensure!(wait_until(2 * PATIENCE, || directory.mails().len() == 1), "nobody took it over");
+    let stands = || pli(&["--json", "annuaire", "publication", "status", &address]);
+    ensure!(wait_until(PATIENCE, || stands().is_ok_and(|exit| exit.stdout.contains("\"published\""))), "{}", stands()?);
+    Ok(())
+}
+
+#[test]
+fn a_server_tells_the_directory_by_itself() -> Result<()> {
     let site = Site::new()?;
     let directory = NationalDirectory::start(&site)?;
     directory.publish_from(&site, "interval = \"1s\"")?;
@@ -287,17 +386,5 @@ fn a_server_tells_the_directory_by_itself_and_goes_on_after_a_power_cut() -> Res
     let published = || metrics().lines().any(|line| line == "pli_publications{state=\"published\"} 1");
     ensure!(wait_until(PATIENCE, published), "{}", metrics());
     ensure!(!server.log().contains("cle-d-essai"), "the key is in the log");
-
-    directory.fail(Some(Fault::Silence));
-    let asked = directory.requests().len();
-    create("urgences")?;
-    ensure!(wait_until(PATIENCE, || directory.requests().len() > asked), "the directory is not asked");
-    server.kill()?;
-    directory.fail(None);
-    let _again = site.serve(&[])?;
-    // What the dead process held is free when its lease is over, or when somebody says so.
-    site.pli()?.args(["annuaire", "publication", "retry"]).succeed()?;
-    site.pli()?.args(["annuaire", "publication", "run"]).succeed()?;
-    ensure!(wait_until(PATIENCE, || directory.mails().len() == 2), "{:?}", directory.mails());
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! What the national directory is to be told of our BALs: one row for each, worked on like the queue.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
 use annuaire::publication::{Facts, Known, Operation};
@@ -12,7 +12,7 @@ use time::OffsetDateTime;
 use tracing::error;
 
 use crate::bal::parsed;
-use crate::trace::Event;
+use crate::trace::{self, Event, Trace};
 use crate::{Store, StoreError};
 
 /// Where a publication is.
@@ -56,6 +56,8 @@ impl PublicationState {
 pub struct PublicationClaim {
     /// Of which BAL.
     pub bal: BalId,
+    /// Who is to be told.
+    pub target: String,
     /// Tells this claim from later ones, and from changes of the BAL.
     pub fence: i64,
     /// How often it was tried in a row, this time included.
@@ -64,7 +66,7 @@ pub struct PublicationClaim {
     pub wanted_at: OffsetDateTime,
     /// What the BAL is.
     pub facts: Facts,
-    /// What the directory is known to have of it.
+    /// What the target is known to have of it.
     pub known: Known,
 }
 
@@ -83,6 +85,15 @@ pub struct PublicationResult {
     pub due_at: Option<OffsetDateTime>,
 }
 
+/// Which publications.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PublicationFilter<'a> {
+    /// That of one BAL, whatever its state.
+    Of(&'a Address),
+    /// All in one of these states.
+    In(&'a [PublicationState]),
+}
+
 /// A publication as it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Publication {
@@ -98,8 +109,10 @@ pub struct Publication {
     pub due_at: OffsetDateTime,
     /// How often it was tried in a row.
     pub attempts: u32,
-    /// What the directory is known to have.
+    /// What the target is known to have.
     pub known: Known,
+    /// Who was told last.
+    pub target: Option<String>,
     /// The last operation.
     pub operation: Option<Operation>,
     /// When it was last reported on.
@@ -115,6 +128,8 @@ struct ClaimRow {
     attempts: i32,
     wanted_at: OffsetDateTime,
     published: Option<Json<Known>>,
+    operation: Option<String>,
+    told: Option<String>,
     address: String,
     kind: String,
     bal_state: String,
@@ -126,27 +141,34 @@ struct ClaimRow {
     responsible: Option<String>,
 }
 
-impl TryFrom<ClaimRow> for PublicationClaim {
-    type Error = StoreError;
-
-    fn try_from(row: ClaimRow) -> Result<Self, StoreError> {
-        Ok(Self {
-            bal: BalId(row.bal_id),
-            fence: row.fence,
-            attempts: row.attempts.unsigned_abs(),
-            wanted_at: row.wanted_at,
-            known: row.published.map(|known| known.0).unwrap_or_default(),
-            facts: Facts {
-                address: parsed(&row.address)?,
-                kind: parsed(&row.kind)?,
-                state: parsed(&row.bal_state)?,
-                holder: row.holder.as_deref().map(parsed).transpose()?,
-                structure: row.structure.as_deref().map(parsed).transpose()?,
-                listing: parsed(&row.listing)?,
-                description: row.description,
-                service: row.service,
-                responsible: row.responsible,
-            },
+impl ClaimRow {
+    fn claim(self, target: &str) -> Result<PublicationClaim, StoreError> {
+        let facts = Facts {
+            address: parsed(&self.address)?,
+            kind: parsed(&self.kind)?,
+            state: parsed(&self.bal_state)?,
+            holder: self.holder.as_deref().map(parsed).transpose()?,
+            structure: self.structure.as_deref().map(parsed).transpose()?,
+            listing: parsed(&self.listing)?,
+            description: self.description,
+            service: self.service,
+            responsible: self.responsible,
+        };
+        let known = self.published.map(|known| known.0).unwrap_or_default();
+        let known = match (&self.told, &self.operation) {
+            (Some(told), _) if told == target => known,
+            // Nobody was ever told.
+            (_, None) if known == Known::Nothing => known,
+            _ => known.at_another_target(&facts),
+        };
+        Ok(PublicationClaim {
+            bal: BalId(self.bal_id),
+            target: target.to_owned(),
+            fence: self.fence,
+            attempts: self.attempts.unsigned_abs(),
+            wanted_at: self.wanted_at,
+            facts,
+            known,
         })
     }
 }
@@ -160,6 +182,7 @@ struct PublicationRow {
     due_at: OffsetDateTime,
     attempts: i32,
     published: Option<Json<Known>>,
+    target: Option<String>,
     operation: Option<String>,
     reported_at: Option<OffsetDateTime>,
     report: Option<String>,
@@ -177,6 +200,7 @@ impl TryFrom<PublicationRow> for Publication {
             due_at: row.due_at,
             attempts: row.attempts.unsigned_abs(),
             known: row.published.map(|known| known.0).unwrap_or_default(),
+            target: row.target,
             operation: row.operation.as_deref().map(parsed).transpose()?,
             reported_at: row.reported_at,
             report: row.report,
@@ -200,8 +224,28 @@ pub(crate) async fn queue(connection: &mut PgConnection, bal: BalId, now: Offset
 }
 
 impl Store {
-    /// Claims publications that are due, at most `limit`, the oldest first. Nobody else works on them until `lease` is over.
-    pub async fn claim_publications(&self, limit: u32, lease: Duration) -> Result<Vec<PublicationClaim>, StoreError> {
+    /// What another target was told is to be told to this one: waits again. Returns how many.
+    pub async fn retarget_publications(&self, target: &str) -> Result<u64, StoreError> {
+        let done = sqlx::query(
+            // Three conditions in the place of IS DISTINCT FROM: the index answers each of them.
+            "UPDATE publication SET state = 'waiting', due_at = $2, attempts = 0, fence = fence + 1
+             WHERE state <> 'waiting' AND (target < $1 OR target > $1 OR target IS NULL)",
+        )
+        .bind(target)
+        .bind(self.clock().now())
+        .execute(self.pool())
+        .await?;
+        Ok(done.rows_affected())
+    }
+
+    /// Claims publications that are due, at most `limit`, the oldest first, to tell `target` of them. Nobody else works
+    /// on them until `lease` is over.
+    pub async fn claim_publications(
+        &self,
+        target: &str,
+        limit: u32,
+        lease: Duration,
+    ) -> Result<Vec<PublicationClaim>, StoreError> {
         let now = self.clock().now();
         let rows: Vec<ClaimRow> = sqlx::query_as(
             "WITH due AS (
@@ -210,8 +254,8 @@ impl Store {
              UPDATE publication p SET fence = p.fence + 1, attempts = p.attempts + 1, due_at = $3
              FROM due, bal b
              WHERE p.bal_id = due.bal_id AND b.id = p.bal_id
-             RETURNING p.bal_id, p.fence, p.attempts, p.wanted_at, p.published, b.address, b.kind,
-                       b.state AS bal_state, b.holder, b.structure, b.listing, b.description, b.service, b.responsible",
+             RETURNING p.bal_id, p.fence, p.attempts, p.wanted_at, p.published, p.operation, p.target AS told,
+                       b.address, b.kind, b.state AS bal_state, b.holder, b.structure, b.listing, b.description, b.service, b.responsible",
         )
         .bind(now)
         .bind(i64::from(limit))
@@ -221,7 +265,7 @@ impl Store {
         let mut claims = Vec::with_capacity(rows.len());
         for row in rows {
             let (bal, fence) = (row.bal_id, row.fence);
-            match PublicationClaim::try_from(row) {
+            match row.claim(target) {
                 Ok(claim) => claims.push(claim),
                 // One bad row must not take the others of its claim with it.
                 Err(why) => self.refuse_unreadable(bal, fence, &why.to_string()).await?,
@@ -245,52 +289,70 @@ impl Store {
         Ok(())
     }
 
-    /// Writes down what the directory is about to be told, before it is. False if the claim is not ours any more:
-    /// then it must not be told.
-    pub async fn begin_publication(&self, claim: &PublicationClaim, known: &Known) -> Result<bool, StoreError> {
-        let done = sqlx::query("UPDATE publication SET published = $3 WHERE bal_id = $1 AND fence = $2")
-            .bind(claim.bal.0)
-            .bind(claim.fence)
-            .bind(Json(known))
-            .execute(self.pool())
-            .await?;
-        Ok(done.rows_affected() > 0)
+    /// Writes down what the target is about to be told, before it is. The claims that are still ours: of the others
+    /// it must not be told.
+    pub async fn begin_publications(&self, told: &[(&PublicationClaim, Known)]) -> Result<HashSet<BalId>, StoreError> {
+        let begun: Vec<i64> = sqlx::query_scalar(
+            "UPDATE publication p SET published = begun.published, target = begun.target
+             FROM unnest($1::bigint[], $2::bigint[], $3::jsonb[], $4::text[]) AS begun (bal_id, fence, published, target)
+             WHERE p.bal_id = begun.bal_id AND p.fence = begun.fence
+             RETURNING p.bal_id",
+        )
+        .bind(told.iter().map(|(claim, _)| claim.bal.0).collect::<Vec<_>>())
+        .bind(told.iter().map(|(claim, _)| claim.fence).collect::<Vec<_>>())
+        .bind(told.iter().map(|(_, known)| Json(known)).collect::<Vec<_>>())
+        .bind(told.iter().map(|(claim, _)| claim.target.as_str()).collect::<Vec<_>>())
+        .fetch_all(self.pool())
+        .await?;
+        Ok(begun.into_iter().map(BalId).collect())
     }
 
-    /// Writes down how it ended. False if the claim is not ours any more: whoever has it tells the directory again.
-    pub async fn settle_publication(
+    /// Writes down how they ended, in one statement and one transaction. The claims that were still ours: whoever has
+    /// the others tells the target again.
+    pub async fn settle_publications(
         &self,
-        claim: &PublicationClaim,
-        result: &PublicationResult,
-    ) -> Result<bool, StoreError> {
+        ended: &[(&PublicationClaim, &PublicationResult)],
+    ) -> Result<HashSet<BalId>, StoreError> {
         let now = self.clock().now();
-        let known = (result.known != Known::Nothing).then_some(Json(&result.known));
-        let waits = result.state == PublicationState::Waiting;
+        let known = |result: &PublicationResult| (result.known != Known::Nothing).then(|| Json(result.known.clone()));
         let mut transaction = self.pool().begin().await?;
-        let done = sqlx::query(
-            "UPDATE publication
-             SET state = $3, published = $4, operation = coalesce($5, operation), reported_at = $6, report = $7,
-                 due_at = $8, attempts = CASE WHEN $9 THEN attempts ELSE 0 END, fence = fence + 1
-             WHERE bal_id = $1 AND fence = $2",
+        let settled: Vec<i64> = sqlx::query_scalar(
+            "UPDATE publication p
+             SET state = e.state, published = e.published, target = e.target, operation = coalesce(e.operation, p.operation),
+                 reported_at = $1, report = e.report, due_at = e.due_at,
+                 attempts = CASE WHEN e.state = 'waiting' THEN p.attempts ELSE 0 END, fence = p.fence + 1
+             FROM unnest($2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::jsonb[], $7::text[], $8::text[],
+                         $9::timestamptz[])
+                  AS e (bal_id, fence, target, state, published, operation, report, due_at)
+             WHERE p.bal_id = e.bal_id AND p.fence = e.fence
+             RETURNING p.bal_id",
         )
-        .bind(claim.bal.0)
-        .bind(claim.fence)
-        .bind(result.state.word())
-        .bind(known)
-        .bind(result.operation.map(Operation::word))
         .bind(now)
-        .bind(&result.report)
-        .bind(result.due_at.unwrap_or(now))
-        .bind(waits)
-        .execute(&mut *transaction)
+        .bind(ended.iter().map(|(claim, _)| claim.bal.0).collect::<Vec<_>>())
+        .bind(ended.iter().map(|(claim, _)| claim.fence).collect::<Vec<_>>())
+        .bind(ended.iter().map(|(claim, _)| claim.target.as_str()).collect::<Vec<_>>())
+        .bind(ended.iter().map(|(_, result)| result.state.word()).collect::<Vec<_>>())
+        .bind(ended.iter().map(|(_, result)| known(result)).collect::<Vec<_>>())
+        .bind(ended.iter().map(|(_, result)| result.operation.map(Operation::word)).collect::<Vec<_>>())
+        .bind(ended.iter().map(|(_, result)| result.report.as_str()).collect::<Vec<_>>())
+        .bind(ended.iter().map(|(_, result)| result.due_at.unwrap_or(now)).collect::<Vec<_>>())
+        .fetch_all(&mut *transaction)
         .await?;
-        let settled = done.rows_affected() > 0;
-        if let (true, Some(event)) = (settled, event(result)) {
-            let detail = json!({ "operation": result.operation, "report": result.report });
-            self.trace(event).of_bal(claim.bal).with(detail).insert(&mut transaction).await?;
-        }
+        let settled: HashSet<BalId> = settled.into_iter().map(BalId).collect();
+        let traces: Vec<Trace> = ended
+            .iter()
+            .filter(|(claim, _)| settled.contains(&claim.bal))
+            .filter_map(|(claim, result)| self.publication_trace(claim, result))
+            .collect();
+        trace::insert_all(&traces, &mut transaction).await?;
         transaction.commit().await?;
         Ok(settled)
+    }
+
+    /// The line of the audit trail.
+    fn publication_trace(&self, claim: &PublicationClaim, result: &PublicationResult) -> Option<Trace> {
+        let detail = json!({ "operation": result.operation, "report": result.report });
+        Some(self.trace(event(result)?).of_bal(claim.bal).with(detail))
     }
 
     /// Gives claims back that were not tried: due at once, and the attempt is not counted.
@@ -326,21 +388,22 @@ impl Store {
         Ok(done.rows_affected())
     }
 
-    /// Publications as they stand, by address: all, those in a state, or that of one BAL.
-    pub async fn publications(
-        &self,
-        address: Option<&Address>,
-        state: Option<PublicationState>,
-    ) -> Result<Vec<Publication>, StoreError> {
+    /// Publications as they stand, by address, at most `limit`: those in one of the states, or that of one BAL.
+    pub async fn publications(&self, which: PublicationFilter<'_>, limit: u32) -> Result<Vec<Publication>, StoreError> {
+        let (address, states) = match which {
+            PublicationFilter::Of(address) => (Some(address.key()), PublicationState::ALL.as_slice()),
+            PublicationFilter::In(states) => (None, states),
+        };
         let rows: Vec<PublicationRow> = sqlx::query_as(
-            "SELECT b.address, b.kind, p.state, p.wanted_at, p.due_at, p.attempts, p.published, p.operation,
+            "SELECT b.address, b.kind, p.state, p.wanted_at, p.due_at, p.attempts, p.published, p.target, p.operation,
                     p.reported_at, p.report
              FROM publication p JOIN bal b ON b.id = p.bal_id
-             WHERE ($1::text IS NULL OR b.address_key = $1) AND ($2::text IS NULL OR p.state = $2)
-             ORDER BY b.address_key",
+             WHERE ($1::text IS NULL OR b.address_key = $1) AND p.state = ANY ($2)
+             ORDER BY b.address_key LIMIT $3",
         )
-        .bind(address.map(Address::key))
-        .bind(state.map(PublicationState::word))
+        .bind(address)
+        .bind(states.iter().map(|state| state.word()).collect::<Vec<_>>())
+        .bind(i64::from(limit))
         .fetch_all(self.pool())
         .await?;
         rows.into_iter().map(TryInto::try_into).collect()

@@ -10,7 +10,9 @@ use std::time::Duration;
 use annuaire::publication::{Card, Known, Operation, Plan, plan};
 use common::{address, count};
 use mssante::{BalKind, BalState, Listing};
-use store::{BalEdit, BalRecord, NewBal, PublicationClaim, PublicationResult, PublicationState, Store};
+use store::{
+    BalEdit, BalRecord, NewBal, PublicationClaim, PublicationFilter, PublicationResult, PublicationState, Store,
+};
 use testkit::clock::FixedClock;
 use testkit::postgres::TestDatabase;
 use time::OffsetDateTime;
@@ -18,6 +20,7 @@ use time::macros::datetime;
 
 const NOW: OffsetDateTime = datetime!(2026-11-20 12:00 UTC);
 const LEASE: Duration = Duration::from_mins(5);
+const TARGET: &str = "https://annuaire.test/fhir";
 
 async fn team(store: &Store) -> BalRecord {
     let new = NewBal {
@@ -29,9 +32,17 @@ async fn team(store: &Store) -> BalRecord {
 }
 
 async fn claim(store: &Store) -> PublicationClaim {
-    let mut claims = store.claim_publications(10, LEASE).await.unwrap();
+    let mut claims = store.claim_publications(TARGET, 10, LEASE).await.unwrap();
     assert_eq!(claims.len(), 1);
     claims.remove(0)
+}
+
+async fn settle(store: &Store, claim: &PublicationClaim, result: &PublicationResult) -> bool {
+    !store.settle_publications(&[(claim, result)]).await.unwrap().is_empty()
+}
+
+async fn begin(store: &Store, claim: &PublicationClaim, known: &Known) -> bool {
+    !store.begin_publications(&[(claim, known.clone())]).await.unwrap().is_empty()
 }
 
 fn card(claim: &PublicationClaim) -> Box<Card> {
@@ -59,15 +70,16 @@ async fn a_new_bal_waits_with_what_it_is_until_it_is_published() {
     let claim = claim(&store).await;
     assert_eq!((claim.attempts, claim.known.clone()), (1, Known::Nothing));
     assert_eq!(claim.facts.service.as_deref(), Some("Cardiologie"));
-    assert!(store.claim_publications(10, LEASE).await.unwrap().is_empty(), "it is being worked on");
+    assert!(store.claim_publications(TARGET, 10, LEASE).await.unwrap().is_empty(), "it is being worked on");
     let result = published(&claim);
-    assert!(store.settle_publication(&claim, &result).await.unwrap());
-    assert!(!store.settle_publication(&claim, &result).await.unwrap(), "settled once");
-    let stands = store.publications(Some(&address("SECRETARIAT@ch.mssante.fr")), None).await.unwrap().remove(0);
+    assert!(settle(&store, &claim, &result).await);
+    assert!(!settle(&store, &claim, &result).await, "settled once");
+    let stands =
+        store.publications(PublicationFilter::Of(&address("SECRETARIAT@ch.mssante.fr")), 10).await.unwrap().remove(0);
     assert_eq!((stands.state, stands.attempts, stands.known), (PublicationState::Published, 0, result.known));
     assert_eq!((stands.operation, stands.report.as_deref()), (Some(Operation::Insert), Some("taken")));
     assert_eq!(count(&database, "trace WHERE event = 'publication.published'").await, 1);
-    assert!(store.claim_publications(10, LEASE).await.unwrap().is_empty());
+    assert!(store.claim_publications(TARGET, 10, LEASE).await.unwrap().is_empty());
 }
 
 #[tokio::test]
@@ -76,13 +88,13 @@ async fn every_change_that_shows_queues_again_in_its_own_transaction() {
     let store = database.store_at(Arc::new(FixedClock::at(NOW))).await;
     let bal = team(&store).await;
     let first = claim(&store).await;
-    store.settle_publication(&first, &published(&first)).await.unwrap();
+    settle(&store, &first, &published(&first)).await;
 
     let unlisted = store.set_listing(bal.id, Listing::Unlisted).await.unwrap();
     assert_eq!(unlisted.listing, Listing::Unlisted);
     let again = claim(&store).await;
     assert_eq!((again.facts.listing, again.known.clone()), (Listing::Unlisted, published(&first).known));
-    store.settle_publication(&again, &published(&again)).await.unwrap();
+    settle(&store, &again, &published(&again)).await;
 
     let edit =
         BalEdit { description: Some("Secrétariat".to_owned()), service: Some(String::new()), responsible: None };
@@ -102,10 +114,10 @@ async fn whoever_works_on_a_bal_that_changes_meanwhile_settles_nothing_but_forge
     let bal = team(&store).await;
     let first = claim(&store).await;
     let told = Known::Perhaps(card(&first));
-    assert!(store.begin_publication(&first, &told).await.unwrap());
+    assert!(begin(&store, &first, &told).await);
     store.set_bal_state(bal.id, BalState::Closed, "end").await.unwrap();
-    assert!(!store.settle_publication(&first, &published(&first)).await.unwrap());
-    assert!(!store.begin_publication(&first, &Known::Nothing).await.unwrap());
+    assert!(!settle(&store, &first, &published(&first)).await);
+    assert!(!begin(&store, &first, &Known::Nothing).await);
     let second = claim(&store).await;
     assert_eq!(second.known, told, "the directory may have been told");
     let Plan::Do(task) = plan(&second.facts, &second.known) else { panic!("nothing to do") };
@@ -126,8 +138,8 @@ async fn what_cannot_be_told_now_comes_again_in_its_time_and_what_was_not_tried_
         report: "status 503".to_owned(),
         due_at: Some(NOW + Duration::from_mins(2)),
     };
-    assert!(store.settle_publication(&first, &later).await.unwrap());
-    assert!(store.claim_publications(10, LEASE).await.unwrap().is_empty());
+    assert!(settle(&store, &first, &later).await);
+    assert!(store.claim_publications(TARGET, 10, LEASE).await.unwrap().is_empty());
     clock.advance(time::Duration::minutes(2));
     let second = claim(&store).await;
     assert_eq!(second.attempts, 2);
@@ -150,16 +162,75 @@ async fn the_refused_wait_for_a_person_and_any_can_be_told_again() {
         report: "no such structure".to_owned(),
         due_at: None,
     };
-    assert!(store.settle_publication(&first, &refused).await.unwrap());
+    assert!(settle(&store, &first, &refused).await);
     assert_eq!(store.publication_counts().await.unwrap()[&PublicationState::Refused], 1);
     assert_eq!(count(&database, "trace WHERE event = 'publication.refused'").await, 1);
-    assert!(store.claim_publications(10, LEASE).await.unwrap().is_empty());
+    assert!(store.claim_publications(TARGET, 10, LEASE).await.unwrap().is_empty());
     assert_eq!(store.retry_publications(None).await.unwrap(), 1);
     let second = claim(&store).await;
-    store.settle_publication(&second, &published(&second)).await.unwrap();
+    settle(&store, &second, &published(&second)).await;
     assert_eq!(store.retry_publications(None).await.unwrap(), 0, "what is published is left alone");
     assert_eq!(store.retry_publications(Some(&bal.address)).await.unwrap(), 1);
     assert_eq!(store.retry_publications(Some(&address("nobody@ch.mssante.fr"))).await.unwrap(), 0);
-    let shown = store.publications(None, Some(PublicationState::Waiting)).await.unwrap();
+    let shown = store.publications(PublicationFilter::In(&[PublicationState::Waiting]), 10).await.unwrap();
     assert_eq!((shown.len(), shown[0].kind), (1, BalKind::Organisational));
+}
+
+#[tokio::test]
+async fn what_one_target_was_told_another_one_is_told_again_and_of_what_was_withdrawn_too() {
+    const FOLDER: &str = "/var/lib/pli/publication";
+    let database = TestDatabase::new().await;
+    let store = database.store_at(Arc::new(FixedClock::at(NOW))).await;
+    let bal = team(&store).await;
+    let by_file = store.claim_publications(FOLDER, 10, LEASE).await.unwrap().remove(0);
+    let handed_over = PublicationResult { state: PublicationState::HandedOver, ..published(&by_file) };
+    assert!(settle(&store, &by_file, &handed_over).await);
+    assert_eq!(store.retarget_publications(FOLDER).await.unwrap(), 0, "it was told");
+
+    assert_eq!(store.retarget_publications(TARGET).await.unwrap(), 1);
+    let told_again = claim(&store).await;
+    assert_eq!(told_again.known, Known::Perhaps(card(&told_again)), "handed over is not published");
+    settle(&store, &told_again, &published(&told_again)).await;
+    assert_eq!(store.retarget_publications(TARGET).await.unwrap(), 0);
+
+    store.set_bal_state(bal.id, BalState::Closed, "end").await.unwrap();
+    let closed = claim(&store).await;
+    let withdrawn = PublicationResult {
+        state: PublicationState::Withdrawn,
+        known: Known::Nothing,
+        operation: Some(Operation::Delete),
+        ..published(&closed)
+    };
+    settle(&store, &closed, &withdrawn).await;
+    assert_eq!(store.retarget_publications(FOLDER).await.unwrap(), 1);
+    let back = store.claim_publications(FOLDER, 10, LEASE).await.unwrap().remove(0);
+    let Plan::Do(task) = plan(&back.facts, &back.known) else { panic!("the folder still says that it is there") };
+    assert_eq!(task.operation, Operation::Delete);
+}
+
+#[tokio::test]
+async fn thousands_are_settled_at_once_with_a_line_in_the_audit_trail_each() {
+    let database = TestDatabase::new().await;
+    let store = database.store_at(Arc::new(FixedClock::at(NOW))).await;
+    for n in 0..20 {
+        let address = address(&format!("service{n}@ch.mssante.fr"));
+        let structure = Some("318751275100020".parse().unwrap());
+        store.create_bal(NewBal { structure, ..NewBal::new(address, BalKind::Organisational) }).await.unwrap();
+    }
+    let claims = store.claim_publications(TARGET, 10_000, LEASE).await.unwrap();
+    assert_eq!(claims.len(), 20);
+    let told: Vec<_> = claims.iter().map(|claim| (claim, Known::Perhaps(card(claim)))).collect();
+    assert_eq!(store.begin_publications(&told).await.unwrap().len(), 20);
+    let overtaken = claims[7].bal;
+    store.set_listing(overtaken, Listing::Unlisted).await.unwrap();
+    let results: Vec<_> = claims.iter().map(published).collect();
+    let ended: Vec<_> = claims.iter().zip(&results).collect();
+    let settled = store.settle_publications(&ended).await.unwrap();
+    assert!(settled.len() == 19 && !settled.contains(&overtaken), "{settled:?}");
+    assert_eq!(count(&database, "trace WHERE event = 'publication.published'").await, 19);
+    let waiting = [PublicationState::Waiting];
+    let shown = store.publications(PublicationFilter::In(&waiting), 10).await.unwrap();
+    assert_eq!(shown.len(), 1);
+    let some = store.publications(PublicationFilter::In(&PublicationState::ALL), 5).await.unwrap();
+    assert_eq!(some.len(), 5, "no more than asked for");
 }

@@ -220,6 +220,29 @@ async fn one_node_at_a_time_asks_a_source() {
 }
 
 #[tokio::test]
+async fn whoever_asks_is_not_robbed_of_his_work_by_a_person_who_wants_it_done_at_once() {
+    let database = TestDatabase::new().await;
+    let clock = clock();
+    let store = database.store_at(clock.clone()).await;
+    let urls = wanted(&store, SourceKind::Fhir).await;
+    let claim = async |due| store.claim_sources(SourceKind::Fhir, &urls[..1], due, 1, LEASE).await.unwrap().pop();
+    let first = claim(Due::InTime).await.unwrap();
+    assert_eq!(claim(Due::WhenFree).await, None, "it is being asked");
+    let source = store.sources(SourceKind::Fhir).await.unwrap().remove(0);
+    assert_eq!(source.leased_until, Some(clock.now() + LEASE));
+    let next = clock.now() + Duration::from_hours(1);
+    assert!(store.settle_source(&first, &SourceAnswer::Same, next).await.unwrap(), "its work counts");
+    let second = claim(Due::WhenFree).await.unwrap();
+    assert!(store.renew_source(&second, 2 * LEASE).await.unwrap());
+    clock.advance(time::Duration::try_from(LEASE).unwrap());
+    assert_eq!(claim(Due::WhenFree).await, None, "the lease was renewed");
+    clock.advance(time::Duration::try_from(LEASE).unwrap());
+    let successor = claim(Due::WhenFree).await.expect("a lease runs out");
+    store.release_source(&successor).await.unwrap();
+    assert!(claim(Due::WhenFree).await.is_some(), "it was given back");
+}
+
+#[tokio::test]
 async fn a_source_that_was_checked_in_the_future_is_due() {
     let database = TestDatabase::new().await;
     let clock = clock();

@@ -55,6 +55,11 @@ pub enum Outcome {
         /// How long it asks to be left alone.
         retry_after: Option<Duration>,
     },
+    /// The interface takes no changes at all: no task will be done until somebody has looked after it.
+    Closed {
+        /// What to look after.
+        why: String,
+    },
     /// Our key is not accepted: no task will be done until somebody has looked after it.
     Key {
         /// What to look after.
@@ -145,6 +150,7 @@ impl Delivery {
             }
             404 => Some(Outcome::Refused { why: no_carrier(&self.task.card.owner) + &said }),
             412 => Some(Outcome::Refused { why: several_carriers(&self.task.card.owner) + &said }),
+            405 | 501 => Some(Outcome::Closed { why: closed(answer.status, &said) }),
             400 | 422 => self.objected(words.unwrap_or_else(|| format!("status {}", answer.status))),
             // 409: somebody else changes the carrier at the same moment.
             408 | 409 | 425 | 429 | 500..=599 => {
@@ -226,6 +232,13 @@ fn strange(status: u16) -> Outcome {
         "status {status} with a body that is not FHIR: this is not the interface of the directory; check publication.url"
     );
     Outcome::Later { why, retry_after: None }
+}
+
+fn closed(status: u16, said: &str) -> String {
+    format!(
+        "the interface takes no FHIR Patch (status {status}{said}); check publication.url, or set \
+         publication.transport = \"file\" until the service is open"
+    )
 }
 
 fn key(status: u16, said: &str) -> String {
@@ -369,6 +382,14 @@ mod tests {
     }
 
     #[test]
+    fn an_interface_that_takes_no_changes_is_nothing_that_a_bal_can_wait_out() {
+        for status in [405, 501] {
+            let outcome = delivery(Operation::Insert).hear(answer(status, &outcome("no")));
+            assert!(matches!(outcome, Some(Outcome::Closed { why }) if why.contains("publication.url")), "{status}");
+        }
+    }
+
+    #[test]
     fn every_answer_has_its_meaning() {
         use Operation::{Delete, Insert};
         let word = |operation, status| match delivery(operation).hear(answer(status, &outcome("words"))) {
@@ -377,6 +398,7 @@ mod tests {
             Some(Outcome::Refused { why }) => format!("refused: {why}"),
             Some(Outcome::Later { retry_after, .. }) => format!("later: {retry_after:?}"),
             Some(Outcome::Key { why }) => format!("key: {why}"),
+            Some(Outcome::Closed { why }) => format!("closed: {why}"),
             None => "again".to_owned(),
         };
         assert_eq!(word(Delete, 200), "withdrawn");

@@ -83,6 +83,17 @@ impl Known {
             Self::Perhaps(card) | Self::Surely(card) => Some(card),
         }
     }
+
+    /// What a target may have of a BAL of which another one, which has this, was told. It may have it as well: files
+    /// are carried to the same directory, and whoever goes back to a former target told it before. Of a BAL that is
+    /// closed the target must hear, too.
+    #[must_use]
+    pub fn at_another_target(self, facts: &Facts) -> Self {
+        match self {
+            Self::Perhaps(card) | Self::Surely(card) => Self::Perhaps(card),
+            Self::Nothing => Card::of(facts).map_or(Self::Nothing, |card| Self::Perhaps(Box::new(card))),
+        }
+    }
 }
 
 /// What is done to the directory.
@@ -293,6 +304,16 @@ pub(super) mod tests {
         assert_eq!(operation(&plan(&facts, &perhaps)), Some(Operation::Insert));
         let closed = Facts { state: BalState::Closed, ..facts };
         assert_eq!(operation(&plan(&closed, &perhaps)), Some(Operation::Delete));
+    }
+
+    #[test]
+    fn another_target_is_told_again_and_of_what_was_withdrawn_elsewhere() {
+        let facts = facts(BalKind::Organisational);
+        let there = surely(card(BalKind::Organisational)).at_another_target(&facts);
+        assert_eq!(operation(&plan(&facts, &there)), Some(Operation::Insert));
+        let closed = Facts { state: BalState::Closed, ..facts };
+        let withdrawn = Known::Nothing.at_another_target(&closed);
+        assert_eq!(operation(&plan(&closed, &withdrawn)), Some(Operation::Delete));
     }
 
     #[test]

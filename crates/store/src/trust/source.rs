@@ -44,6 +44,8 @@ impl SourceKind {
 pub enum Due {
     /// When its time has come.
     InTime,
+    /// At once, unless another process is at it: its work would be for nothing.
+    WhenFree,
     /// At once, whoever else is about to.
     Now,
 }
@@ -112,6 +114,8 @@ pub struct Source {
     pub wanted_at: OffsetDateTime,
     /// When it is asked next.
     pub next_attempt: OffsetDateTime,
+    /// Until when another process has it, if one does.
+    pub leased_until: Option<OffsetDateTime>,
     /// When it was last asked.
     pub checked_at: Option<OffsetDateTime>,
     /// When it last gave something good, or said that nothing changed.
@@ -143,6 +147,7 @@ struct SourceRow {
     url: String,
     wanted_at: OffsetDateTime,
     next_attempt: OffsetDateTime,
+    leased_until: Option<OffsetDateTime>,
     checked_at: Option<OffsetDateTime>,
     confirmed_at: Option<OffsetDateTime>,
     failures: i32,
@@ -157,6 +162,7 @@ impl From<SourceRow> for Source {
             url: row.url,
             wanted_at: row.wanted_at,
             next_attempt: row.next_attempt,
+            leased_until: row.leased_until,
             checked_at: row.checked_at,
             confirmed_at: row.confirmed_at,
             failures: row.failures.unsigned_abs(),
@@ -175,7 +181,7 @@ macro_rules! claim {
             $due,
             ") ORDER BY next_attempt LIMIT $5 ",
             $lock,
-            ") UPDATE source s SET fence = s.fence + 1, next_attempt = $6, checked_at = $3
+            ") UPDATE source s SET fence = s.fence + 1, next_attempt = $6, leased_until = $6, checked_at = $3
              FROM due WHERE s.kind = due.kind AND s.url = due.url
              RETURNING s.url, s.fence, s.failures, s.last_error, s.etag, s.last_modified, s.sha256, s.next_update"
         )
@@ -239,6 +245,9 @@ impl Store {
         let now = self.clock().now();
         let claim = match due {
             Due::InTime => claim!("next_attempt <= $3 OR checked_at > $4", "FOR UPDATE SKIP LOCKED"),
+            Due::WhenFree => {
+                claim!("leased_until IS NULL OR leased_until <= $3 OR checked_at > $4", "FOR UPDATE")
+            }
             // Whoever holds a row has it for a moment; a person who asks must not be told nothing.
             // The condition always holds; it tells the server the type of $4.
             Due::Now => claim!("$3 <= $4", "FOR UPDATE"),
@@ -295,32 +304,36 @@ impl Store {
 
     /// Prolongs a claim. False if another process has claimed the source since.
     pub async fn renew_source(&self, claim: &SourceClaim, lease: Duration) -> Result<bool, StoreError> {
-        let done = sqlx::query("UPDATE source SET next_attempt = $4 WHERE kind = $1 AND url = $2 AND fence = $3")
-            .bind(claim.kind.word())
-            .bind(&claim.url)
-            .bind(claim.fence)
-            .bind(self.clock().now() + lease)
-            .execute(self.pool())
-            .await?;
+        let done = sqlx::query(
+            "UPDATE source SET next_attempt = $4, leased_until = $4 WHERE kind = $1 AND url = $2 AND fence = $3",
+        )
+        .bind(claim.kind.word())
+        .bind(&claim.url)
+        .bind(claim.fence)
+        .bind(self.clock().now() + lease)
+        .execute(self.pool())
+        .await?;
         Ok(done.rows_affected() > 0)
     }
 
     /// Gives a claim back: the source is due at once. For a process that ends.
     pub async fn release_source(&self, claim: &SourceClaim) -> Result<(), StoreError> {
-        sqlx::query("UPDATE source SET next_attempt = $4 WHERE kind = $1 AND url = $2 AND fence = $3")
-            .bind(claim.kind.word())
-            .bind(&claim.url)
-            .bind(claim.fence)
-            .bind(self.clock().now())
-            .execute(self.pool())
-            .await?;
+        sqlx::query(
+            "UPDATE source SET next_attempt = $4, leased_until = NULL WHERE kind = $1 AND url = $2 AND fence = $3",
+        )
+        .bind(claim.kind.word())
+        .bind(&claim.url)
+        .bind(claim.fence)
+        .bind(self.clock().now())
+        .execute(self.pool())
+        .await?;
         Ok(())
     }
 
     /// All sources of a kind.
     pub async fn sources(&self, kind: SourceKind) -> Result<Vec<Source>, StoreError> {
         let rows: Vec<SourceRow> = sqlx::query_as(
-            "SELECT url, wanted_at, next_attempt, checked_at, confirmed_at, failures, last_error, next_update, version
+            "SELECT url, wanted_at, next_attempt, leased_until, checked_at, confirmed_at, failures, last_error, next_update, version
              FROM source WHERE kind = $1 ORDER BY url",
         )
         .bind(kind.word())
@@ -374,7 +387,7 @@ async fn settle(
     };
     let done = sqlx::query(
         "UPDATE source
-         SET next_attempt = $4, last_error = $5, failures = CASE WHEN $5::text IS NULL THEN 0 ELSE failures + 1 END,
+         SET next_attempt = $4, leased_until = NULL, last_error = $5, failures = CASE WHEN $5::text IS NULL THEN 0 ELSE failures + 1 END,
              confirmed_at = CASE WHEN $5::text IS NULL THEN $6 ELSE confirmed_at END
          WHERE kind = $1 AND url = $2 AND fence = $3",
     )

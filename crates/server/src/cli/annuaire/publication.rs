@@ -1,12 +1,13 @@
 //! `pli annuaire publication …`: what the national directory is told of our BALs.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use annuaire::publication::Known;
 use clap::{Args, Subcommand};
 use mssante::Address;
 use serde_json::{Value, json};
-use store::{Due, Publication, PublicationState, Store};
+use store::{Due, Publication, PublicationFilter, PublicationState, Store};
 use tokio_util::sync::CancellationToken;
 
 use super::super::print;
@@ -36,10 +37,16 @@ pub(in crate::cli) enum Command {
 pub(in crate::cli) struct Status {
     /// Only this BAL.
     address: Option<Address>,
-    /// All BALs, not only those that wait or are refused.
+    /// BALs in every state and however many, not only the first of those that wait or are refused.
     #[arg(long)]
     all: bool,
+    /// At most so many BALs.
+    #[arg(long, default_value_t = 100, conflicts_with = "all")]
+    limit: u32,
 }
+
+/// The states in which there is something to wait for, or to do.
+const OPEN: [PublicationState; 2] = [PublicationState::Waiting, PublicationState::Refused];
 
 impl Command {
     /// Opens the store, does the work, and leaves the database as it was found.
@@ -65,9 +72,11 @@ async fn run(settings: &Settings, store: &Store, as_json: bool) -> Result<(), Fa
         return Err(Failure::Refused("publication.transport is \"off\"; set it to \"file\" or \"fhir\"".to_owned()));
     }
     let publisher = Arc::new(Publisher::new(settings.clone(), store.clone()));
-    let mut ended = std::collections::BTreeMap::new();
+    let mut ended = BTreeMap::new();
     loop {
-        let run = publisher.turn(Due::Now, &CancellationToken::new()).await?.unwrap_or_default();
+        let Some(run) = publisher.turn(Due::WhenFree, &CancellationToken::new()).await? else {
+            return Err(Failure::Refused(busy(&publisher).await?));
+        };
         for (state, count) in run.ended {
             *ended.entry(state).or_insert(0_u64) += count;
         }
@@ -81,6 +90,16 @@ async fn run(settings: &Settings, store: &Store, as_json: bool) -> Result<(), Fa
     }
 }
 
+/// What to say while somebody else is at it.
+async fn busy(publisher: &Publisher) -> Result<String, Failure> {
+    let until = publisher.source().await?.and_then(|source| source.leased_until).map(print::moment);
+    Ok(format!(
+        "another process tells the directory now, until {} at the latest unless it goes on; see \
+         `pli annuaire publication status`",
+        until.as_deref().unwrap_or("the end of its run")
+    ))
+}
+
 async fn retry(store: &Store, address: Option<&Address>, as_json: bool) -> Result<(), Failure> {
     let count = store.retry_publications(address).await?;
     match address {
@@ -91,14 +110,16 @@ async fn retry(store: &Store, address: Option<&Address>, as_json: bool) -> Resul
 
 impl Status {
     async fn print(self, settings: &Settings, store: &Store, as_json: bool) -> Result<(), Failure> {
-        let shown = self.shown(store).await?;
         let counts = store.publication_counts().await?;
+        let shown = self.shown(store).await?;
+        let left_out = self.left_out(&counts, shown.len());
         let publisher = Publisher::new(settings.clone(), store.clone());
         let source = publisher.source().await?;
         let states: Value = counts.iter().map(|(state, count)| (state.word().to_owned(), json!(count))).collect();
         let error = source.as_ref().and_then(|source| source.last_error.clone());
         let mut facts = json!({
             "transport": settings.publication.transport.word(),
+            "target": publisher.target(),
             "states": states,
             "last_run": source.as_ref().and_then(|source| source.checked_at).map(print::moment),
             "last_good_run": source.as_ref().and_then(|source| source.confirmed_at).map(print::moment),
@@ -107,13 +128,16 @@ impl Status {
         });
         if as_json {
             facts["bals"] = shown.iter().map(value).collect();
+            facts["left_out"] = json!(left_out);
             print::json(&facts)?;
         } else {
             print::facts(&facts, false)?;
             print::table(["address", "kind", "state", "last", "reported", "report"], shown.iter().map(row))?;
+            if left_out > 0 {
+                print::line(&format!("and {left_out} more; see them with --limit N, or every BAL with --all"))?;
+            }
         }
-        let refused = shown.iter().filter(|one| one.state == PublicationState::Refused).count();
-        match (refused, error) {
+        match (self.refused(&counts, &shown), error) {
             (0, None) => Ok(()),
             (0, Some(why)) => Err(Failure::Refused(format!("the last run failed: {why}"))),
             (refused, _) => Err(Failure::Refused(format!(
@@ -123,16 +147,32 @@ impl Status {
     }
 
     async fn shown(&self, store: &Store) -> Result<Vec<Publication>, Failure> {
-        let mut all = store.publications(self.address.as_ref(), None).await?;
+        let which = match &self.address {
+            Some(address) => PublicationFilter::Of(address),
+            None => PublicationFilter::In(self.states()),
+        };
+        let limit = if self.all { u32::MAX } else { self.limit };
+        let shown = store.publications(which, limit).await?;
         match &self.address {
-            Some(address) if all.is_empty() => Err(Failure::Refused(format!("there is no BAL {address}"))),
-            Some(_) => Ok(all),
-            None => {
-                let open =
-                    |one: &Publication| matches!(one.state, PublicationState::Waiting | PublicationState::Refused);
-                all.retain(|one| self.all || open(one));
-                Ok(all)
-            }
+            Some(address) if shown.is_empty() => Err(Failure::Refused(format!("there is no BAL {address}"))),
+            _ => Ok(shown),
+        }
+    }
+
+    fn states(&self) -> &'static [PublicationState] {
+        if self.all { &PublicationState::ALL } else { &OPEN }
+    }
+
+    /// How many are in the states that were asked for, and not shown.
+    fn left_out(&self, counts: &BTreeMap<PublicationState, u64>, shown: usize) -> u64 {
+        let there: u64 = self.states().iter().filter_map(|state| counts.get(state)).sum();
+        if self.address.is_some() { 0 } else { there.saturating_sub(shown as u64) }
+    }
+
+    fn refused(&self, counts: &BTreeMap<PublicationState, u64>, shown: &[Publication]) -> u64 {
+        match self.address {
+            Some(_) => shown.iter().filter(|one| one.state == PublicationState::Refused).count() as u64,
+            None => counts.get(&PublicationState::Refused).copied().unwrap_or_default(),
         }
     }
 }
@@ -153,6 +193,7 @@ fn value(one: &Publication) -> Value {
         "attempts": one.attempts,
         "reported_at": one.reported_at.map(print::moment),
         "report": one.report,
+        "target": one.target,
         "directory_knows": known,
         "published": one.known.card(),
     })

@@ -21,7 +21,20 @@ pub(super) struct Directory {
     style: PatchStyle,
 }
 
+/// In one file.
+const MOST_IN_A_FILE: u32 = 10_000;
+/// Claimed at once to be told one by one.
+const MOST_TOLD: u32 = 10;
+
 impl Carrier {
+    /// How many BALs are claimed at once.
+    pub(super) fn claimed(&self) -> u32 {
+        match self {
+            Self::File(_) => MOST_IN_A_FILE,
+            Self::Fhir(_) => MOST_TOLD,
+        }
+    }
+
     pub(super) fn open(settings: &Settings) -> Result<Self, FetchError> {
         let publication = &settings.publication;
         let missing = || FetchError::Configuration("publication.transport is \"off\"".to_owned());

@@ -29,14 +29,8 @@ impl Publisher {
         folder: &Folder,
         run: &mut Run,
     ) -> Result<Vec<PublicationClaim>, StoreError> {
-        let mut tasks = Vec::new();
-        for claim in claims {
-            match self.planned(&claim, PublicationState::HandedOver).await? {
-                Planned::Overtaken => {}
-                Planned::Quiet(result) => self.end(&claim, &result, run).await?,
-                Planned::Task(task) => tasks.push((claim, task)),
-            }
-        }
+        let Planned { tasks, quiet } = self.planned(claims, PublicationState::HandedOver).await?;
+        self.end(&quiet, run).await?;
         if tasks.is_empty() {
             return Ok(Vec::new());
         }
@@ -47,16 +41,19 @@ impl Publisher {
                 return Ok(tasks.into_iter().map(|(claim, _)| claim).collect());
             }
         };
-        for (claim, task) in tasks {
+        let report = format!("in {name}");
+        let handed_over = |(claim, task): (PublicationClaim, Task)| {
             let (known, state) = match task.operation {
                 Operation::Delete => (Known::Nothing, withdrawn(&claim.facts, PublicationState::HandedOver)),
                 Operation::Insert | Operation::Replace => {
                     (Known::Surely(Box::new(task.card)), PublicationState::HandedOver)
                 }
             };
-            let result = result(state, known, Some(task.operation), &format!("in {name}"));
-            self.end(&claim, &result, run).await?;
-        }
+            let result = result(state, known, Some(task.operation), &report);
+            (claim, result)
+        };
+        let ended: Vec<_> = tasks.into_iter().map(handed_over).collect();
+        self.end(&ended, run).await?;
         Ok(Vec::new())
     }
 }

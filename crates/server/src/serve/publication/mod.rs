@@ -6,8 +6,8 @@ mod file;
 mod run;
 mod view;
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use mssante::Clock as _;
 use store::{Due, SourceAnswer, SourceClaim, SourceKind, Store, StoreError, TrustSource};
@@ -22,23 +22,44 @@ pub(crate) use view::describe;
 
 /// One run ends after this: another one goes on.
 const LONGEST_RUN: Duration = Duration::from_mins(5);
-/// Nobody else begins a run before; longer than the last call of a run can take.
-const LEASE: Duration = Duration::from_mins(15);
+/// Nobody else begins a run before, and a run renews it as long as it goes on: what a process that died held is taken
+/// over after this. Longer than the calls for one BAL can take.
+const LEASE: Duration = Duration::from_mins(3);
+/// So often it is renewed.
+const RENEWAL: Duration = Duration::from_secs(30);
 /// Nothing is looked at more often.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(200);
 /// Clocks are set right: sooner or later everything is looked at.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// Counting reads every row: so often it is done by nodes that tell nothing.
+const COUNTED_EVERY: Duration = Duration::from_mins(5);
 
 /// Works on what waits.
 pub(crate) struct Publisher {
     settings: Settings,
     store: Store,
+    counted: Mutex<Option<Instant>>,
+}
+
+/// The right to tell a target, as long as the run goes on.
+struct Held<'a> {
+    claim: &'a SourceClaim,
+    renewed: Instant,
+}
+
+/// Whether a run goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Hold {
+    /// It does.
+    Ours,
+    /// Another process has taken over.
+    Lost,
 }
 
 impl Publisher {
     /// One that has not begun.
     pub(crate) fn new(settings: Settings, store: Store) -> Self {
-        Self { settings, store }
+        Self { settings, store, counted: Mutex::default() }
     }
 
     /// Works on what waits, again and again, until the server stops.
@@ -57,16 +78,41 @@ impl Publisher {
 
     /// One run, if it is due and no other process has it.
     pub(crate) async fn turn(&self, due: Due, stop: &CancellationToken) -> Result<Option<Run>, StoreError> {
-        view::tell(&self.store.publication_counts().await?);
-        let Some(name) = self.name() else { return Ok(None) };
-        let names = [name];
+        if self.is_time_to_count() {
+            self.count().await?;
+        }
+        let Some(target) = self.target() else { return Ok(None) };
+        let names = [target];
         self.store.want_sources(SourceKind::Publication, &names).await?;
         let claims = self.store.claim_sources(SourceKind::Publication, &names, due, 1, LEASE).await?;
         let Some(claim) = claims.into_iter().next() else { return Ok(None) };
-        let run = self.run(stop).await?;
+        let run = self.run(&claim, stop).await?;
         self.settle(&claim, &run, stop).await?;
-        view::tell(&self.store.publication_counts().await?);
+        if !run.ended.is_empty() {
+            self.count().await?;
+        }
         Ok(Some(run))
+    }
+
+    fn is_time_to_count(&self) -> bool {
+        let counted = *self.counted.lock().unwrap_or_else(PoisonError::into_inner);
+        counted.is_none_or(|at| at.elapsed() >= COUNTED_EVERY)
+    }
+
+    async fn count(&self) -> Result<(), StoreError> {
+        *self.counted.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        view::tell(&self.store.publication_counts().await?);
+        Ok(())
+    }
+
+    /// Says that the run still goes on.
+    async fn renew(&self, held: &mut Held<'_>) -> Result<Hold, StoreError> {
+        if held.renewed.elapsed() < RENEWAL {
+            return Ok(Hold::Ours);
+        }
+        held.renewed = Instant::now();
+        let ours = self.store.renew_source(held.claim, LEASE).await?;
+        Ok(if ours { Hold::Ours } else { Hold::Lost })
     }
 
     async fn settle(&self, claim: &SourceClaim, run: &Run, stop: &CancellationToken) -> Result<(), StoreError> {
@@ -94,18 +140,19 @@ impl Publisher {
 
     /// How the last run went.
     pub(crate) async fn source(&self) -> Result<Option<TrustSource>, StoreError> {
-        let Some(name) = self.name() else { return Ok(None) };
+        let Some(name) = self.target() else { return Ok(None) };
         Ok(self.store.sources(SourceKind::Publication).await?.into_iter().find(|source| source.url == name))
     }
 
-    /// Where the directory is told; none if it is not.
-    fn name(&self) -> Option<String> {
+    /// Who is told; none if nobody is. What was told to one was not told to another.
+    pub(crate) fn target(&self) -> Option<String> {
         let settings = &self.settings.publication;
-        match settings.transport {
-            Transport::Off => None,
-            Transport::File => settings.folder.as_ref().map(|folder| folder.display().to_string()),
-            Transport::Fhir => settings.url.clone(),
-        }
+        let target = match settings.transport {
+            Transport::Off => return None,
+            Transport::File => settings.folder.as_ref()?.display().to_string(),
+            Transport::Fhir => settings.url.clone()?,
+        };
+        Some(target.trim_end_matches('/').to_owned())
     }
 
     /// Until the next run is due.

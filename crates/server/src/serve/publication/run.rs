@@ -6,19 +6,15 @@ use std::time::{Duration, Instant};
 use annuaire::publication::{Facts, Known, Operation, Outcome, Plan, Task, plan};
 use mssante::{BalState, Clock as _};
 use serde::Serialize;
-use store::{PublicationClaim, PublicationResult, PublicationState, StoreError};
+use store::{PublicationClaim, PublicationResult, PublicationState, SourceClaim, StoreError};
 use thiserror::Error;
 use time::OffsetDateTime;
 use tokio_util::sync::CancellationToken;
 
 use super::carrier::{Carrier, Directory};
-use super::{LONGEST_RUN, Publisher, view};
+use super::{Held, Hold, LEASE, LONGEST_RUN, Publisher, view};
 use crate::ambient::SystemClock;
 
-/// Claimed at once.
-const CLAIMED: u32 = 10;
-/// Longer than these can take.
-const LEASE: Duration = Duration::from_mins(15);
 /// Passing failures in a row before a run ends: the interface is down.
 const PATIENCE: u32 = 3;
 /// After the first passing failure; doubled with each further one.
@@ -39,6 +35,25 @@ pub(crate) struct Run {
     pub(crate) pause: Option<Duration>,
     /// Whether something is left.
     pub(crate) more: bool,
+    /// How many calls the interface answered, if only with a refusal.
+    #[serde(skip)]
+    answered: u64,
+    /// Passing failures since the last answer.
+    #[serde(skip)]
+    failures: u32,
+    /// The last of them.
+    #[serde(skip)]
+    failure: Option<String>,
+}
+
+impl Run {
+    /// At its end: one that only failed was no good run, however patient the BALs are.
+    fn judged(mut self) -> Self {
+        if let (None, 0, Some(why)) = (&self.trouble, self.answered, self.failure.take()) {
+            self.trouble = Some(Trouble::Down(why));
+        }
+        self
+    }
 }
 
 /// Why a run ends before its time.
@@ -48,7 +63,10 @@ pub(crate) enum Trouble {
     #[error("{0}")]
     Settings(String),
     /// The interface answers nothing that can be used.
-    #[error("the directory takes nothing for now: {0}")]
+    #[error(
+        "the directory takes nothing for now: {0}; what waits is told again by itself, and if this lasts, check \
+         publication.url and the network"
+    )]
     Down(String),
 }
 
@@ -62,14 +80,12 @@ impl Trouble {
     }
 }
 
-/// What is to be done for a claim.
-pub(super) enum Planned {
-    /// Nothing has to be told.
-    Quiet(PublicationResult),
-    /// This, and it is written down that it is about to be told.
-    Task(Task),
-    /// The BAL changed meanwhile: it comes again.
-    Overtaken,
+/// Claims by what is to be done.
+pub(super) struct Planned {
+    /// These are to be told, and it is written down that they are about to be.
+    pub(super) tasks: Vec<(PublicationClaim, Task)>,
+    /// Of these nothing has to be told.
+    pub(super) quiet: Vec<(PublicationClaim, PublicationResult)>,
 }
 
 /// What became of it.
@@ -84,7 +100,7 @@ enum Done {
 
 impl Publisher {
     /// Works until nothing is due, time is over, or trouble comes.
-    pub(super) async fn run(&self, stop: &CancellationToken) -> Result<Run, StoreError> {
+    pub(super) async fn run(&self, source: &SourceClaim, stop: &CancellationToken) -> Result<Run, StoreError> {
         let mut run = Run::default();
         let carrier = match Carrier::open(&self.settings) {
             Ok(carrier) => carrier,
@@ -93,17 +109,23 @@ impl Publisher {
                 return Ok(run);
             }
         };
+        let again = self.store.retarget_publications(&source.url).await?;
+        if again > 0 {
+            tracing::info!(bals = again, "what another target was told of these BALs is to be told to this one");
+        }
         let begun = Instant::now();
+        let mut held = Held { claim: source, renewed: begun };
         loop {
-            let claims = self.store.claim_publications(CLAIMED, LEASE).await?;
+            let claims = self.store.claim_publications(&source.url, carrier.claimed(), LEASE).await?;
             if claims.is_empty() {
-                return Ok(run);
+                return Ok(run.judged());
             }
-            let left = self.work(claims, &carrier, &mut run, stop).await?;
+            let left = self.work(claims, &carrier, &mut run, &mut held, stop).await?;
             self.store.release_publications(&left).await?;
-            if run.trouble.is_some() || stop.is_cancelled() || begun.elapsed() > LONGEST_RUN {
+            let is_over = run.trouble.is_some() || stop.is_cancelled() || begun.elapsed() > LONGEST_RUN;
+            if is_over || self.renew(&mut held).await? == Hold::Lost {
                 run.more = true;
-                return Ok(run);
+                return Ok(run.judged());
             }
         }
     }
@@ -114,11 +136,12 @@ impl Publisher {
         claims: Vec<PublicationClaim>,
         carrier: &Carrier,
         run: &mut Run,
+        held: &mut Held<'_>,
         stop: &CancellationToken,
     ) -> Result<Vec<PublicationClaim>, StoreError> {
         match carrier {
             Carrier::File(folder) => self.hand_over(claims, folder, run).await,
-            Carrier::Fhir(directory) => self.tell_each(claims, directory, run, stop).await,
+            Carrier::Fhir(directory) => self.tell_each(claims, directory, run, held, stop).await,
         }
     }
 
@@ -128,83 +151,108 @@ impl Publisher {
         claims: Vec<PublicationClaim>,
         directory: &Directory,
         run: &mut Run,
+        held: &mut Held<'_>,
         stop: &CancellationToken,
     ) -> Result<Vec<PublicationClaim>, StoreError> {
-        let mut failures = 0;
         let mut claims = claims.into_iter();
         while let Some(claim) = claims.next() {
-            if stop.is_cancelled() {
+            if stop.is_cancelled() || self.renew(held).await? == Hold::Lost {
                 return Ok(std::iter::once(claim).chain(claims).collect());
             }
-            let task = match self.planned(&claim, PublicationState::Published).await? {
-                Planned::Overtaken => continue,
-                Planned::Quiet(result) => {
-                    self.end(&claim, &result, run).await?;
-                    continue;
-                }
-                Planned::Task(task) => task,
-            };
-            let outcome = directory.tell(&task, &claim.known).await;
-            match self.judge(&claim, &task, outcome, SystemClock.now()) {
-                Done::Told(result) => {
-                    failures = 0;
-                    self.end(&claim, &result, run).await?;
-                }
-                Done::Later { result, why, pause } => {
-                    failures += 1;
-                    self.end(&claim, &result, run).await?;
-                    if pause.is_some() || failures >= PATIENCE {
-                        run.pause = pause;
-                        run.trouble = Some(Trouble::Down(why));
-                        return Ok(claims.collect());
-                    }
-                }
-                Done::Trouble(why) => {
-                    run.trouble = Some(Trouble::Settings(why));
-                    return Ok(std::iter::once(claim).chain(claims).collect());
+            let planned = self.planned(vec![claim], PublicationState::Published).await?;
+            self.end(&planned.quiet, run).await?;
+            for (claim, task) in planned.tasks {
+                let outcome = directory.tell(&task, &claim.known).await;
+                let left = self.ended(claim, &task, outcome, run).await?;
+                if run.trouble.is_some() {
+                    return Ok(left.into_iter().chain(claims).collect());
                 }
             }
         }
         Ok(Vec::new())
     }
 
-    /// Writes down how a claim ended.
+    /// Writes down what came of a task; the claim comes back if it was not tried.
+    async fn ended(
+        &self,
+        claim: PublicationClaim,
+        task: &Task,
+        outcome: Outcome,
+        run: &mut Run,
+    ) -> Result<Option<PublicationClaim>, StoreError> {
+        match self.judge(&claim, task, outcome, SystemClock.now()) {
+            Done::Told(result) => {
+                (run.failures, run.answered) = (0, run.answered + 1);
+                self.end(&[(claim, result)], run).await?;
+            }
+            Done::Later { result, why, pause } => {
+                run.failures += 1;
+                self.end(&[(claim, result)], run).await?;
+                if pause.is_some() || run.failures >= PATIENCE {
+                    run.pause = pause;
+                    run.trouble = Some(Trouble::Down(why));
+                } else {
+                    run.failure = Some(why);
+                }
+            }
+            Done::Trouble(why) => {
+                run.trouble = Some(Trouble::Settings(why));
+                return Ok(Some(claim));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Writes down how claims ended.
     pub(super) async fn end(
         &self,
-        claim: &PublicationClaim,
-        result: &PublicationResult,
+        ended: &[(PublicationClaim, PublicationResult)],
         run: &mut Run,
     ) -> Result<(), StoreError> {
-        if !self.store.settle_publication(claim, result).await? {
+        if ended.is_empty() {
             return Ok(());
         }
-        *run.ended.entry(result.state.word()).or_default() += 1;
-        view::ended(result.state);
-        if result.state == PublicationState::Refused {
-            let address = claim.facts.address.masked();
-            // The report may quote what the directory said, with names and numbers: it stays in the database.
-            tracing::warn!(bal = %claim.bal, address, state = result.state.word(), "a BAL is not published");
+        let pairs: Vec<_> = ended.iter().map(|(claim, result)| (claim, result)).collect();
+        let settled = self.store.settle_publications(&pairs).await?;
+        for (claim, result) in ended.iter().filter(|(claim, _)| settled.contains(&claim.bal)) {
+            *run.ended.entry(result.state.word()).or_default() += 1;
+            view::ended(result.state);
+            if result.state == PublicationState::Refused {
+                let address = claim.facts.address.masked();
+                // The report may quote what the directory said, with names and numbers: it stays in the database.
+                tracing::warn!(bal = %claim.bal, address, state = result.state.word(), "a BAL is not published");
+            }
         }
         Ok(())
     }
 
     /// What is to be done. It is written down before the directory is told: a crash after this means that it is told
-    /// again, never that it is forgotten.
+    /// again, never that it is forgotten. BALs that changed meanwhile are left out: they come again.
     pub(super) async fn planned(
         &self,
-        claim: &PublicationClaim,
+        claims: Vec<PublicationClaim>,
         resting: PublicationState,
     ) -> Result<Planned, StoreError> {
-        let task = match plan(&claim.facts, &claim.known) {
-            Plan::Nothing => return Ok(Planned::Quiet(nothing(claim, resting))),
-            Plan::Refused(why) => {
-                let known = claim.known.clone();
-                return Ok(Planned::Quiet(result(PublicationState::Refused, known, None, why)));
+        let mut planned = Planned { tasks: Vec::new(), quiet: Vec::new() };
+        for claim in claims {
+            match plan(&claim.facts, &claim.known) {
+                Plan::Nothing => {
+                    let result = nothing(&claim, resting);
+                    planned.quiet.push((claim, result));
+                }
+                Plan::Refused(why) => {
+                    let result = result(PublicationState::Refused, claim.known.clone(), None, why);
+                    planned.quiet.push((claim, result));
+                }
+                Plan::Do(task) => planned.tasks.push((claim, *task)),
             }
-            Plan::Do(task) => *task,
-        };
-        let begun = self.store.begin_publication(claim, &perhaps(&task)).await?;
-        Ok(if begun { Planned::Task(task) } else { Planned::Overtaken })
+        }
+        if !planned.tasks.is_empty() {
+            let told: Vec<_> = planned.tasks.iter().map(|(claim, task)| (claim, perhaps(task))).collect();
+            let begun = self.store.begin_publications(&told).await?;
+            planned.tasks.retain(|(claim, _)| begun.contains(&claim.bal));
+        }
+        Ok(planned)
     }
 
     fn judge(&self, claim: &PublicationClaim, task: &Task, outcome: Outcome, now: OffsetDateTime) -> Done {
@@ -217,7 +265,7 @@ impl Publisher {
             }
             // It was not done: what was known before holds.
             Outcome::Refused { why } => Done::Told(result(S::Refused, claim.known.clone(), operation, &why)),
-            Outcome::Key { why } => Done::Trouble(why),
+            Outcome::Key { why } | Outcome::Closed { why } => Done::Trouble(why),
             Outcome::Later { why, retry_after } if waited(claim.attempts) > self.settings.publication.patience => {
                 let pause = retry_after.map(|pause| pause.min(LONGEST_WAIT));
                 let report = format!("given up after {} attempts; the last one: {why}", claim.attempts);
@@ -276,6 +324,15 @@ fn waited(attempts: u32) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_run_in_which_nothing_but_failures_came_back_failed() {
+        let failing = |answered| Run { answered, failure: Some("status 503".to_owned()), ..Run::default() };
+        let trouble = failing(0).judged().trouble.map(|trouble| trouble.to_string()).unwrap();
+        assert!(trouble.contains("status 503") && trouble.contains("publication.url"), "{trouble}");
+        assert_eq!(failing(1).judged().trouble, None, "others were told");
+        assert_eq!(Run::default().judged().trouble, None, "nothing was to be told");
+    }
 
     #[test]
     fn waits_grow_and_add_up_to_the_patience() {
