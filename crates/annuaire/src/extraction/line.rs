@@ -1,6 +1,7 @@
 //! One line: its fields, and what is said of people and structures in them.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::str::FromStr as _;
 
 use mssante::{KeyCheck, KeyPolicy, PersonId, Rpps, StructureId};
@@ -11,6 +12,9 @@ use super::correspondence::EntryLine;
 use super::lines::{Ending, Line, MAX_LINE};
 use super::{ExtractionError, ExtractionKind, Item};
 use crate::{Coded, RejectionReason, Structure};
+
+/// Most octets of a text; the longest names and labels of the national directory have about 160.
+const MAX_TEXT: usize = 512;
 
 /// Why a line is passed over, and what was wrong.
 pub(super) type Refused = (RejectionReason, String);
@@ -35,11 +39,24 @@ pub(super) struct Reader<'a> {
     ends: Vec<usize>,
     entry: EntryLine,
     activity: ActivityLine,
+    was_shortened: bool,
 }
 
 impl<'a> Reader<'a> {
     pub(super) fn new(columns: &'a Columns, keys: KeyPolicy) -> Self {
-        Self { columns, keys, ends: Vec::new(), entry: EntryLine::default(), activity: ActivityLine::default() }
+        Self {
+            columns,
+            keys,
+            ends: Vec::new(),
+            entry: EntryLine::default(),
+            activity: ActivityLine::default(),
+            was_shortened: false,
+        }
+    }
+
+    /// Whether a text of the line that was read last was cut.
+    pub(super) fn was_shortened(&self) -> bool {
+        self.was_shortened
     }
 
     /// Hands what the line says to `take`, or says what is wrong with it.
@@ -55,7 +72,7 @@ impl<'a> Reader<'a> {
             }
             Err(refused) => return Ok(Err(refused)),
         };
-        Ok(match self.columns.kind() {
+        let read = match self.columns.kind() {
             ExtractionKind::Correspondence => self.entry.read(&fields, self.keys).map(|(entry, doubts)| {
                 take(Item::Entry(entry));
                 doubts
@@ -64,7 +81,9 @@ impl<'a> Reader<'a> {
                 take(Item::Activity(activity));
                 doubts
             }),
-        })
+        };
+        self.was_shortened = fields.was_shortened.get();
+        Ok(read)
     }
 }
 
@@ -83,7 +102,7 @@ fn split<'r, 'l>(line: &Line<'l>, columns: &'r Columns, ends: &'r mut Vec<usize>
     if count < wanted || beyond.bytes().any(|b| b != b'|' && b != b' ') {
         return Err((RejectionReason::Fields, format!("it has {count} fields, the header {wanted}")));
     }
-    Ok(Fields { text, ends, columns })
+    Ok(Fields { text, ends, columns, was_shortened: Cell::new(false) })
 }
 
 /// What the last line may look like when the rest of the file is missing.
@@ -96,6 +115,8 @@ pub(super) struct Fields<'r, 'l> {
     text: &'l str,
     ends: &'r [usize],
     columns: &'r Columns,
+    /// Whether a text was cut.
+    was_shortened: Cell<bool>,
 }
 
 impl<'l> Fields<'_, 'l> {
@@ -117,13 +138,19 @@ impl<'l> Fields<'_, 'l> {
             if !to.is_empty() {
                 to.push(' ');
             }
-            push(to, text);
+            push(to, self.cut(text));
         }
     }
 
     pub(super) fn write(&self, column: usize, to: &mut String) {
         to.clear();
-        push(to, self.get(column));
+        push(to, self.cut(self.get(column)));
+    }
+
+    fn cut(&self, text: &'l str) -> &'l str {
+        let kept = &text[..text.floor_char_boundary(MAX_TEXT)];
+        self.was_shortened.set(self.was_shortened.get() || kept.len() < text.len());
+        kept
     }
 
     /// The lines of an address that are not empty, each joined of its fields.

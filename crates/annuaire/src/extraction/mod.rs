@@ -1,4 +1,4 @@
-//! Reading the free-access extractions of the national directory: a ZIP or a text, line by line.
+//! Reading the free-access extractions of the national directory: a ZIP or a text, line by line. `[MSS1 ANN.EXTRACTION]`
 //!
 //! Nothing is kept in memory but the line at hand: what comes out of it is lent to whoever reads.
 
@@ -20,12 +20,12 @@ use time::OffsetDateTime;
 
 use self::columns::Columns;
 use self::line::{Doubts, Reader};
-use self::lines::Lines;
+use self::lines::{Ending, Lines};
 use self::source::Source;
 pub use self::stamp::{generated_at_by_disposition, generated_at_by_name};
 use crate::{Activity, Entry, Rejection};
 
-/// What must hold of a file.
+/// What must hold of a file. What is made of its lines is in memory: the defaults are a few times what all of France has.
 #[derive(Debug, Clone, Copy)]
 pub struct ReadingLimits {
     /// Most octets of the text, unpacked.
@@ -40,7 +40,7 @@ pub struct ReadingLimits {
 
 impl Default for ReadingLimits {
     fn default() -> Self {
-        Self { octets: 4 << 30, lines: 20_000_000, rejected_percent: 10, keys: KeyPolicy::Warn }
+        Self { octets: 1 << 30, lines: 4_000_000, rejected_percent: 10, keys: KeyPolicy::Warn }
     }
 }
 
@@ -139,18 +139,27 @@ impl Extraction {
         progress: &mut dyn FnMut(Progress),
     ) -> Result<Summary, ExtractionError> {
         let (columns, limits, meter) = (&self.columns, &self.limits, self.source.meter());
+        let is_packed = self.source.name().is_some();
         self.source.with_text(limits, |text| {
             let mut lines = Lines::new(text);
             lines.next()?;
             let mut tally = Tally::new(limits);
             let mut reader = Reader::new(columns, limits.keys);
             while let Some(line) = lines.next()? {
+                // Blank lines count here: a bomb may have nothing else.
+                if line.number > limits.lines.saturating_add(1) {
+                    return Err(ExtractionError::TooLong(format!("{} lines", limits.lines)));
+                }
                 if line.is_blank() {
                     continue;
                 }
-                tally.count()?;
+                // A text that was cut in its last field looks whole; of a packed one, the sum says that it is.
+                if line.ending == Ending::File && !is_packed {
+                    return Err(ExtractionError::Torn { line: line.number });
+                }
+                tally.lines += 1;
                 match reader.read(&line, take)? {
-                    Ok(doubts) => tally.take(doubts),
+                    Ok(doubts) => tally.take(doubts, reader.was_shortened()),
                     Err((reason, detail)) => {
                         tally.reject(&detail)?;
                         take(Item::Rejected(Rejection { line: line.number, reason, detail }));
@@ -191,6 +200,8 @@ pub struct Summary {
     /// Lines of which an identifier is doubtful: taken, with a warning. A person's whose key does not fit is kept;
     /// a structure's that is none is left out. `[MSS1 ID.KEYS]`
     pub doubtful: u64,
+    /// Lines of which a text was cut, because it was longer than any name: taken.
+    pub shortened: u64,
 }
 
 /// Counts lines and says when it is enough.
@@ -209,16 +220,9 @@ impl<'a> Tally<'a> {
         Self { limits, lines: 0, summary: Summary::default(), first: None }
     }
 
-    fn count(&mut self) -> Result<(), ExtractionError> {
-        self.lines += 1;
-        if self.lines > self.limits.lines {
-            return Err(ExtractionError::TooLong(format!("{} lines", self.limits.lines)));
-        }
-        Ok(())
-    }
-
-    fn take(&mut self, doubts: Doubts) {
+    fn take(&mut self, doubts: Doubts, was_shortened: bool) {
         self.summary.taken += 1;
+        self.summary.shortened += u64::from(was_shortened);
         self.summary.doubtful += u64::from(doubts == Doubts::Some);
     }
 

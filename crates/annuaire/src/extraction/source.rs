@@ -61,6 +61,7 @@ impl Source {
         limits: &ReadingLimits,
         read: impl FnOnce(Bounded<'_>) -> Result<T, ExtractionError>,
     ) -> Result<T, ExtractionError> {
+        let of = self.meter.of;
         match &mut self.content {
             Content::Text(file) => {
                 file.rewind()?;
@@ -68,7 +69,9 @@ impl Source {
             }
             Content::Zip { archive, index, .. } => {
                 let entry = archive.by_index(*index).map_err(zip_error)?;
-                let most = entry.compressed_size().saturating_mul(MAX_RATIO).max(SMALL);
+                // The packed size is only what the ZIP claims.
+                let packed = entry.compressed_size().min(of);
+                let most = packed.saturating_mul(MAX_RATIO).max(SMALL);
                 let packing = if most < limits.octets { Packing::Ratio } else { Packing::Zip };
                 read(Bounded::new(entry, packing, most.min(limits.octets)))
             }

@@ -1,4 +1,4 @@
-//! What comes out of good files, and what becomes of bad ones.
+//! What comes out of good files, and what becomes of bad ones. `[MSS1 ANN.EXTRACTION]`
 
 use std::io::{Cursor, Write as _};
 
@@ -182,7 +182,7 @@ fn rejected_lines_are_reported_with_number_and_reason_and_stop_nothing() {
         ]
     );
     assert_eq!(read.rejected[0].detail, "it has 3 fields, the header 31");
-    assert_eq!(read.summary, Summary { lines: 10, taken: 3, rejected: 7, doubtful: 0 });
+    assert_eq!(read.summary, Summary { lines: 10, taken: 3, rejected: 7, doubtful: 0, shortened: 0 });
 }
 
 #[test]
@@ -203,9 +203,11 @@ fn too_many_rejected_lines_mean_that_it_is_something_else() {
 }
 
 #[test]
-fn a_mark_of_utf_8_the_end_without_newline_and_columns_of_later_years_are_taken() {
+fn a_mark_of_utf_8_and_columns_of_later_years_are_taken_and_when_packed_the_end_without_newline() {
     let whole = format!("\u{FEFF}{HEADER}|Colonne nouvelle|\n{PERIN}|x|\n{PERIN}|y");
-    assert_eq!(read(whole.as_bytes()).unwrap().summary.taken, 2);
+    assert_eq!(read(format!("{whole}\n").as_bytes()).unwrap().summary.taken, 2);
+    assert_eq!(read(&zipped(&[(NAME, whole.as_bytes())])).unwrap().summary.taken, 2);
+    assert!(matches!(read(whole.as_bytes()), Err(ExtractionError::Torn { line: 3 })));
 }
 
 #[test]
@@ -213,6 +215,11 @@ fn half_a_file_is_no_file() {
     let whole = text(&[PERIN, TEAM, PERIN]);
     let cut = &whole[..whole.len() - 60];
     assert!(matches!(read(cut.as_bytes()), Err(ExtractionError::Torn { line: 4 })));
+    // CR or nothing of the end of the line, a part of the last field, nothing behind the last `|`.
+    for cut in [1, 2, 5, "France\r\n".len()] {
+        let inside_the_last_field = &whole[..whole.len() - cut];
+        assert!(matches!(read(inside_the_last_field.as_bytes()), Err(ExtractionError::Torn { line: 4 })), "{cut}");
+    }
     let letter = whole.rfind("é").unwrap();
     let inside_a_letter = &whole.as_bytes()[..=letter];
     assert!(matches!(read(inside_a_letter), Err(ExtractionError::Torn { line: 4 })));
@@ -319,6 +326,33 @@ fn a_bomb_is_stopped_before_it_goes_off() {
 }
 
 #[test]
+fn a_packed_size_that_lies_does_not_raise_the_bound() {
+    let mut bomb = zipped(&[(NAME, &[HEADER.as_bytes(), b"\n", &vec![b'|'; 30 << 20]].concat())]);
+    let central = memchr::memmem::rfind(&bomb, b"PK\x01\x02").unwrap();
+    bomb[central + 20..central + 24].copy_from_slice(&(1_u32 << 30).to_le_bytes());
+    let error = read(&bomb).unwrap_err().to_string();
+    assert!(error.contains("100 times"), "{error}");
+}
+
+#[test]
+fn a_bomb_of_blank_lines_is_stopped_by_their_number() {
+    let limits = ReadingLimits { lines: 1000, ..ReadingLimits::default() };
+    let bomb = [text(&[PERIN]).as_bytes(), &vec![b'\n'; 1 << 20]].concat();
+    let extraction = Extraction::open(Cursor::new(zipped(&[(NAME, &bomb)])), NAME, limits).unwrap();
+    let error = extraction.read(&mut |_| {}, &mut |_| {}).unwrap_err();
+    assert!(matches!(error, ExtractionError::TooLong(_)), "{error}");
+}
+
+#[test]
+fn texts_longer_than_any_name_are_cut_and_counted() {
+    let endless = with_field(9, &"é".repeat(5_000));
+    let read = read(text(&[&endless, PERIN]).as_bytes()).unwrap();
+    assert_eq!((read.summary.taken, read.summary.shortened), (2, 1));
+    let person = read.entries[0].person.as_ref().unwrap();
+    assert_eq!(person.family_name, "é".repeat(256));
+}
+
+#[test]
 fn archives_in_archives_and_crowds_of_entries_are_refused() {
     let inner = zipped(&[(NAME, text(&[PERIN]).as_bytes())]);
     assert!(read(&zipped(&[(NAME, &inner)])).is_err());
@@ -337,12 +371,21 @@ proptest! {
     }
 
     #[test]
-    fn every_line_is_taken_or_rejected(lines in proptest::collection::vec("[A-Z@.|é]{0,80}", 1..20)) {
-        let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
-        if let Ok(read) = read(text(&lines).as_bytes()) {
-            prop_assert_eq!(read.summary.taken + read.summary.rejected, read.summary.lines);
-            prop_assert_eq!(read.summary.rejected, read.rejected.len() as u64);
-            prop_assert_eq!(read.summary.taken, read.entries.len() as u64);
-        }
+    fn every_line_is_taken_or_rejected(lines in proptest::collection::vec((0..31_usize, "[A-Z@.|é]{0,80}"), 1..20)) {
+        let lines: Vec<String> = lines.iter().map(|(place, text)| with_field(*place, text)).collect();
+        let lines: Vec<&str> = lines.iter().map(String::as_str).chain([PERIN, "PER|a@b.fr"]).collect();
+        let read = read(text(&lines).as_bytes()).unwrap();
+        prop_assert!(read.summary.taken > 0 && read.summary.rejected > 0);
+        prop_assert_eq!(read.summary.lines, lines.len() as u64);
+        prop_assert_eq!(read.summary.taken + read.summary.rejected, read.summary.lines);
+        prop_assert_eq!(read.summary.rejected, read.rejected.len() as u64);
+        prop_assert_eq!(read.summary.taken, read.entries.len() as u64);
     }
+}
+
+/// The line of Dr Perin with another field.
+fn with_field(place: usize, text: &str) -> String {
+    let mut fields: Vec<&str> = PERIN.split('|').collect();
+    fields[place] = text;
+    fields.join("|")
 }

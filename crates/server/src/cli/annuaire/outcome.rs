@@ -52,7 +52,7 @@ pub(super) fn print(outcome: &Outcome, rejections: &[Rejection]) -> Result<(), F
 
 fn report_text(report: &Report) -> String {
     let mut text = format!(
-        "{} lines in {:.1} s: {} added, {} changed, {} removed, {} duplicates, {} doubtful, {} rejected",
+        "{} lines in {:.1} s: {} added, {} changed, {} removed, {} duplicates, {} doubtful, {} with a text cut, {} rejected",
         report.lines,
         report.seconds,
         report.added,
@@ -60,6 +60,7 @@ fn report_text(report: &Report) -> String {
         report.removed,
         report.duplicates,
         report.doubtful,
+        report.shortened,
         report.rejected
     );
     for (reason, count) in &report.rejections {

@@ -114,7 +114,7 @@ impl Found {
 fn last_import(version: Option<&AnnuaireVersion>, report: &Report) -> Option<String> {
     let version = version?;
     Some(format!(
-        "{} lines of {}: {} added, {} changed, {} removed, {} duplicates, {} doubtful, {} rejected",
+        "{} lines of {}: {} added, {} changed, {} removed, {} duplicates, {} doubtful, {} with a text cut, {} rejected",
         report.lines,
         version.source,
         report.added,
@@ -122,6 +122,7 @@ fn last_import(version: Option<&AnnuaireVersion>, report: &Report) -> Option<Str
         report.removed,
         report.duplicates,
         report.doubtful,
+        report.shortened,
         report.rejected
     ))
 }

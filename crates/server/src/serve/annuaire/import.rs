@@ -101,6 +101,7 @@ pub(super) fn import(
     watcher(Step::Building);
     work.report.lines = summary.lines;
     work.report.doubtful = summary.doubtful;
+    work.report.shortened = summary.shortened;
     let named_at = generated_at_by_name(&brought.name);
     let part = Part { source: brought.source.clone(), generated_at, named_at, sha256: brought.sha256.clone() };
     let mut imported = work.end(base, part);
@@ -111,6 +112,9 @@ pub(super) fn import(
 fn unusable(error: &ExtractionError) -> (Reason, String) {
     (Reason::from(error), error.to_string())
 }
+
+/// Rejections that are kept whole; of those beyond, the report has the number by reason.
+const MOST_REJECTIONS: usize = 10_000;
 
 /// An import under way.
 struct Work {
@@ -143,7 +147,9 @@ impl Work {
             Item::Activity(activity) => self.builder.complete(activity),
             Item::Rejected(rejection) => {
                 self.report.reject(&rejection);
-                self.rejections.push(rejection);
+                if self.rejections.len() < MOST_REJECTIONS {
+                    self.rejections.push(rejection);
+                }
             }
         }
     }

@@ -24,6 +24,8 @@ pub(crate) struct Report {
     pub(crate) duplicates: u64,
     /// Lines with an identifier whose key is doubtful: taken.
     pub(crate) doubtful: u64,
+    /// Lines with a text that was cut because it was longer than any name: taken.
+    pub(crate) shortened: u64,
     /// Lines that were passed over.
     pub(crate) rejected: u64,
     /// The same by reason.

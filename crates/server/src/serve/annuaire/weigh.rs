@@ -38,6 +38,7 @@ pub(super) fn refuse_by_date(
 }
 
 /// By its size, and by its date if it has none. The first one is taken as it is. `max_shrink` is in percent.
+/// `[MSS1 ANN.SHRINK]`
 pub(super) fn weigh(new: &Report, before: Option<&Report>, kind: ExtractionKind, max_shrink: u8) -> Weighed {
     let Some(before) = before else { return Weighed::Take };
     if let Some(in_force) = undated_over_dated(new, before, kind) {
