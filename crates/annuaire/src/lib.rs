@@ -19,6 +19,6 @@ pub use extraction::{
 };
 pub use report::{Change, ChangeKind, Changes, Rejection, RejectionReason};
 pub use resolver::{
-    Delivery, Forward, LocalBal, LocalTable, PatientAddress, PeerRecipients, Resolver, ResolverRules, Route, Standing,
-    Step,
+    Asked, Delivery, Forward, LocalBal, LocalTable, PatientAddress, PeerRecipients, Resolver, ResolverRules, Route,
+    Skipped, Standing, Step,
 };

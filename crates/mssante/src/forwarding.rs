@@ -64,8 +64,8 @@ const TABLE: &[ForwardRow] = &[
     ForwardRow { from: BalKind::Applicative, to: SHARED, remark: "software may hand on to software and to teams" },
     ForwardRow {
         from: BalKind::Cabinet,
-        to: &[BalKind::Applicative, BalKind::Cabinet],
-        remark: "a practice's letters may be read by its software",
+        to: SHARED,
+        remark: "a practice's letters may be read by its software, another practice or a team of this operator",
     },
 ];
 

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use mssante::{Address, BalId, BalKind, BalState, ForwardCopy, may_receive};
 
-use super::step::Step;
+use super::step::{Skipped, Step};
 
 /// Hand-overs from one BAL to the next that are followed; more are cut off, so that no table can make a message
 /// travel without end.
@@ -128,15 +128,26 @@ impl<T: FnMut(Step)> Walk<'_, T> {
     /// the next: one by which it came takes it off nobody.
     fn hand_on(&mut self, from: BalId, forward: Forward) -> bool {
         let to = forward.target;
-        let room = self.path.len() <= MOST_FORWARDS && (self.seen.len() < MOST_BALS || self.seen.contains(&to));
-        let Some(target) = self.table.taker(to).filter(|_| room && !self.path.contains(&to)) else {
-            (self.tell)(Step::ForwardSkipped { from, to });
-            return false;
+        let target = match self.target(to) {
+            Ok(target) => target,
+            Err(why) => {
+                (self.tell)(Step::ForwardSkipped { from, to, why });
+                return false;
+            }
         };
         (self.tell)(Step::Forward { from, to, copy: forward.copy });
         if self.seen.insert(to) {
             self.visit(target);
         }
         true
+    }
+
+    fn target(&self, to: BalId) -> Result<LocalBal, Skipped> {
+        let target = self.table.taker(to).ok_or(Skipped::TakesNoMail)?;
+        if self.path.contains(&to) {
+            return Err(Skipped::Circle);
+        }
+        let room = self.path.len() <= MOST_FORWARDS && (self.seen.len() < MOST_BALS || self.seen.contains(&to));
+        if room { Ok(target) } else { Err(Skipped::TooMany) }
     }
 }

@@ -14,7 +14,7 @@ use mssante::{Address, BalId, Domain, Ins, Refusal, may_receive};
 use serde::{Deserialize, Serialize};
 
 pub use local::{Forward, LocalBal, LocalTable};
-pub use step::{PatientAddress, Standing, Step};
+pub use step::{Asked, PatientAddress, Skipped, Standing, Step};
 
 use crate::Directory;
 
@@ -179,8 +179,9 @@ impl Resolver {
         if self.rules.patient_domains.contains(domain) {
             return judge_patient(recipient, tell).map(|()| Route::Patient(domain.clone()));
         }
-        let standing = self.standing(recipient);
-        tell(Step::Directory(standing));
+        let asked = self.ask(recipient);
+        tell(Step::Directory(asked));
+        let standing = asked.standing();
         match (standing, self.rules.peer_recipients) {
             (Standing::Unknown, PeerRecipients::Enforce) => Err(Refusal::NotInAnnuaire),
             _ => Ok(Route::Peer(domain.clone(), standing)),
@@ -189,15 +190,16 @@ impl Resolver {
 
     /// A directory that does not have the domain at all says nothing of its addresses: operators
     /// publish late, or not at all.
-    fn standing(&self, recipient: &Address) -> Standing {
+    fn ask(&self, recipient: &Address) -> Asked {
         if self.rules.peer_recipients == PeerRecipients::Off {
-            return Standing::NotJudged;
+            return Asked::NotAsked;
         }
         let directory = self.directory.load();
         match directory.as_ref() {
-            Some(directory) if directory.contains(recipient) => Standing::Known,
-            Some(directory) if directory.knows_domain(recipient.domain()) => Standing::Unknown,
-            _ => Standing::NotJudged,
+            None => Asked::NoDirectory,
+            Some(directory) if directory.contains(recipient) => Asked::Known,
+            Some(directory) if directory.knows_domain(recipient.domain()) => Asked::Unknown,
+            Some(_) => Asked::UnknownDomain,
         }
     }
 

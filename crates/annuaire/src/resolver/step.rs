@@ -29,21 +29,72 @@ pub enum Step {
         /// What stays.
         copy: ForwardCopy,
     },
-    /// A forward that is not followed: the target takes no mail, or it was handed on too often.
+    /// A forward that is not followed.
     ForwardSkipped {
         /// From which BAL.
         from: BalId,
         /// To which.
         to: BalId,
+        /// Why not.
+        why: Skipped,
     },
     /// The domain is one of patients; whether the address is an INS with its key.
     Patient(PatientAddress),
     /// What the trust list says of the domain.
     Listed(Result<bool, Refusal>),
     /// What the directory says of the address.
-    Directory(Standing),
+    Directory(Asked),
     /// The domain in question is another operator's.
     OtherDomain(Domain),
+}
+
+/// Why a forward is not followed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Skipped {
+    /// The target takes no mail, or is gone.
+    TakesNoMail,
+    /// The message came by the target: it would go in a circle.
+    Circle,
+    /// It was handed on too often, or to too many.
+    TooMany,
+}
+
+/// What came of asking the directory for another operator's address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asked {
+    /// It has it.
+    Known,
+    /// It has the domain, but not the address.
+    Unknown,
+    /// It does not have the domain at all.
+    UnknownDomain,
+    /// There is none, or none that is young enough.
+    NoDirectory,
+    /// Nobody asked: `annuaire.peer_recipients` is off.
+    NotAsked,
+}
+
+impl Asked {
+    /// What follows.
+    pub fn standing(self) -> Standing {
+        match self {
+            Self::Known => Standing::Known,
+            Self::Unknown => Standing::Unknown,
+            Self::UnknownDomain | Self::NoDirectory | Self::NotAsked => Standing::NotJudged,
+        }
+    }
+
+    fn told(self) -> &'static str {
+        match self {
+            Self::Known => "the annuaire has the address",
+            Self::Unknown => {
+                "the annuaire has the domain but not the address: it is wrong, or not published (liste rouge)"
+            }
+            Self::UnknownDomain => "the annuaire does not have the domain, so it says nothing of its addresses",
+            Self::NoDirectory => "no annuaire is in force that is young enough",
+            Self::NotAsked => "the annuaire is not asked (annuaire.peer_recipients is off)",
+        }
+    }
 }
 
 /// Whether the part before the @ can be a patient's.
@@ -81,11 +132,14 @@ impl Step {
                 };
                 format!("{} hands on to {}{copy}", name(*from), name(*to))
             }
-            Self::ForwardSkipped { from, to } => format!(
-                "{} cannot hand on to {}: it takes no mail, or there are too many hand-overs",
-                name(*from),
-                name(*to)
-            ),
+            Self::ForwardSkipped { from, to, why } => {
+                let why = match why {
+                    Skipped::TakesNoMail => "it takes no mail",
+                    Skipped::Circle => "the message came that way",
+                    Skipped::TooMany => "there are too many hand-overs",
+                };
+                format!("{} cannot hand on to {}: {why}", name(*from), name(*to))
+            }
             Self::Patient(PatientAddress::Valid) => {
                 "the domain is that of patients, and the INS has its key".to_owned()
             }
@@ -96,7 +150,7 @@ impl Step {
             Self::Listed(Ok(true)) => "the trust list has the domain".to_owned(),
             Self::Listed(Ok(false)) => "the trust list does not have the domain".to_owned(),
             Self::Listed(Err(doubt)) => format!("the trust list cannot be relied on ({})", doubt.word()),
-            Self::Directory(standing) => standing.told().to_owned(),
+            Self::Directory(asked) => asked.told().to_owned(),
         }
     }
 }
@@ -108,16 +162,6 @@ impl Standing {
             Self::Known => "known",
             Self::Unknown => "unknown",
             Self::NotJudged => "not judged",
-        }
-    }
-
-    fn told(self) -> &'static str {
-        match self {
-            Self::Known => "the annuaire has the address",
-            Self::Unknown => {
-                "the annuaire has the domain but not the address: it is wrong, or not published (liste rouge)"
-            }
-            Self::NotJudged => "the annuaire is not asked, is too old, or does not have the domain",
         }
     }
 }

@@ -228,6 +228,46 @@ fn recipients_of_others_must_be_in_the_annuaire_only_where_that_is_wanted_and_ca
 }
 
 #[test]
+fn each_reason_to_ask_or_not_to_ask_the_directory_is_a_step_of_its_own() {
+    let asked = |rule, directory: Option<Arc<Directory>>, text: &str| {
+        let resolver = Resolver::with_rules(rules(rule));
+        resolver.rely_on(directory);
+        let (steps, _) = resolver.explain(&address(text), |_| Ok(true));
+        steps.into_iter().find_map(|step| if let Step::Directory(asked) = step { Some(asked) } else { None }).unwrap()
+    };
+    let (known, unknown) = ("pierre.perin@pharmacie.mssante.fr", "x@pharmacie.mssante.fr");
+    assert_eq!(asked(PeerRecipients::Off, Some(directory()), known), Asked::NotAsked);
+    assert_eq!(asked(PeerRecipients::Warn, None, known), Asked::NoDirectory);
+    assert_eq!(asked(PeerRecipients::Warn, Some(directory()), "x@clinique.mssante.fr"), Asked::UnknownDomain);
+    assert_eq!(asked(PeerRecipients::Warn, Some(directory()), known), Asked::Known);
+    assert_eq!(asked(PeerRecipients::Enforce, Some(directory()), unknown), Asked::Unknown, "also where it is refused");
+}
+
+#[test]
+fn each_reason_not_to_hand_on_is_told() {
+    use ForwardCopy::Move;
+    let skipped = |forwards: &[(i64, i64)], gone: i64| {
+        let mut table = LocalTable::default();
+        for id in 1..9 {
+            let state = if id == gone { BalState::Closed } else { BalState::Active };
+            table.put(&address(&format!("bal{id}@ch.mssante.fr")), bal(id, BalKind::Organisational, state));
+        }
+        for (from, to) in forwards {
+            table.forward(BalId(*from), Forward { target: BalId(*to), copy: Move });
+        }
+        let resolver = Resolver::with_rules(rules(PeerRecipients::Off));
+        resolver.replace_all(table);
+        let (steps, _) = resolver.explain(&address("bal1@ch.mssante.fr"), |_| Ok(true));
+        steps.into_iter().find_map(|step| if let Step::ForwardSkipped { why, .. } = step { Some(why) } else { None })
+    };
+    assert_eq!(skipped(&[(1, 2)], 2), Some(Skipped::TakesNoMail));
+    assert_eq!(skipped(&[(1, 2), (2, 1)], 0), Some(Skipped::Circle));
+    let chain: Vec<(i64, i64)> = (1..8).map(|from| (from, from + 1)).collect();
+    assert_eq!(skipped(&chain, 0), Some(Skipped::TooMany));
+    assert_eq!(skipped(&[(1, 2)], 0), None);
+}
+
+#[test]
 fn every_step_of_a_decision_is_told() {
     let mut table = LocalTable::default();
     table.put(&address("accueil@ch.mssante.fr"), team(1));

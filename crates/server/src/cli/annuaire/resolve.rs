@@ -98,12 +98,17 @@ impl Resolved {
     }
 
     fn machine_readable(&self, address: &Address) -> Value {
-        let (word, domain, standing, refusal) = match &self.route {
-            Route::Local(_) => ("local", None, None, None),
-            Route::Peer(domain, standing) => ("peer", Some(domain), Some(standing.word()), None),
-            Route::Patient(domain) => ("patient", Some(domain), None, None),
-            Route::Refused(refusal) => ("refused", None, None, Some(refusal.row())),
+        let (word, domain, refusal) = match &self.route {
+            Route::Local(_) => ("local", None, None),
+            Route::Peer(domain, _) => ("peer", Some(domain), None),
+            Route::Patient(domain) => ("patient", Some(domain), None),
+            Route::Refused(refusal) => ("refused", None, Some(refusal.row())),
         };
+        // Also of a recipient who is refused because of it.
+        let standing = self.steps.iter().find_map(|step| match step {
+            Step::Directory(asked) => Some(asked.standing().word()),
+            _ => None,
+        });
         json!({
             "address": address,
             "route": word,
