@@ -11,7 +11,9 @@ pub mod publication;
 mod report;
 mod resolver;
 
-pub use directory::{Directory, DirectoryBuilder, DirectoryCounts, Found, Hit, ImageError, Put, Query};
+pub use directory::{
+    Answers, Directory, DirectoryBuilder, DirectoryCounts, Extent, Found, Hit, ImageError, Put, Query,
+};
 pub use entry::{Activity, Coded, Entry, Paperless, Person, Structure};
 pub use extraction::{
     Extraction, ExtractionError, ExtractionKind, Item, Progress, ReadingLimits, Summary, generated_at_by_disposition,

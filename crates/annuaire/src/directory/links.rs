@@ -1,4 +1,8 @@
-//! What follows from the tables and is worked out again whenever a directory is built or read: which rows a value has.
+//! What follows from the tables and is worked out again whenever a directory is built or read: the order of names, and
+//! which BALs a value has.
+//!
+//! Search tells BALs by their places in the order of names: of BALs that are found equally well, the ones with the least
+//! places come first, and nobody has to look at a name for that.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -10,6 +14,7 @@ use mssante::{Address, BalKind, Domain};
 use super::local::{Folded, hash_local, is_same_local};
 use super::tables::{Double, Flags, PersonCode, Row, Tables};
 use super::texts::{NONE, at, number};
+use super::vocabulary::Field;
 use crate::Entry;
 
 /// Lists of numbers, one for each number.
@@ -71,13 +76,17 @@ pub(super) struct Links {
     addresses: HashTable<u32>,
     /// Where the rows of each domain begin, and where the last ones end.
     domain_starts: Vec<u32>,
-    pub(super) of_family: Lists,
-    pub(super) of_given: Lists,
-    pub(super) of_service: Lists,
-    pub(super) of_trade: Lists,
-    pub(super) of_structure: Lists,
+    /// The row of each BAL, in the order of names.
+    rows: Vec<u32>,
+    /// The BAL of each row.
+    bals: Vec<u32>,
+    of_family: Lists,
+    of_given: Lists,
+    of_service: Lists,
+    of_trade: Lists,
+    of_structure: Lists,
     /// Structures, not rows.
-    pub(super) of_place: Lists,
+    of_place: Lists,
     others: Others,
     pub(super) kinds: [u64; 4],
 }
@@ -91,22 +100,28 @@ struct Others {
 
 impl Links {
     pub(super) fn of(tables: &Tables) -> Self {
-        let rows = || tables.rows.iter().zip(0_u32..);
+        let by_name = rows_by_name(tables);
+        let mut bals = vec![0_u32; by_name.len()];
+        for (row, bal) in by_name.iter().zip(0_u32..) {
+            bals[at(*row)] = bal;
+        }
+        let rows = || by_name.iter().filter_map(|row| Some((tables.rows.get(at(*row))?, *row))).zip(0_u32..);
         let others = Others::gather(tables);
         let with_others = |own: fn(&Row) -> u32, other: fn(&Other) -> u32, count: usize| {
             Lists::gather(count, || {
-                rows().flat_map(|(row, number)| {
+                rows().flat_map(|((row, number), bal)| {
                     let mine = others.of(number).iter().map(other).filter(move |value| *value != own(row));
-                    std::iter::once(own(row)).chain(mine).map(move |value| (value, number))
+                    std::iter::once(own(row)).chain(mine).map(move |value| (value, bal))
                 })
             })
         };
         let with_doubles = |own: fn(&Row) -> u32, double: fn(&Double) -> u32, count: usize| {
             let of_doubles = || {
                 let with_rows = tables.doubles.iter().filter_map(|one| Some((one, tables.rows.get(at(one.row))?)));
-                with_rows.filter(move |(one, row)| double(one) != own(row)).map(move |(one, _)| (double(one), one.row))
+                let others = with_rows.filter(move |(one, row)| double(one) != own(row));
+                others.map(|(one, _)| (double(one), bals.get(at(one.row)).copied().unwrap_or(NONE)))
             };
-            Lists::gather(count, || rows().map(|(row, number)| (own(row), number)).chain(of_doubles()))
+            Lists::gather(count, || rows().map(|((row, _), bal)| (own(row), bal)).chain(of_doubles()))
         };
         Self {
             domains: tables.domains.iter().cloned().zip(0..).collect(),
@@ -122,7 +137,19 @@ impl Links {
             }),
             kinds: count_kinds(&tables.rows),
             others,
+            rows: by_name,
+            bals,
         }
+    }
+
+    /// The row of a BAL.
+    pub(super) fn row_of(&self, bal: u32) -> u32 {
+        self.rows.get(at(bal)).copied().unwrap_or(NONE)
+    }
+
+    /// The BAL of a row.
+    pub(super) fn bal_of(&self, row: u32) -> u32 {
+        self.bals.get(at(row)).copied().unwrap_or(NONE)
     }
 
     /// The row of an address. Allocates nothing for ASCII.
@@ -138,10 +165,52 @@ impl Links {
         self.domains.contains_key(domain)
     }
 
+    /// The number of a domain.
+    pub(super) fn domain(&self, domain: &Domain) -> Option<u32> {
+        self.domains.get(domain).copied()
+    }
+
     /// The rows of a domain, which are neighbours.
     pub(super) fn rows_of_domain(&self, domain: u32) -> Range<u32> {
         let start = |domain: u32| self.domain_starts.get(at(domain)).copied().unwrap_or(NONE);
         start(domain)..start(domain.saturating_add(1))
+    }
+
+    /// Visits the BALs of a value.
+    pub(super) fn each_bal_of(&self, field: Field, value: u32, mut visit: impl FnMut(u32)) {
+        match field {
+            Field::Place => {
+                for structure in self.of_place.of(value) {
+                    self.of_structure.of(*structure).iter().copied().for_each(&mut visit);
+                }
+            }
+            Field::Domain => self.rows_of_domain(value).map(|row| self.bal_of(row)).for_each(visit),
+            Field::Local => visit(self.bal_of(value)),
+            _ => self.list(field, value).iter().copied().for_each(visit),
+        }
+    }
+
+    /// How many BALs a value has.
+    pub(super) fn bals_of(&self, field: Field, value: u32) -> usize {
+        match field {
+            Field::Place => {
+                self.of_place.of(value).iter().map(|structure| self.of_structure.of(*structure).len()).sum()
+            }
+            Field::Domain => self.rows_of_domain(value).len(),
+            Field::Local => 1,
+            _ => self.list(field, value).len(),
+        }
+    }
+
+    fn list(&self, field: Field, value: u32) -> &[u32] {
+        match field {
+            Field::Family => self.of_family.of(value),
+            Field::Given => self.of_given.of(value),
+            Field::Service => self.of_service.of(value),
+            Field::Structure => self.of_structure.of(value),
+            Field::Trade => self.of_trade.of(value),
+            Field::Place | Field::Domain | Field::Local => &[],
+        }
     }
 
     /// What second lines and activities say of a row.
@@ -164,6 +233,21 @@ impl Links {
         }
         Some(entry)
     }
+}
+
+/// All rows by family name, given name and address; those of nobody come last.
+fn rows_by_name(tables: &Tables) -> Vec<u32> {
+    let families = number(tables.families.len());
+    let by_family = Lists::gather(tables.families.len() + 1, || {
+        tables.rows.iter().zip(0_u32..).map(|(row, number)| (row.family.min(families), number))
+    });
+    let mut rows = by_family.items;
+    let mut start = 0;
+    for end in by_family.starts.into_iter().skip(1).take(tables.families.len()).map(at) {
+        rows[start..end].sort_unstable_by_key(|row| (tables.rows[at(*row)].given, *row));
+        start = end;
+    }
+    rows
 }
 
 fn domain_starts(tables: &Tables) -> Vec<u32> {

@@ -9,6 +9,7 @@ mod changes;
 mod copy;
 mod finish;
 mod fold;
+mod frequent;
 mod image;
 mod links;
 mod local;
@@ -25,6 +26,7 @@ use mssante::{Address, BalKind, Domain};
 use serde::{Deserialize, Serialize};
 
 pub use self::builder::{DirectoryBuilder, Put};
+use self::frequent::{FREQUENT, Frequent};
 pub use self::image::ImageError;
 use self::links::Links;
 use self::tables::Tables;
@@ -38,6 +40,7 @@ pub struct Directory {
     tables: Tables,
     vocabulary: Vocabulary,
     links: Links,
+    frequent: Frequent,
 }
 
 /// BALs by kind and more, for status.
@@ -81,6 +84,27 @@ pub struct Hit {
     pub found: Found,
 }
 
+/// What a search came to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Answers {
+    /// The answers, best first.
+    pub hits: Vec<Hit>,
+    /// Whether these are all.
+    pub extent: Extent,
+}
+
+/// Whether answers are all that there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Extent {
+    /// All of them.
+    Whole,
+    /// The best of more than were asked for.
+    Limited,
+    /// At least these: the words are found in so much that not all of it was looked at, and better ones may be missing.
+    Partial,
+}
+
 /// The weakest way in which a word of the query was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -91,6 +115,13 @@ pub enum Found {
     Prefix,
     /// A word with a typing mistake or two.
     Typo,
+}
+
+impl Found {
+    /// Whether the answer is only near to what was asked for.
+    pub fn is_approximate(self) -> bool {
+        self == Self::Typo
+    }
 }
 
 impl DirectoryBuilder {
@@ -104,7 +135,12 @@ impl DirectoryBuilder {
 
 impl Directory {
     fn of(tables: Tables, vocabulary: Vocabulary) -> Self {
-        Self { links: Links::of(&tables), tables, vocabulary }
+        Self::with_frequent(tables, vocabulary, FREQUENT)
+    }
+
+    fn with_frequent(tables: Tables, vocabulary: Vocabulary, frequent: usize) -> Self {
+        let links = Links::of(&tables);
+        Self { frequent: Frequent::of(&tables, &links, &vocabulary, frequent), links, tables, vocabulary }
     }
 
     /// Whether it has this address; under 2 µs, from memory, without allocating. `[MSS1 RCPT.ROUTE]`

@@ -105,9 +105,41 @@ impl Vocabulary {
     }
 
     pub(super) fn occurrences(&self, word: u32) -> impl ExactSizeIterator<Item = Occurrence> {
+        self.packed(word).iter().map(|packed| Occurrence(*packed))
+    }
+
+    fn packed(&self, word: u32) -> &[u32] {
         let bound = |place: u32| self.starts.get(at(place)).map_or(0, |start| at(*start));
-        let found = self.occurrences.get(bound(word)..bound(word.saturating_add(1))).unwrap_or(&[]);
-        found.iter().map(|packed| Occurrence(*packed))
+        self.occurrences.get(bound(word)..bound(word.saturating_add(1))).unwrap_or(&[])
+    }
+
+    /// The occurrences of a word, field by field, as they are packed.
+    pub(super) fn by_field(&self, word: u32) -> impl Iterator<Item = (Field, &[u32])> {
+        let mut left = self.packed(word);
+        std::iter::from_fn(move || {
+            let field = Occurrence(*left.first()?).field()?;
+            let here = left.partition_point(|packed| packed >> 28 <= field as u32);
+            let (of_field, others) = left.split_at(here);
+            left = others;
+            Some((field, of_field))
+        })
+    }
+
+    /// The values of a field in which a word occurs.
+    pub(super) fn occurrences_in(&self, word: u32, field: Field) -> impl Iterator<Item = u32> {
+        let of_field = self.by_field(word).find(|(known, _)| *known == field).map_or(&[][..], |(_, found)| found);
+        of_field.iter().map(|packed| Occurrence(*packed).value())
+    }
+
+    /// How many words.
+    pub(super) fn len(&self) -> usize {
+        self.words.len()
+    }
+
+    /// How many occurrences neighbouring words have.
+    pub(super) fn count_occurrences(&self, words: &Range<u32>) -> usize {
+        let bound = |place: u32| self.starts.get(at(place)).map_or(0, |start| at(*start));
+        bound(words.end).saturating_sub(bound(words.start))
     }
 
     /// The words that may have been meant, the nearest first, of these the most frequent first; at most `most`.

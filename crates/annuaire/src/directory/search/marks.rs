@@ -1,6 +1,8 @@
 //! Which BALs a word of a query is found in: an octet for each BAL of the directory. For words that are found in many:
 //! going through their BALs one behind the other is quicker than asking of each BAL what it has.
 
+use std::ops::ControlFlow;
+
 use super::super::texts::{at, number};
 use super::super::vocabulary::Occurrence;
 use super::index::Index;
@@ -15,35 +17,48 @@ pub(super) struct Marks {
     marked: usize,
     /// How many values of the reach have been gone through.
     values: usize,
+    /// The same of its frequent ones.
+    frequent: usize,
 }
 
 impl Marks {
-    /// Marks the BALs of what has come to the reach of a word, about `most`.
-    pub(super) fn add(&mut self, reach: &Reach, index: &Index<'_>, most: usize) {
+    /// Marks the BALs of what has come to the reach of a word; of values that few have, about as many as `most`.
+    /// Tells whether these were all.
+    pub(super) fn add(&mut self, reach: &Reach<'_>, index: &Index<'_>, most: usize) -> bool {
         self.grades.resize(index.tables.rows.len(), 0);
+        for (_, grade, bals) in &reach.frequent()[self.frequent..] {
+            bals.each(|bal| self.mark(bal, *grade));
+        }
+        self.frequent = reach.frequent().len();
         let mut visited = 0;
+        let mut were_all = true;
         for value in &reach.values()[self.values..] {
             if visited >= most {
+                were_all = false;
                 break;
             }
-            visited += self.mark(*value, reach, index);
+            visited += self.mark_value(*value, reach, index);
         }
         self.values = reach.values().len();
+        were_all
     }
 
-    fn mark(&mut self, value: Occurrence, reach: &Reach, index: &Index<'_>) -> usize {
+    fn mark_value(&mut self, value: Occurrence, reach: &Reach<'_>, index: &Index<'_>) -> usize {
         let Some(field) = value.field() else { return 0 };
         let grade = reach.grade_of(field, value.value());
-        let Self { grades, marked, .. } = self;
         let mut visited = 0;
         index.each_bal_of(field, value.value(), |bal| {
             visited += 1;
-            if let Some(mark) = grades.get_mut(at(bal)) {
-                *marked += usize::from(*mark == 0);
-                *mark = grade.max(*mark);
-            }
+            self.mark(bal, grade);
         });
         visited
+    }
+
+    fn mark(&mut self, bal: u32, grade: u8) {
+        if let Some(mark) = self.grades.get_mut(at(bal)) {
+            self.marked += usize::from(*mark == 0);
+            *mark = grade.max(*mark);
+        }
     }
 
     pub(super) fn marked(&self) -> usize {
@@ -54,18 +69,20 @@ impl Marks {
         self.grades.get(at(bal)).copied().unwrap_or(0)
     }
 
-    /// Visits all BALs that are marked and some that are not, with their grades.
-    pub(super) fn each_bal(&self, mut visit: impl FnMut(u32, u8)) {
+    /// Visits all BALs that are marked, with their grades, in their order, until it is told to end.
+    pub(super) fn each_bal(&self, mut visit: impl FnMut(u32, u8) -> ControlFlow<()>) {
         let (eights, rest) = self.grades.as_chunks::<8>();
-        for (eight, start) in eights.iter().zip((0..).step_by(8)) {
-            if u64::from_ne_bytes(*eight) != 0 {
-                for (grade, place) in eight.iter().zip(start..) {
-                    visit(place, *grade);
+        let rest_start = number(eights.len() * 8);
+        let eights = eights.iter().map(<[u8; 8]>::as_slice).zip((0_u32..).step_by(8));
+        for (some, start) in eights.chain(std::iter::once((rest, rest_start))) {
+            if some.iter().all(|grade| *grade == 0) {
+                continue;
+            }
+            for (grade, place) in some.iter().zip(start..) {
+                if *grade > 0 && visit(place, *grade).is_break() {
+                    return;
                 }
             }
-        }
-        for (grade, place) in rest.iter().zip(number(eights.len() * 8)..) {
-            visit(place, *grade);
         }
     }
 }

@@ -1,53 +1,101 @@
 //! What a word of a query is found in: values of fields.
 
+use super::super::frequent::Bals;
 use super::super::texts::at;
 use super::super::vocabulary::{Field, Occurrence};
 use super::index::Index;
 use super::score::Grades;
-use super::words::{Fit, Mistakes, Word};
+use super::words::{Finding, Fit, Mistakes, Word};
+
+/// Values that are taken of a word that may be missing.
+const MOST_OPTIONAL_VALUES: usize = 50_000;
+
+/// How much may still be looked at, and whether there was more.
+#[derive(Debug)]
+pub(super) struct Budget {
+    left: usize,
+    is_exceeded: bool,
+}
+
+impl Budget {
+    pub(super) fn of(left: usize) -> Self {
+        Self { left, is_exceeded: false }
+    }
+
+    /// Whether one more may be looked at.
+    pub(super) fn spend(&mut self) -> bool {
+        self.is_exceeded |= self.left == 0;
+        let spent = self.left > 0;
+        self.left = self.left.saturating_sub(1);
+        spent
+    }
+
+    pub(super) fn left(&self) -> usize {
+        self.left
+    }
+
+    pub(super) fn is_exceeded(&self) -> bool {
+        self.is_exceeded
+    }
+}
 
 /// What a word is found in.
 #[derive(Debug, Default)]
-pub(super) struct Reach {
+pub(super) struct Reach<'a> {
     /// By field, the grade of each value; 0 if the word is not found in it, empty if it is in none.
     grades: [Vec<u8>; Field::ALL.len()],
     /// The values, the best fits first.
     values: Vec<Occurrence>,
+    /// The BALs of values that many have, with their grades.
+    frequent: Vec<(Field, u8, &'a Bals)>,
     /// The BALs of all values, those counted twice that have two of them.
     bals: usize,
     best: u8,
 }
 
-impl Reach {
+impl<'a> Reach<'a> {
     /// Adds what a word is found in as it is, or mistyped, until `budget` values have been looked at.
     pub(super) fn add(
         &mut self,
         word: &Word,
         mistakes: Mistakes,
-        index: &Index<'_>,
+        index: &Index<'a>,
         grades: &Grades,
-        budget: &mut usize,
+        budget: &mut Budget,
     ) {
-        word.each(index.vocabulary, mistakes, &mut |occurrence, fit| {
-            if *budget > 0 {
-                *budget -= 1;
-                self.take(occurrence, fit, index, grades);
+        word.each(index, mistakes, &mut |finding, fit| {
+            if budget.spend() {
+                self.take(finding, fit, index, grades);
             }
         });
     }
 
     /// What a word is found in that may be missing: it matters in names of people, teams and places only.
-    pub(super) fn of_optional(word: &Word, index: &Index<'_>, grades: &Grades) -> Self {
+    pub(super) fn of_optional(word: &Word, index: &Index<'a>, grades: &Grades) -> Self {
         let mut reach = Self::default();
-        word.each_whole(index.vocabulary, &mut |occurrence, fit| {
-            if let Some(Field::Family | Field::Given | Field::Service | Field::Place) = occurrence.field() {
-                reach.take(occurrence, fit, index, grades);
+        let mut budget = Budget::of(MOST_OPTIONAL_VALUES);
+        word.each_whole(index, &mut |finding, fit| {
+            let field = match finding {
+                Finding::Value(occurrence) => occurrence.field(),
+                Finding::Frequent(field, _) => Some(field),
+            };
+            if let Some(Field::Family | Field::Given | Field::Service | Field::Place) = field
+                && budget.spend()
+            {
+                reach.take(finding, fit, index, grades);
             }
         });
         reach
     }
 
-    fn take(&mut self, occurrence: Occurrence, fit: Fit, index: &Index<'_>, grades: &Grades) {
+    fn take(&mut self, finding: Finding<'a>, fit: Fit, index: &Index<'_>, grades: &Grades) {
+        match finding {
+            Finding::Value(occurrence) => self.take_value(occurrence, fit, index, grades),
+            Finding::Frequent(field, bals) => self.take_frequent(field, bals, grades.grade(field, fit)),
+        }
+    }
+
+    fn take_value(&mut self, occurrence: Occurrence, fit: Fit, index: &Index<'_>, grades: &Grades) {
         let Some(field) = occurrence.field() else { return };
         let known = &mut self.grades[field as usize];
         if known.is_empty() {
@@ -59,6 +107,35 @@ impl Reach {
             self.bals += index.bals_of(field, occurrence.value());
             self.values.push(occurrence);
         }
+    }
+
+    fn take_frequent(&mut self, field: Field, bals: &'a Bals, grade: u8) {
+        if self.frequent.iter().any(|(_, _, known)| std::ptr::eq(*known, bals)) {
+            return;
+        }
+        self.best = self.best.max(grade);
+        self.bals += bals.len();
+        self.frequent.push((field, grade, bals));
+    }
+
+    /// The BALs of values that many have, with their grades.
+    pub(super) fn frequent(&self) -> &[(Field, u8, &'a Bals)] {
+        &self.frequent
+    }
+
+    /// How much it is found in.
+    pub(super) fn len(&self) -> usize {
+        self.values.len() + self.frequent.len()
+    }
+
+    /// Whether a BAL has the word in one of its values of this field; `value` is one that is asked about.
+    pub(super) fn may_be_in(&self, field: Field, value: u32, bal: u32) -> bool {
+        self.grade_of(field, value) > 0 || self.frequent.iter().any(|(known, _, bals)| *known == field && bals.has(bal))
+    }
+
+    /// Whether the word is found in any value of this field.
+    pub(super) fn is_in_field(&self, field: Field) -> bool {
+        !self.grades[field as usize].is_empty() || self.frequent.iter().any(|(known, ..)| *known == field)
     }
 
     pub(super) fn values(&self) -> &[Occurrence] {
@@ -81,23 +158,30 @@ impl Reach {
 
     /// The best grade of what a BAL has.
     pub(super) fn grade(&self, bal: u32, index: &Index<'_>) -> u8 {
-        let mut best = 0;
-        index.each_value_of(bal, |field, value| best = self.grade_of(field, value).max(best));
+        let with = self.frequent.iter().filter(|(_, _, bals)| bals.has(bal));
+        let mut best = with.map(|(_, grade, _)| *grade).max().unwrap_or(0);
+        if !self.values.is_empty() {
+            index.each_value_of(bal, |field, value| best = self.grade_of(field, value).max(best));
+        }
         best
     }
 
     /// Visits the BALs of all values, each once.
     pub(super) fn each_bal(&self, index: &Index<'_>, mut visit: impl FnMut(u32)) {
         let mut visited = vec![0_u64; index.tables.rows.len().div_ceil(64)];
+        let mut visit_once = |bal: u32| {
+            let bit = 1 << (bal % 64);
+            if let Some(known) = visited.get_mut(at(bal / 64)).filter(|known| **known & bit == 0) {
+                *known |= bit;
+                visit(bal);
+            }
+        };
+        for (.., bals) in &self.frequent {
+            bals.each(&mut visit_once);
+        }
         for value in &self.values {
             let Some(field) = value.field() else { continue };
-            index.each_bal_of(field, value.value(), |bal| {
-                let bit = 1 << (bal % 64);
-                if let Some(known) = visited.get_mut(at(bal / 64)).filter(|known| **known & bit == 0) {
-                    *known |= bit;
-                    visit(bal);
-                }
-            });
+            index.each_bal_of(field, value.value(), &mut visit_once);
         }
     }
 }

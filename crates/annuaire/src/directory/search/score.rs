@@ -26,8 +26,12 @@ const fn worth(fit: Fit) -> u8 {
     }
 }
 
-/// For two words of the query, one behind the other, that are found in the same field: `saint etienne`.
+/// For two words of the query, one behind the other, that are found in the same field.
 pub(super) const TOGETHER: u32 = 36;
+/// For two words of the query, one behind the other, that stand so in a value: `saint etienne`. In the name of a town or a
+/// structure, which is worth less than that of a person, this is more than any two words in two fields, but for the two
+/// names of a person.
+pub(super) const PHRASE: u32 = 56;
 /// For each word that might have been missing.
 pub(super) const OPTIONAL: u32 = 6;
 
@@ -102,6 +106,19 @@ impl Grades {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn words_of_a_town_together_are_worth_more_than_the_same_words_here_and_there() {
+        let grades = Grades::new();
+        let points = |field| grades.points(grades.grade(field, Fit::Whole));
+        let together = points(Field::Place) * 2 + PHRASE;
+        for first in Field::ALL {
+            for second in Field::ALL.into_iter().filter(|second| *second != first) {
+                let is_a_name = [first, second].iter().all(|field| matches!(field, Field::Family | Field::Given));
+                assert_eq!(points(first) + points(second) > together, is_a_name, "{first:?} {second:?}");
+            }
+        }
+    }
 
     #[test]
     fn better_matches_have_greater_grades() {

@@ -1,8 +1,10 @@
 //! The words of a query, and what each can mean.
 
 use super::super::fold::{is_optional, other_forms, words_as_written, written_out};
-use super::super::typo::Distance;
-use super::super::vocabulary::{Occurrence, Vocabulary};
+use super::super::frequent::Bals;
+use super::super::typo::{Distance, Pattern};
+use super::super::vocabulary::{Field, Occurrence, Vocabulary};
+use super::index::Index;
 
 /// Octets of a query that are read.
 const MOST_OCTETS: usize = 400;
@@ -76,6 +78,13 @@ impl Words {
         optional.truncate(MOST_OPTIONAL);
         Self { required, optional }
     }
+
+    /// The places of the required words, the one with the fewest occurrences first.
+    pub(super) fn rarest_first(&self, vocabulary: &Vocabulary) -> Vec<usize> {
+        let mut places: Vec<usize> = (0..self.required.len()).collect();
+        places.sort_by_cached_key(|place| self.required[*place].count_occurrences(vocabulary));
+        places
+    }
 }
 
 /// Which words are looked for.
@@ -87,60 +96,87 @@ pub(super) enum Mistakes {
     Only,
 }
 
+/// What a word is found in.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Finding<'a> {
+    /// A value.
+    Value(Occurrence),
+    /// Values that many BALs have: these.
+    Frequent(Field, &'a Bals),
+}
+
 impl Word {
     /// Calls `take` with what the word is found in as it is.
-    pub(super) fn each_whole(&self, vocabulary: &Vocabulary, take: &mut impl FnMut(Occurrence, Fit)) {
+    pub(super) fn each_whole<'a>(&self, index: &Index<'a>, take: &mut impl FnMut(Finding<'a>, Fit)) {
         for whole in [written_out(&self.text), &self.text] {
-            each_occurrence(vocabulary, vocabulary.find(whole), Fit::Whole, take);
+            each_finding(index, index.vocabulary.find(whole), Fit::Whole, take);
         }
+    }
+
+    /// Whether a word of a text may be this one: as it is, another form of it, a completion, or mistyped.
+    pub(super) fn is_meant_by(&self, word: &str) -> bool {
+        word == written_out(&self.text)
+            || (self.text.len() >= BEGINNING && word.starts_with(&self.text))
+            || other_forms(&self.text).any(|form| form == word)
+            || Distance::allowed(&self.text).is_some_and(|most| Pattern::new(&self.text).distance(word, most).is_some())
     }
 
     /// Calls `take` with what the word is found in, the best fits first.
-    pub(super) fn each(&self, vocabulary: &Vocabulary, mistakes: Mistakes, take: &mut impl FnMut(Occurrence, Fit)) {
+    pub(super) fn each<'a>(&self, index: &Index<'a>, mistakes: Mistakes, take: &mut impl FnMut(Finding<'a>, Fit)) {
         match mistakes {
             Mistakes::Without => {
-                self.each_whole(vocabulary, take);
+                self.each_whole(index, take);
                 for form in other_forms(&self.text) {
-                    each_occurrence(vocabulary, vocabulary.find(&form), Fit::NearlyWhole, take);
+                    each_finding(index, index.vocabulary.find(&form), Fit::NearlyWhole, take);
                 }
-                self.each_beginning(vocabulary, take);
+                self.each_beginning(index, take);
             }
-            Mistakes::Only => self.each_similar(vocabulary, take),
+            Mistakes::Only => self.each_similar(index, take),
         }
     }
 
-    fn each_similar(&self, vocabulary: &Vocabulary, take: &mut impl FnMut(Occurrence, Fit)) {
+    /// About how many values it is found in as it is.
+    fn count_occurrences(&self, vocabulary: &Vocabulary) -> usize {
+        vocabulary.count_occurrences(&vocabulary.beginning_with(&self.text))
+    }
+
+    fn each_similar<'a>(&self, index: &Index<'a>, take: &mut impl FnMut(Finding<'a>, Fit)) {
         let Some(distance) = Distance::allowed(&self.text) else { return };
-        for (word, found) in vocabulary.similar(&self.text, distance, MOST_SIMILAR) {
+        for (word, found) in index.vocabulary.similar(&self.text, distance, MOST_SIMILAR) {
             let fit = if found == Distance::One { Fit::OneMistake } else { Fit::TwoMistakes };
-            each_occurrence(vocabulary, Some(word), fit, take);
+            each_finding(index, Some(word), fit, take);
         }
     }
 
-    fn each_beginning(&self, vocabulary: &Vocabulary, take: &mut impl FnMut(Occurrence, Fit)) {
+    fn each_beginning<'a>(&self, index: &Index<'a>, take: &mut impl FnMut(Finding<'a>, Fit)) {
         let letters = self.text.chars().count();
         if letters < BEGINNING && !(self.is_last && letters + 1 == BEGINNING) {
             return;
         }
-        let completions = vocabulary.beginning_with(&self.text);
-        let is_near = |word: u32| vocabulary.word(word).len() <= self.text.len() + FEW_LETTERS;
+        let completions = index.vocabulary.beginning_with(&self.text);
+        let is_near = |word: u32| index.vocabulary.word(word).len() <= self.text.len() + FEW_LETTERS;
         for word in completions.clone().filter(|word| is_near(*word)) {
-            each_occurrence(vocabulary, Some(word), Fit::NearlyWhole, take);
+            each_finding(index, Some(word), Fit::NearlyWhole, take);
         }
         for word in completions.filter(|word| !is_near(*word)) {
-            each_occurrence(vocabulary, Some(word), Fit::Beginning, take);
+            each_finding(index, Some(word), Fit::Beginning, take);
         }
     }
 }
 
-fn each_occurrence(vocabulary: &Vocabulary, word: Option<u32>, fit: Fit, take: &mut impl FnMut(Occurrence, Fit)) {
-    for occurrence in word.into_iter().flat_map(|word| vocabulary.occurrences(word)) {
-        take(occurrence, fit);
+fn each_finding<'a>(index: &Index<'a>, word: Option<u32>, fit: Fit, take: &mut impl FnMut(Finding<'a>, Fit)) {
+    let Some(word) = word else { return };
+    for (field, occurrences) in index.vocabulary.by_field(word) {
+        match index.frequent.bals(word, field) {
+            Some(bals) => take(Finding::Frequent(field, bals), fit),
+            None => occurrences.iter().for_each(|packed| take(Finding::Value(Occurrence(*packed)), fit)),
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::vocabulary::{Collector, Field};
     use super::*;
 
     fn texts(words: &[Word]) -> Vec<&str> {
@@ -153,6 +189,20 @@ mod tests {
         assert_eq!(texts(&words.required), ["perin", "hay", "roses"]);
         assert_eq!(texts(&words.optional), ["dr", "l", "les"]);
         assert_eq!(texts(&Words::of("de la").required), ["de", "la"]);
+    }
+
+    #[test]
+    fn rare_words_are_looked_up_before_common_ones() {
+        let mut collector = Collector::default();
+        for value in 0..9 {
+            collector.note("medecin", Field::Trade, value);
+            collector.note(if value < 4 { "paris" } else { "parisot" }, Field::Place, value);
+        }
+        collector.note("perin", Field::Family, 0);
+        collector.note("paris", Field::Place, 9);
+        let vocabulary = collector.finish();
+        let words = Words::of("paris medecin perin inconnu");
+        assert_eq!(words.rarest_first(&vocabulary), [3, 2, 1, 0]);
     }
 
     #[test]

@@ -1,18 +1,22 @@
-//! What is found, and in which order.
+//! What is found, and in which order. `[MSS1 ANN.SEARCH]`
 
-use mssante::BalKind;
+use std::collections::HashSet;
+
+use mssante::{BalKind, Domain};
 use proptest::prelude::*;
 
 use super::super::fold::words_as_written;
-use super::sample::{address, any_activities, any_entries, built_with, coded, directory, entries, structure};
-use crate::{Activity, Directory, DirectoryBuilder, Found, Hit, Query};
+use super::sample::{
+    address, any_activities, any_entries, built_with, built_with_frequent, coded, directory, entries, structure,
+};
+use crate::{Activity, Directory, DirectoryBuilder, Extent, Found, Hit, Query};
 
 fn query(words: &str) -> Query {
     Query { words: words.to_owned(), kind: None, limit: 20 }
 }
 
 fn search(directory: &Directory, words: &str) -> Vec<Hit> {
-    directory.search(&query(words), &|_| false)
+    directory.search(&query(words), &HashSet::new()).hits
 }
 
 fn locals(hits: &[Hit]) -> Vec<String> {
@@ -55,19 +59,21 @@ fn mistyped_answers_come_last_and_scores_fall() {
 fn kinds_are_told_apart_and_limits_kept() {
     let directory = directory();
     let organisational = Query { kind: Some(BalKind::Organisational), ..query("saint etienne") };
-    let hits = directory.search(&organisational, &|_| false);
+    let hits = directory.search(&organisational, &HashSet::new()).hits;
     assert_eq!(locals(&hits), ["secretariat.cardiologie", "urgences"]);
-    assert_eq!(directory.search(&Query { limit: 1, ..query("medecin") }, &|_| false).len(), 1);
-    assert_eq!(directory.search(&Query { limit: 0, ..query("medecin") }, &|_| false), []);
+    assert_eq!(directory.search(&Query { limit: 1, ..query("medecin") }, &HashSet::new()).hits.len(), 1);
+    assert_eq!(directory.search(&Query { limit: 0, ..query("medecin") }, &HashSet::new()).hits, []);
 }
 
 #[test]
-fn hidden_entries_leave_their_place_to_others() {
+fn entries_of_hidden_domains_leave_their_place_to_others() {
     let directory = directory();
+    let domains = HashSet::from([Domain::parse("infirmier.mssante.fr").unwrap()]);
     let only = Query { limit: 1, ..query("perin") };
-    let hits = directory.search(&only, &|key| key == "anne.perin@infirmier.mssante.fr");
-    assert_eq!(locals(&hits), ["paul.perin"]);
-    assert_eq!(directory.search(&query("medecin"), &|_| true), []);
+    assert_eq!(locals(&directory.search(&only, &domains).hits), ["paul.perin"]);
+    assert_eq!(directory.search(&query("anne.perin@infirmier.mssante.fr"), &domains).hits, []);
+    let all: HashSet<Domain> = directory.entries().map(|entry| entry.address.domain().clone()).collect();
+    assert_eq!(directory.search(&query("perin"), &all).hits, []);
 }
 
 #[test]
@@ -75,12 +81,68 @@ fn many_hidden_entries_do_not_hide_the_others() {
     let mut builder = DirectoryBuilder::new();
     let model = entries().swap_remove(0);
     for n in 0..5_000 {
-        let mut entry = model.clone();
-        entry.address = address(&format!("{n}.perin@medecin.mssante.fr"));
-        builder.put(&entry);
+        let domain = if n == 4_999 { "autre" } else { "medecin" };
+        builder.put(&crate::Entry { address: address(&format!("{n}.perin@{domain}.mssante.fr")), ..model.clone() });
     }
-    let hits = builder.finish().search(&Query { limit: 3, ..query("perin") }, &|key| !key.starts_with("4999."));
-    assert_eq!(locals(&hits), ["4999.perin"]);
+    let hidden = HashSet::from([Domain::parse("medecin.mssante.fr").unwrap()]);
+    let answers = builder.finish().search(&Query { limit: 3, ..query("perin") }, &hidden);
+    assert_eq!((locals(&answers.hits), answers.extent), (vec!["4999.perin".to_owned()], Extent::Whole));
+}
+
+#[test]
+fn answers_say_whether_they_are_all() {
+    let directory = directory();
+    let extent = |words: &str, limit| directory.search(&Query { limit, ..query(words) }, &HashSet::new()).extent;
+    assert_eq!(extent("perin", 20), Extent::Whole);
+    assert_eq!(extent("medecin", 20), Extent::Whole);
+    assert_eq!(extent("medecin", 3), Extent::Limited);
+    assert_eq!(extent("jean.perin@medecin.mssante.fr", 1), Extent::Whole);
+}
+
+#[test]
+fn where_a_bound_ends_a_search_the_answers_say_that_there_may_be_more() {
+    let mut builder = DirectoryBuilder::new();
+    let model = entries().swap_remove(0);
+    // More words that begin so than are looked at.
+    for n in 0..30 {
+        let service: String = (0..6_000).map(|word| format!("za{} ", n * 6_000 + word)).collect();
+        let address = address(&format!("{n}@medecin.mssante.fr"));
+        builder.put(&crate::Entry { address, service, ..model.clone() });
+    }
+    let answers = builder.finish().search(&query("za"), &HashSet::new());
+    assert_eq!((answers.hits.len(), answers.extent), (20, Extent::Partial));
+}
+
+#[test]
+fn words_of_a_town_or_a_structure_come_before_the_same_words_here_and_there() {
+    let mut put_in = Vec::new();
+    let model = entries().swap_remove(0);
+    let mut put = |local: &str, family: &str, given: &str, trade: &str, name: &str, town: &str| {
+        let mut person = model.person.clone().unwrap();
+        (person.family_name, person.given_name, person.profession) = (family.into(), given.into(), coded(trade));
+        put_in.push(crate::Entry {
+            address: address(&format!("{local}@medecin.mssante.fr")),
+            person: Some(person),
+            structure: Some(structure(name, "93200", town)),
+            ..model.clone()
+        });
+    };
+    put("scattered", "DENIS", "Aline", "Médecin", "HOPITAL SAINT LOUIS", "75010 PARIS");
+    put("other-order", "ABADIE", "Aline", "Médecin", "CLINIQUE DENIS", "42000 SAINT ETIENNE");
+    put("town", "ZOLA", "Emile", "Médecin", "CABINET MEDICAL", "93200 SAINT-DENIS CEDEX");
+    put("named-as-town", "ZOLA", "Denis", "Médecin", "CABINET MEDICAL", "93200 SAINT DENIS");
+    put("structure", "YVAIN", "Rose", "Médecin", "CLINIQUE ST DENIS", "44000 NANTES");
+    put("nurse-called-paris", "PARIS", "Rose", "Infirmier", "CABINET", "44000 NANTES");
+    put("nurse-in-paris", "ROUX", "Rose", "Infirmier", "CABINET", "75010 PARIS");
+    put("nurses-of-paris", "ZOLA", "Rose", "Sage-Femme", "MAISON INFIRMIERE DE PARIS", "92000 NANTERRE");
+    for threshold in [1, usize::MAX] {
+        let directory = built_with_frequent(&put_in, &[], threshold);
+        let found = locals(&search(&directory, "saint denis"));
+        assert_eq!(found[..3], ["named-as-town", "structure", "town"], "{found:?}");
+        assert_eq!(locals(&search(&directory, "infirmiere paris"))[0], "nurses-of-paris");
+        assert_eq!(locals(&search(&directory, "medecin saint-deni"))[..3], found[..3]);
+        assert_eq!(locals(&search(&directory, "siant denis"))[..3], found[..3]);
+    }
 }
 
 #[test]
@@ -190,9 +252,24 @@ proptest! {
     }
 
     #[test]
+    fn frequent_words_are_found_as_others_are(
+        entries in any_entries(),
+        activities in any_activities(),
+        words in "[a-c]{1,3}( [a-cé]{1,3}){0,2}",
+        limit in 1_usize..5,
+    ) {
+        let query = Query { words, kind: None, limit };
+        let [usual, all_frequent, some] =
+            [usize::MAX, 1, 3].map(|frequent| built_with_frequent(&entries, &activities, frequent));
+        let answers = usual.search(&query, &HashSet::new());
+        prop_assert_eq!(&all_frequent.search(&query, &HashSet::new()), &answers);
+        prop_assert_eq!(&some.search(&query, &HashSet::new()), &answers);
+    }
+
+    #[test]
     fn no_query_breaks_search(entries in any_entries(), words in "\\PC{0,30}", limit in 0_usize..5) {
         let directory = super::sample::built(&entries);
-        let hits = directory.search(&Query { words, kind: None, limit }, &|_| false);
+        let hits = directory.search(&Query { words, kind: None, limit }, &HashSet::new()).hits;
         prop_assert!(hits.len() <= limit);
     }
 }

@@ -5,6 +5,7 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 
+use super::super::vocabulary::Vocabulary;
 use crate::fhir::Carrier;
 use crate::{Activity, Coded, Directory, DirectoryBuilder, Entry, Paperless, Person, Structure};
 
@@ -22,6 +23,17 @@ pub(super) fn built(entries: &[Entry]) -> Directory {
 }
 
 pub(super) fn built_with(entries: &[Entry], activities: &[Activity]) -> Directory {
+    collected(entries, activities).finish()
+}
+
+/// The same with another bound from which on words are frequent.
+pub(super) fn built_with_frequent(entries: &[Entry], activities: &[Activity], frequent: usize) -> Directory {
+    let tables = collected(entries, activities).into_tables();
+    let vocabulary = Vocabulary::of(&tables);
+    Directory::with_frequent(tables, vocabulary, frequent)
+}
+
+fn collected(entries: &[Entry], activities: &[Activity]) -> DirectoryBuilder {
     let mut builder = DirectoryBuilder::new();
     for entry in entries {
         builder.put(entry);
@@ -29,7 +41,7 @@ pub(super) fn built_with(entries: &[Entry], activities: &[Activity]) -> Director
     for activity in activities {
         builder.complete(activity);
     }
-    builder.finish()
+    builder
 }
 
 pub(super) fn address(text: &str) -> Address {

@@ -1,6 +1,6 @@
 //! `pli annuaire search`.
 
-use annuaire::{Hit, Query};
+use annuaire::{Answers, Extent, Hit, Query};
 use clap::Args;
 use mssante::BalKind;
 use serde_json::{Value, json};
@@ -28,19 +28,24 @@ impl Search {
     /// Prints the answers, best first; exit code 1 if there is none.
     pub(super) async fn run(self, settings: &Settings, as_json: bool) -> Result<(), Failure> {
         let query = Query { words: self.words.join(" "), kind: self.kind, limit: self.limit.into() };
-        let (hits, complete) = visit(settings, async |keeper| {
+        let (answers, has_directory) = visit(settings, async |keeper| {
             keeper.take_over().await?;
             let lookup = keeper.lookup().await?;
             Ok((lookup.search(&query), lookup.has_directory()))
         })
         .await?;
-        if !complete {
+        if !has_directory {
             eprintln!("warning: no directory is in force, only our own BALs were looked at; see `pli annuaire status`");
         }
+        let Answers { hits, extent } = answers;
         if as_json {
-            print::json(&hits.iter().map(value).collect::<Vec<_>>())?;
+            print::json(&json!({ "extent": extent, "answers": hits.iter().map(value).collect::<Vec<_>>() }))?;
         } else if !hits.is_empty() {
-            print::table(["name", "profession", "structure and town", "address", "kind"], hits.iter().map(row))?;
+            print::table(
+                ["name", "profession", "structure and town", "address", "kind", "match"],
+                hits.iter().map(row),
+            )?;
+            hint(hits.len(), extent).map_or(Ok(()), |hint| print::line(&hint))?;
         }
         if hits.is_empty() {
             return Err(Failure::Refused(format!("nobody was found by \"{}\"", query.words)));
@@ -49,7 +54,18 @@ impl Search {
     }
 }
 
-fn row(hit: &Hit) -> [String; 5] {
+/// What else there may be.
+fn hint(count: usize, extent: Extent) -> Option<String> {
+    match extent {
+        Extent::Whole => None,
+        Extent::Limited => Some(format!("the best {count} of more; --limit or a further word shows others")),
+        Extent::Partial => Some(format!(
+            "at least {count}: the words are found in so much that not all of it was looked at; a further word helps"
+        )),
+    }
+}
+
+fn row(hit: &Hit) -> [String; 6] {
     let found = &hit.entry;
     [
         entry::name(found),
@@ -57,9 +73,10 @@ fn row(hit: &Hit) -> [String; 5] {
         entry::place(found),
         found.address.to_string(),
         found.kind.code().to_owned(),
+        if hit.found.is_approximate() { "approximate".to_owned() } else { String::new() },
     ]
 }
 
 fn value(hit: &Hit) -> Value {
-    json!({ "entry": hit.entry, "score": hit.score, "found": hit.found })
+    json!({ "entry": hit.entry, "score": hit.score, "found": hit.found, "approximate": hit.found.is_approximate() })
 }

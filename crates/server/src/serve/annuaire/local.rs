@@ -1,12 +1,12 @@
 //! Looking somebody up: our own BALs as the store has them, everybody else as the directory does.
 //!
 //! What the directory says of an address of ours counts only as far as the store has that BAL, is silent on the matter,
-//! and does not keep it off the directories (liste rouge).
+//! and does not keep it off the directories (liste rouge). `[MSS1 ANN.LOCAL]`
 
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use annuaire::{Directory, DirectoryBuilder, Entry, Hit, Paperless, Person, Query, Structure};
+use annuaire::{Answers, Directory, DirectoryBuilder, Entry, Extent, Paperless, Person, Query, Structure};
 use mssante::{Address, BalState, Domain, Listing, PersonId};
 use store::{BalFilter, BalRecord, StoreError};
 
@@ -49,18 +49,18 @@ impl Lookup {
     }
 
     /// The best answers, best first.
-    pub(crate) fn search(&self, query: &Query) -> Vec<Hit> {
-        let ours = |address: &str| {
-            address
-                .rsplit_once('@')
-                .and_then(|(_, domain)| Domain::parse(domain).ok())
-                .is_some_and(|domain| self.our_domains.contains(&domain))
-        };
-        let mut hits = self.local.search(query, &|_| false);
-        hits.extend(self.directory.iter().flat_map(|directory| directory.search(query, &ours)));
+    pub(crate) fn search(&self, query: &Query) -> Answers {
+        let Answers { mut hits, mut extent } = self.local.search(query, &HashSet::new());
+        if let Some(others) = self.directory.as_ref().map(|directory| directory.search(query, &self.our_domains)) {
+            hits.extend(others.hits);
+            extent = extent.max(others.extent);
+        }
+        if hits.len() > query.limit {
+            extent = extent.max(Extent::Limited);
+        }
         hits.sort_by(|a, b| (a.found, -a.score).partial_cmp(&(b.found, -b.score)).unwrap_or(std::cmp::Ordering::Equal));
         hits.truncate(query.limit);
-        hits
+        Answers { hits, extent }
     }
 
     /// Whether a directory is in force, or only our own BALs can be found.
