@@ -11,7 +11,7 @@ use testkit::extraction::France;
 
 /// Lines of the extraction, about.
 pub(super) const BALS: u64 = 1_200_000;
-const SEED: u64 = 4;
+pub(super) const SEED: u64 = 4;
 const NAME: &str = "Extraction_Correspondance_MSSante_202608250032.txt";
 
 /// The extraction, packed as it is published.
@@ -87,4 +87,9 @@ pub(super) fn unknown_addresses(known: &[Address]) -> Result<Vec<Address>> {
         Address::from_parts(&format!("{start}.nobody"), address.domain())
     };
     Ok(known.iter().map(unknown).collect::<Result<_, _>>()?)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "memory of a process")]
+pub(super) fn megabytes(octets: u64) -> f64 {
+    octets as f64 / 1e6
 }

@@ -6,7 +6,7 @@ use std::time::Instant;
 use annuaire::Directory;
 use anyhow::Result;
 
-use super::corpus::{BALS, Corpus};
+use super::corpus::{BALS, Corpus, megabytes};
 use crate::cpu::spent;
 use crate::figure::{Figure, most};
 use crate::process;
@@ -65,9 +65,4 @@ fn image(case: &'static str, directory: &Directory) -> Result<Vec<Figure>> {
         Figure::new(case, "image read, in use", read.as_secs_f64() * 1e3, "ms", most(1000.0)),
         Figure::new(case, "the same, CPU", cpu.as_secs_f64() * 1e3, "ms", None),
     ])
-}
-
-#[expect(clippy::cast_precision_loss, reason = "memory of a process")]
-fn megabytes(octets: u64) -> f64 {
-    octets as f64 / 1e6
 }
