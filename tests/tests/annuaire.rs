@@ -112,7 +112,7 @@ fn found(site: &Site, words: &str) -> Result<Vec<String>> {
     let exit = annuaire(site, &["search", words])?.run()?;
     ensure!(exit.code == Some(0) || exit.code == Some(1), "{exit}");
     let hits = json(&exit)?;
-    let addresses = hits.as_array().context("no list")?.iter();
+    let addresses = hits["answers"].as_array().context("no list")?.iter();
     Ok(addresses.filter_map(|hit| hit["entry"]["address"].as_str()).map(str::to_owned).collect())
 }
 
@@ -145,6 +145,11 @@ fn an_extraction_is_imported_found_by_words_and_replaced_on_the_next_day() -> Re
     told(&site, 1, &["show", &format!("personne@{PEER}")])?;
     let table = site.pli()?.args(["annuaire", "search", "perin medecin aulnay", "--kind", "PER"]).succeed()?;
     ensure!(table.contains("PÉRIN") && table.contains("AULNAY SOUS BOIS") && table.contains(&perin), "{table}");
+    ensure!(!table.contains("approximate"), "{table}");
+    let mistyped = site.pli()?.args(["annuaire", "search", "prein medecin aulnay"]).succeed()?;
+    ensure!(mistyped.contains(&perin) && mistyped.contains("approximate"), "{mistyped}");
+    let mistyped = told(&site, 0, &["search", "prein medecin aulnay"])?;
+    ensure!(mistyped["answers"][0]["approximate"] == true && mistyped["extent"] == "whole", "{mistyped}");
 
     let mut lines = people();
     lines.remove(0);
