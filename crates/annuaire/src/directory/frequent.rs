@@ -135,7 +135,9 @@ mod tests {
 
     fn bits(numbers: &[u32], total: usize) -> Vec<u64> {
         let mut bits = vec![0; usize::div_ceil(total, 64)];
-        numbers.iter().for_each(|bal| mark(&mut bits, *bal));
+        for bal in numbers {
+            mark(&mut bits, *bal);
+        }
         bits
     }
 

@@ -210,10 +210,10 @@ impl<'a> Search<'a> {
     fn offer(&self, bal: u32, best: &mut Best, compared: &mut usize) -> bool {
         let Some(grades) = self.grades_of(bal) else { return false };
         *compared += 1;
-        if !best.may_take(Rank { class: self.best_class(&grades), bal }) || !self.may_show(bal) {
+        if !best.may_take(Rank { class: self.best_class(grades), bal }) || !self.may_show(bal) {
             return false;
         }
-        best.offer(Rank { class: self.class(bal, &grades), bal })
+        best.offer(Rank { class: self.class(bal, grades), bal })
     }
 
     /// The least grade of a word with which a BAL that comes later may still be among the best; `u8::MAX` if none is.
@@ -253,12 +253,12 @@ impl<'a> Search<'a> {
     }
 
     /// The class of a BAL if everything is as good as it can be; what is dear to find out is not looked at.
-    fn best_class(&self, grades: &[u8; MOST_WORDS]) -> u32 {
+    fn best_class(&self, grades: [u8; MOST_WORDS]) -> u32 {
         self.class_with(grades, self.most_extra())
     }
 
     /// The part of the rank that follows from the words.
-    fn class(&self, bal: u32, grades: &[u8; MOST_WORDS]) -> u32 {
+    fn class(&self, bal: u32, grades: [u8; MOST_WORDS]) -> u32 {
         let mut extra = 0;
         for (first, pair) in grades[..self.required.len()].windows(2).enumerate() {
             extra += if self.phrases.is_in(first, bal, &self.required, &self.index) {
@@ -275,7 +275,7 @@ impl<'a> Search<'a> {
         self.class_with(grades, extra)
     }
 
-    fn class_with(&self, grades: &[u8; MOST_WORDS], extra: u32) -> u32 {
+    fn class_with(&self, grades: [u8; MOST_WORDS], extra: u32) -> u32 {
         let grades = &grades[..self.required.len()];
         let points: u32 = grades.iter().map(|grade| self.grades.points(*grade)).sum();
         let worst = grades.iter().copied().min().unwrap_or(u8::MAX);

@@ -105,7 +105,8 @@ fn where_a_bound_ends_a_search_the_answers_say_that_there_may_be_more() {
     let model = entries().swap_remove(0);
     // More words that begin so than are looked at.
     for n in 0..30 {
-        let service: String = (0..6_000).map(|word| format!("za{} ", n * 6_000 + word)).collect();
+        let words: Vec<String> = (0..6_000).map(|word| format!("za{}", n * 6_000 + word)).collect();
+        let service = words.join(" ");
         let address = address(&format!("{n}@medecin.mssante.fr"));
         builder.put(&crate::Entry { address, service, ..model.clone() });
     }
