@@ -28,4 +28,7 @@ pub use report::{FailedRecipient, FailureReport, failure_report};
 pub use scanner::Scanner;
 pub use summary::{Content, Disposition, Envelope, EnvelopeAddress, Part, Span, Summary};
 pub use trace::{ReceivedFrom, TlsFacts, TraceFields};
-pub use xdm::{Severity, VerdictRow, XdmVerdict, XdmVerdicts, verdict_table};
+pub use xdm::{
+    AttachmentDecoder, Severity, VerdictRow, XdmLetter, XdmVerdict, XdmVerdicts, judge_without_archive, look_inside,
+    verdict_table, xdm_archives,
+};

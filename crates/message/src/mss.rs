@@ -100,7 +100,7 @@ impl MssHeaders {
         let value = field.value();
         let codes = value.split([',', ';']).map(str::trim).filter(|code| !code.is_empty());
         let room = MAX_CODES.saturating_sub(self.codes.len());
-        self.codes.extend(codes.take(room).map(|code| printable::printable(code, MAX_CODE)));
+        self.codes.extend(codes.take(room).map(kept_code));
     }
 
     fn take_subject(&mut self, field: &Field<'_>) {
@@ -125,6 +125,11 @@ impl MssHeaders {
         .into_iter()
         .flatten()
     }
+}
+
+/// A code as it is kept.
+pub(crate) fn kept_code(code: &str) -> String {
+    printable::printable(code, MAX_CODE)
 }
 
 #[cfg(test)]

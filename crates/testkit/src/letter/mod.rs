@@ -1,6 +1,7 @@
 //! A discharge letter as hospital software sends it: `IHE_XDM.ZIP` with a CDA inside, and a PDF;
 //! and a plain reply. The patient does not exist.
 
+mod flaws;
 mod pdf;
 mod xdm;
 
@@ -11,6 +12,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
 
+pub use flaws::{Flaw, flawed_archive};
 pub use xdm::archive;
 
 /// LOINC code of the "lettre de liaison à la sortie".
@@ -76,6 +78,11 @@ impl Heading {
 
 /// A discharge letter of about 300 kB; answers go to `reply_to`. `[MSS2 ECO.2.1.1]` `[MSS2 ECO.2.1.3]`
 pub fn discharge(heading: &Heading, reply_to: &str, patient: &Patient) -> Vec<u8> {
+    discharge_with(heading, reply_to, patient, &xdm::archive(patient, heading.date))
+}
+
+/// The same with another archive.
+pub fn discharge_with(heading: &Heading, reply_to: &str, patient: &Patient, archive: &[u8]) -> Vec<u8> {
     const BOUNDARY: &str = "=_lettre-de-liaison";
     let Patient { family, given, born, .. } = patient;
     let mut text = heading.fields(&format!("XDM/1.0/DDM+Lettre de liaison {family} {given} {born}"));
@@ -89,17 +96,15 @@ pub fn discharge(heading: &Heading, reply_to: &str, patient: &Patient) -> Vec<u8
     );
     let day = heading.date.date();
     let pdf_name = format!("{day}_LettreDeLiaison_{family}_{given}_DOS0042.pdf").replace(' ', "");
-    let parts = [
-        ("application/zip", "IHE_XDM.ZIP".to_owned(), xdm::archive(patient, heading.date)),
-        ("application/pdf", pdf_name, pdf::document(patient)),
-    ];
+    let pdf = pdf::document(patient);
+    let parts = [("application/zip", "IHE_XDM.ZIP".to_owned(), archive), ("application/pdf", pdf_name, &pdf)];
     for (media, name, content) in parts {
         let _ = write!(
             text,
             "--{BOUNDARY}\r\nContent-Type: {media}; name=\"{name}\"\r\nContent-Transfer-Encoding: base64\r\n\
              Content-Disposition: attachment; filename=\"{name}\"\r\n\r\n"
         );
-        push_base64(&mut text, &content);
+        push_base64(&mut text, content);
     }
     let _ = write!(text, "--{BOUNDARY}--\r\n");
     text.into_bytes()

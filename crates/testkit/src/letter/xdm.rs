@@ -10,22 +10,81 @@ use zip::write::SimpleFileOptions;
 use super::{DISCHARGE_LETTER, Patient};
 
 const CDA: &str = include_str!("cda.xml");
-const METADATA: &str = include_str!("metadata.xml");
+const METADATA_TEMPLATE: &str = include_str!("metadata.xml");
 const INDEX: &str = include_str!("index.htm");
 const README: &str = "Archive IHE_XDM produite par la démonstration de pli. Patient fictif.\r\n";
 
+pub(super) const METADATA: &str = "IHE_XDM/SUBSET01/METADATA.XML";
+pub(super) const DOCUMENT: &str = "IHE_XDM/SUBSET01/DOC0001.XML";
+
 /// The archive, laid out as IHE XDM and ANS have it. `[MSS2 ECO.2.1.1]` `[MSS2 ECO.2.1.2]`
 pub fn archive(patient: &Patient, date: OffsetDateTime) -> Vec<u8> {
-    let cda = filled(CDA, patient, date);
-    let hash = sha1(cda.as_bytes());
-    let metadata = filled(METADATA, patient, date).replace("@HASH@", &hash).replace("@SIZE@", &cda.len().to_string());
-    let entries = [
-        ("INDEX.HTM", filled(INDEX, patient, date)),
-        ("README.TXT", README.to_owned()),
-        ("IHE_XDM/SUBSET01/METADATA.XML", metadata),
-        ("IHE_XDM/SUBSET01/DOC0001.XML", cda),
-    ];
-    zipped(&entries).expect("writing a few entries into memory does not fail")
+    zipped(&entries(patient, date)).expect("writing a few entries into memory does not fail")
+}
+
+pub(super) fn entries(patient: &Patient, date: OffsetDateTime) -> Entries {
+    let mut entries = Entries {
+        metadata: filled(METADATA_TEMPLATE, patient, date),
+        files: vec![
+            ("INDEX.HTM".to_owned(), filled(INDEX, patient, date)),
+            ("README.TXT".to_owned(), README.to_owned()),
+            (METADATA.to_owned(), String::new()),
+            (DOCUMENT.to_owned(), filled(CDA, patient, date)),
+        ],
+    };
+    entries.describe();
+    entries
+}
+
+/// Names and contents.
+pub(super) struct Entries {
+    /// Without hash and size.
+    metadata: String,
+    files: Vec<(String, String)>,
+}
+
+impl Entries {
+    /// Writes the metadata of the document as it is now.
+    pub(super) fn describe(&mut self) {
+        let cda = self.get(DOCUMENT);
+        let hash = sha1(cda.as_bytes());
+        let described = self.metadata.replace("@HASH@", &hash).replace("@SIZE@", &cda.len().to_string());
+        self.set(METADATA, described);
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.files.iter().map(|(name, content)| (name.as_str(), content.as_str()))
+    }
+
+    pub(super) fn get(&self, name: &str) -> &str {
+        self.iter().find(|(own, _)| *own == name).map_or("", |(_, content)| content)
+    }
+
+    pub(super) fn set(&mut self, name: &str, content: String) -> &mut Self {
+        if let Some((_, own)) = self.files.iter_mut().find(|(own, _)| own == name) {
+            *own = content;
+        }
+        self
+    }
+
+    pub(super) fn edit(&mut self, name: &str, from: &str, to: &str) -> &mut Self {
+        let edited = self.get(name).replace(from, to);
+        self.set(name, edited)
+    }
+
+    pub(super) fn push(&mut self, name: &str) {
+        self.files.push((name.to_owned(), "one more".to_owned()));
+    }
+
+    pub(super) fn remove(&mut self, name: &str) {
+        self.files.retain(|(own, _)| own != name);
+    }
+
+    pub(super) fn rename(&mut self, rename: impl Fn(&str) -> String) {
+        for (name, _) in &mut self.files {
+            *name = rename(name);
+        }
+    }
 }
 
 /// In hexadecimal digits, as the metadata write it.
@@ -33,10 +92,10 @@ fn sha1(octets: &[u8]) -> String {
     mssante::hex(digest(&SHA1_FOR_LEGACY_USE_ONLY, octets).as_ref())
 }
 
-fn zipped(entries: &[(&str, String)]) -> zip::result::ZipResult<Vec<u8>> {
+fn zipped(entries: &Entries) -> zip::result::ZipResult<Vec<u8>> {
     let mut archive = ZipWriter::new(Cursor::new(Vec::new()));
-    for (name, content) in entries {
-        archive.start_file(*name, SimpleFileOptions::default())?;
+    for (name, content) in entries.iter() {
+        archive.start_file(name, SimpleFileOptions::default())?;
         archive.write_all(content.as_bytes())?;
     }
     Ok(archive.finish()?.into_inner())
