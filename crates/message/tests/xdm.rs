@@ -32,6 +32,11 @@ fn an_archive_that_is_right_has_no_verdict() {
 }
 
 #[test]
+fn an_archive_as_large_as_a_letter_may_be_is_looked_into() {
+    assert!(verdicts(&letter::large_archive(&patient(), DATE, 3 << 20), HEADER, &[]).is_empty());
+}
+
+#[test]
 fn every_flaw_has_its_verdict_and_no_other() {
     for (flaw, expected) in [
         (Flaw::NoZip, &["archive-unreadable"][..]),

@@ -190,6 +190,10 @@ refusals! {
     MalformedMessage => "malformed-message", 550, "5.6.0",
         "the message header is malformed or too large",
         "L'en-tête du message est illisible ou trop long.";
+    /// The archive in the message is not what it should be, and the administrator wants that refused. `[MSS2 ECO.2.1.1]`
+    XdmInvalid => "xdm-invalid", 550, "5.6.0",
+        "the archive IHE_XDM.ZIP is not valid",
+        "L'archive IHE_XDM.ZIP jointe au message n'est pas conforme.";
     /// The message has travelled in circles. `[RFC5321 6.3]`
     MailLoop => "mail-loop", 554, "5.4.6",
         "too many Received fields: this message is going in circles",

@@ -20,7 +20,7 @@ use crate::command::RcptCommand;
 use crate::header::judge_header;
 use crate::incoming::{Incoming, unavailable};
 use crate::patience::Patience;
-use crate::session::{Action, Channel, Destination, Envelope, LogIn, Session, Settings, Wait};
+use crate::session::{Action, Channel, Declined, Destination, Envelope, LogIn, Session, Settings, Wait};
 use crate::{Role, Service, TlsStart, policy};
 
 /// Octets that are read at once.
@@ -333,23 +333,32 @@ impl Connection {
     }
 
     /// Accepts the message: when this returns, it is on disk. `[RFC5321 6.1]`
-    async fn end_message(&mut self) -> Result<MessageId, Refusal> {
+    async fn end_message(&mut self) -> Result<MessageId, Declined> {
+        let role = self.service.role.word();
         let incoming = self.incoming.take().ok_or(Refusal::StoreUnavailable)?;
         let envelope = self.session.envelope().ok_or(Refusal::StoreUnavailable)?;
         let source = self.judge_sender(&envelope.reverse_path)?;
         let begun = incoming.begun();
-        let (message, facts) = incoming.finish(|header, id| self.trace_fields(header, id)).await?;
+        let mut complete = incoming.complete(|header, id| self.trace_fields(header, id)).await?;
+        self.service.xdm.judge(&mut complete, &self.patients(envelope), role).await?;
+        let (message, facts) = complete.seal().await?;
         let id = message.id();
         let recipients = envelope.recipients.len();
         let said = facts.headers.words();
         let acceptance = acceptance(message, facts, envelope, source);
         self.service.store.accept(acceptance).await.map_err(|error| unavailable(&error))?;
-        let role = self.service.role.word();
         metrics::counter!("pli_smtp_accepted_total", "role" => role).increment(1);
         count(said, role);
         metrics::histogram!("pli_smtp_accept_seconds", "role" => role).record(begun.elapsed().as_secs_f64());
         tracing::info!(message = %id, recipients, "accepted");
         Ok(id)
+    }
+
+    /// The matricules of those recipients that are patients.
+    fn patients(&self, envelope: &Envelope) -> Vec<String> {
+        let addresses = envelope.recipients.iter().map(|recipient| &recipient.address);
+        let patients = addresses.filter(|address| self.service.resolver.is_of_patients(address.domain()));
+        patients.map(|address| address.local().to_string()).collect()
     }
 }
 

@@ -2,7 +2,7 @@
 //! octet, so that its size never matters to memory.
 
 use bytes::Bytes;
-use message::{MessageFacts, MssHeaders, Scanner};
+use message::{MessageFacts, MssHeaders, Scanner, Summary};
 use mssante::Refusal;
 use store::{Intake, MessageId, SealedMessage, Store, StoreError};
 use tokio::time::Instant;
@@ -53,10 +53,10 @@ impl Incoming {
     }
 
     /// All octets are in.
-    pub(crate) async fn finish(
+    pub(crate) async fn complete(
         mut self,
         judge: impl FnOnce(&[u8], MessageId) -> Result<Vec<u8>, Refusal>,
-    ) -> Result<(SealedMessage, MessageFacts), Refusal> {
+    ) -> Result<Complete, Refusal> {
         if let Some(mut collector) = self.header.take() {
             let header = collector.finish();
             self.facts.headers = MssHeaders::read(&header);
@@ -64,13 +64,27 @@ impl Incoming {
             self.write(&trace).await?;
             self.write(&header).await?;
         }
-        let message = self.intake.finish(self.scanner.finish()).await.map_err(|error| unavailable(&error))?;
-        Ok((message, self.facts))
+        Ok(Complete { intake: self.intake, summary: self.scanner.finish(), facts: self.facts })
     }
 
     async fn write(&mut self, octets: &[u8]) -> Result<(), Refusal> {
         self.scanner.push(octets);
         self.intake.write(octets).await.map_err(|error| unavailable(&error))
+    }
+}
+
+/// A message that is in as a whole, and can still be read.
+pub(crate) struct Complete {
+    pub(crate) intake: Intake,
+    pub(crate) summary: Summary,
+    pub(crate) facts: MessageFacts,
+}
+
+impl Complete {
+    /// Seals what is not sealed yet; only the store can read the message then.
+    pub(crate) async fn seal(self) -> Result<(SealedMessage, MessageFacts), Refusal> {
+        let message = self.intake.finish(self.summary).await.map_err(|error| unavailable(&error))?;
+        Ok((message, self.facts))
     }
 }
 

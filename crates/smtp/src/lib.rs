@@ -16,6 +16,7 @@ mod refused;
 mod reply;
 mod service;
 pub mod session;
+mod xdm;
 
 pub use command::{MailCommand, RcptCommand};
 pub use header::{Additions, Collected, HeaderCollector, judge_header};
@@ -23,3 +24,4 @@ pub use parameter::MailParameters;
 pub use path::ForwardPath;
 pub use refused::RefusedHops;
 pub use service::{Limits, Role, Service, TlsStart};
+pub use xdm::{XdmDesk, XdmPolicy, XdmRule};

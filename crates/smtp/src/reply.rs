@@ -40,6 +40,31 @@ impl Reply {
     }
 }
 
+/// A refusal with what is to be said beyond its text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Declined {
+    /// Why.
+    pub refusal: Refusal,
+    /// ASCII, for developers of the sending software; empty if there is nothing to add.
+    pub remark: String,
+}
+
+impl From<Refusal> for Declined {
+    fn from(refusal: Refusal) -> Self {
+        Self { refusal, remark: String::new() }
+    }
+}
+
+impl From<Declined> for Reply {
+    fn from(Declined { refusal, remark }: Declined) -> Self {
+        if remark.is_empty() {
+            return refusal.into();
+        }
+        let row = refusal.row();
+        Self::with_text(row.code, row.enhanced, format!("{}: {remark}", row.english))
+    }
+}
+
 impl From<Refusal> for Reply {
     fn from(refusal: Refusal) -> Self {
         let row = refusal.row();
@@ -98,6 +123,15 @@ mod tests {
         Reply::from(Refusal::UnknownRecipient).write_to(&mut output);
         assert!(output.starts_with(b"550 5.1.1 "));
         assert!(output.ends_with(b"\r\n"));
+    }
+
+    #[test]
+    fn a_remark_stands_behind_the_text_of_a_refusal() {
+        let mut output = Vec::new();
+        let declined = Declined { refusal: Refusal::XdmInvalid, remark: "hash-mismatch".to_owned() };
+        Reply::from(declined).write_to(&mut output);
+        assert_eq!(output, b"550 5.6.0 the archive IHE_XDM.ZIP is not valid: hash-mismatch\r\n");
+        assert_eq!(Reply::from(Declined::from(Refusal::MailLoop)), Reply::from(Refusal::MailLoop));
     }
 
     #[test]

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 use trust::{ServerTls, TrustSpace};
 
-use crate::{RefusedHops, connection};
+use crate::{RefusedHops, XdmRule, connection};
 
 /// Whom a listener talks to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,6 +84,8 @@ pub struct Service {
     pub store: Store,
     /// Where refusals of hops go for the audit trail; those of submission do not.
     pub refused: RefusedHops,
+    /// What becomes of archives in messages.
+    pub xdm: XdmRule,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Randomness.

@@ -1,5 +1,6 @@
 //! Taking a message in: sealed chunk by chunk as it arrives.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use aws_lc_rs::digest;
@@ -115,6 +116,29 @@ impl Intake {
         self.chunks += 1;
         self.plain.clear();
         Ok(())
+    }
+
+    /// What was taken in, from `offset` on to the end of its chunk: at least one octet (256 KiB at most), unless the
+    /// offset is that of the end or beyond.
+    pub async fn octets_from(&self, offset: u64) -> Result<Cow<'_, [u8]>, StoreError> {
+        let (number, start) = (offset / CHUNK_SIZE as u64, usize::try_from(offset % CHUNK_SIZE as u64).unwrap_or(0));
+        match u32::try_from(number) {
+            Ok(number) if number < self.chunks => Ok(Cow::Owned(self.staged(number).await?.split_off(start))),
+            Ok(number) if number == self.chunks => Ok(Cow::Borrowed(self.plain.get(start..).unwrap_or_default())),
+            _ => Ok(Cow::Borrowed(&[])),
+        }
+    }
+
+    /// The plain octets of a chunk that is stored.
+    async fn staged(&self, number: u32) -> Result<Vec<u8>, StoreError> {
+        let data: Option<Vec<u8>> =
+            sqlx::query_scalar("SELECT data FROM message_chunk WHERE message_id = $1 AND n = $2")
+                .bind(self.id().0)
+                .bind(number.cast_signed())
+                .fetch_optional(self.store.pool())
+                .await?;
+        let swept = || StoreError::inconsistent("message_chunk", format!("chunk {number} of {} is gone", self.id()));
+        self.key.open_chunk(number, data.ok_or_else(swept)?, CHUNK_SIZE)
     }
 
     /// All octets are in; `summary` describes them.

@@ -139,6 +139,29 @@ async fn forty_recipients_share_one_body_and_get_one_copy_each() {
 }
 
 #[tokio::test]
+async fn what_is_being_taken_in_can_be_read_back_before_it_is_accepted() {
+    let database = TestDatabase::new().await;
+    let store = database.store().await;
+    let octets = letter(2 * CHUNK + 1_000, true);
+    let mut intake = store.begin_intake().await.unwrap();
+    for piece in octets.chunks(50_000) {
+        intake.write(piece).await.unwrap();
+    }
+    for start in [0, 1, CHUNK - 1, CHUNK, 2 * CHUNK, octets.len() - 1] {
+        let mut back = Vec::new();
+        while start + back.len() < octets.len() {
+            let piece = intake.octets_from((start + back.len()) as u64).await.unwrap();
+            assert!((1..=CHUNK).contains(&piece.len()));
+            back.extend_from_slice(&piece);
+        }
+        assert!(back == octets[start..], "from {start}");
+    }
+    for beyond in [octets.len() as u64, 1 << 40, u64::MAX] {
+        assert!(intake.octets_from(beyond).await.unwrap().is_empty());
+    }
+}
+
+#[tokio::test]
 async fn the_trace_of_an_acceptance_holds_what_was_found_out_about_the_message_and_nothing_where_there_is_nothing() {
     let database = TestDatabase::new().await;
     let store = database.store().await;

@@ -88,6 +88,11 @@ impl Resolver {
         self.rules.our_domains.contains(domain)
     }
 
+    /// Whether the domain is one of patients.
+    pub fn is_of_patients(&self, domain: &Domain) -> bool {
+        self.rules.patient_domains.contains(domain)
+    }
+
     /// The domains that this operator serves.
     pub fn our_domains(&self) -> impl Iterator<Item = &Domain> {
         self.rules.our_domains.iter()

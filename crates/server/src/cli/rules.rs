@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use message::{Severity, verdict_table};
 use mssante::{
     AttributeRow, BalKind, Credential, Presence, attribute_table, forward_table, opening_table, refusal_table,
     rule_table,
@@ -23,7 +24,7 @@ impl Rules {
         match (json, self.markdown) {
             (true, _) => print::json(&serde_json::json!({
                 "rules": rule_table().collect::<Vec<_>>(), "opening": opening_table(), "attributes": attribute_table(),
-                "forwards": forward_table(), "refusals": refusal_table(),
+                "forwards": forward_table(), "refusals": refusal_table(), "verdicts": verdict_table(),
             })),
             (false, true) => print::line(page().trim_end()),
             (false, false) => Lists::of(Language::English).0.iter().try_for_each(List::print),
@@ -48,7 +49,14 @@ struct Lists(Vec<List>);
 
 impl Lists {
     fn of(language: Language) -> Self {
-        Self(vec![rules(language), openings(language), attributes(language), forwards(language), refusals(language)])
+        Self(vec![
+            rules(language),
+            openings(language),
+            attributes(language),
+            forwards(language),
+            refusals(language),
+            verdicts(language),
+        ])
     }
 }
 
@@ -161,6 +169,27 @@ fn refusals(language: Language) -> List {
         [row.word.to_owned(), format!("{} {}", row.code, row.enhanced), row.english.to_owned(), row.french.to_owned()]
     });
     List::new(title, head, rows)
+}
+
+fn verdicts(language: Language) -> List {
+    match language {
+        Language::English => List::new(
+            "Archives IHE_XDM.ZIP",
+            ["archive", "severity", "meaning", "source"],
+            verdict_table().iter().map(|row| {
+                let severity = if row.severity == Severity::Error { "error" } else { "warning" };
+                [row.code, severity, row.english, row.source].map(str::to_owned)
+            }),
+        ),
+        Language::French => List::new(
+            "Archives IHE_XDM.ZIP",
+            ["code", "gravité", "sens", "source"],
+            verdict_table().iter().map(|row| {
+                let severity = if row.severity == Severity::Error { "erreur" } else { "avertissement" };
+                [row.code, severity, row.french, row.source].map(str::to_owned)
+            }),
+        ),
+    }
 }
 
 #[cfg(test)]

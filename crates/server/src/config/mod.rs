@@ -4,6 +4,7 @@
 mod annuaire;
 mod check;
 mod fhir;
+mod rules;
 mod settings;
 #[cfg(test)]
 mod tests;

@@ -13,6 +13,7 @@ use serde::{Deserialize, Deserializer, de};
 
 use super::annuaire::Annuaire;
 use super::fhir::Publication;
+use super::rules::Rules;
 use super::trust::{Fetch, Revocation, TrustList};
 
 /// The whole configuration.
@@ -35,6 +36,8 @@ pub(crate) struct Settings {
     pub(crate) annuaire: Annuaire,
     #[serde(default)]
     pub(crate) publication: Publication,
+    #[serde(default)]
+    pub(crate) rules: Rules,
     #[serde(default)]
     pub(crate) hop: Hop,
     #[serde(default)]

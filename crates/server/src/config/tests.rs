@@ -312,3 +312,11 @@ fn a_database_is_there_if_it_is_named_or_its_cluster_was_made() {
     assert!(settings.has_database());
     assert!(parsed(&format!("{SMALLEST}\n[database]\nurl_file = \"/dev/null\"\n"), &[]).unwrap().has_database());
 }
+
+#[test]
+fn only_errors_of_archives_can_be_tolerated() {
+    let with = |code: &str| parsed(&format!("{SMALLEST}\n[rules]\nxdm_tolerated = [\"{code}\"]\n"), &[]);
+    assert!(with("hash-mismatch").is_ok());
+    assert!(with("hash-mismach").unwrap_err().contains("`pli rules` prints them"));
+    assert!(with("readme-missing").unwrap_err().contains("never refused"));
+}

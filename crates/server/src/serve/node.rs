@@ -7,7 +7,7 @@ use annuaire::{Resolver, ResolverRules};
 use auth::Authenticator;
 use mssante::{Clock, Random};
 use relay::{Relay, Schedule};
-use smtp::RefusedHops;
+use smtp::{RefusedHops, XdmDesk};
 use store::Store;
 use time::OffsetDateTime;
 use trust::{HopTls, Revocation, ServerTls, TrustSpace};
@@ -125,8 +125,17 @@ impl Node {
         let authenticator = Arc::new(Authenticator::new(store.clone(), clock(), random(), hashing_jobs));
         let (refused, refusals) = RefusedHops::new();
         let refusals = RefusalTraces::start(refusals, store.clone(), clock());
-        let parts =
-            Parts { settings, tls: &tls, store: &store, resolver: &resolver, trust: &trust, authenticator, refused };
+        let xdm_desk = Arc::new(XdmDesk::default());
+        let parts = Parts {
+            settings,
+            tls: &tls,
+            store: &store,
+            resolver: &resolver,
+            trust: &trust,
+            authenticator,
+            refused,
+            xdm_desk,
+        };
         let services = parts.services();
         let relay = Arc::new(parts.relay()?);
         Ok(Self {
@@ -160,6 +169,7 @@ struct Parts<'a> {
     trust: &'a TrustSpace,
     authenticator: Arc<Authenticator>,
     refused: RefusedHops,
+    xdm_desk: Arc<XdmDesk>,
 }
 
 impl Parts<'_> {
@@ -191,6 +201,7 @@ impl Parts<'_> {
             authenticator: Arc::clone(&self.authenticator),
             store: self.store.clone(),
             refused: self.refused.clone(),
+            xdm: self.settings.rules.xdm_rule(role, &self.xdm_desk),
             clock: clock(),
             random: random(),
         })

@@ -17,6 +17,7 @@ use bytes::{Bytes, BytesMut};
 use mssante::{Address, Domain, Permanence, Refusal};
 use store::DsnParameters;
 
+pub use crate::reply::Declined;
 pub use envelope::{Destination, Envelope, Recipient};
 
 use crate::command::{MailCommand, RcptCommand};
@@ -351,7 +352,7 @@ impl Session {
     }
 
     /// Answers [`Action::EndMessage`] with the queue identifier.
-    pub fn end_answer(&mut self, answer: Result<String, Refusal>) {
+    pub fn end_answer(&mut self, answer: Result<String, impl Into<Declined>>) {
         let Phase::Asked(Question::End) = self.answered() else { return };
         match answer {
             Ok(id) => {
@@ -359,7 +360,7 @@ impl Session {
                 self.fruitless = 0;
                 self.reply(&Reply::with_text(250, "2.0.0", format!("accepted as {id}")));
             }
-            Err(refusal) => self.refuse(refusal, None),
+            Err(declined) => self.decline(declined.into(), None),
         }
         self.forget_message();
     }
@@ -423,6 +424,11 @@ impl Session {
     /// Refuses for a reason of ours, and tells log, metrics and the shell. `about` is the sender while there is no
     /// envelope, then a recipient.
     fn refuse(&mut self, refusal: Refusal, about: Option<&Address>) {
+        self.decline(refusal.into(), about);
+    }
+
+    fn decline(&mut self, declined: Declined, about: Option<&Address>) {
+        let refusal = declined.refusal;
         let role = self.settings.role.word();
         let address = about.map(Address::masked);
         metrics::counter!("pli_smtp_refusals_total", "role" => role, "reason" => refusal.word()).increment(1);
@@ -430,7 +436,7 @@ impl Session {
         let sender = self.envelope.as_ref().map_or(about, |envelope| envelope.reverse_path.address());
         let sender_domain = sender.map(|sender| sender.domain().clone());
         self.refused.push(Refused { refusal, sender_domain });
-        self.reply(&refusal.into());
+        self.reply(&declined.into());
         self.count_mistake(self.is_mistake(refusal));
     }
 

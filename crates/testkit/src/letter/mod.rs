@@ -13,7 +13,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
 
 pub use flaws::{Flaw, flawed_archive};
-pub use xdm::archive;
+pub use xdm::{archive, large_archive};
 
 /// LOINC code of the "lettre de liaison à la sortie".
 pub const DISCHARGE_LETTER: &str = "11490-0";

@@ -59,16 +59,20 @@ fn page(patient: &Patient) -> String {
     format!("BT /F1 11 Tf 16 TL 50 780 Td\n{shown}ET\nq 440 0 0 480 50 180 cm /Im1 Do Q\n")
 }
 
-/// Grey noise, the same every time: a scan compresses badly.
+/// A scan compresses badly.
 fn scan() -> Vec<u8> {
+    noise().take(WIDTH * HEIGHT).collect()
+}
+
+/// Grey noise, the same every time.
+pub(super) fn noise() -> impl Iterator<Item = u8> {
     let mut state = 0x2545_F491_u32;
-    let mut pixel = || {
+    std::iter::repeat_with(move || {
         state ^= state << 13;
         state ^= state >> 17;
         state ^= state << 5;
         state.to_le_bytes()[0]
-    };
-    (0..WIDTH * HEIGHT).map(|_| pixel()).collect()
+    })
 }
 
 /// Cross-references and trailer.

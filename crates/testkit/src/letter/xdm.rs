@@ -4,8 +4,8 @@ use std::io::{Cursor, Write as _};
 
 use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use time::OffsetDateTime;
-use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
+use zip::{CompressionMethod, ZipWriter};
 
 use super::{DISCHARGE_LETTER, Patient};
 
@@ -20,6 +20,19 @@ pub(super) const DOCUMENT: &str = "IHE_XDM/SUBSET01/DOC0001.XML";
 /// The archive, laid out as IHE XDM and ANS have it. `[MSS2 ECO.2.1.1]` `[MSS2 ECO.2.1.2]`
 pub fn archive(patient: &Patient, date: OffsetDateTime) -> Vec<u8> {
     zipped(&entries(patient, date)).expect("writing a few entries into memory does not fail")
+}
+
+/// The same with a scan of so many octets beside the document.
+pub fn large_archive(patient: &Patient, date: OffsetDateTime, octets: usize) -> Vec<u8> {
+    let noise: Vec<u8> = super::pdf::noise().take(octets).collect();
+    let stored = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
+    let write = || -> zip::result::ZipResult<Vec<u8>> {
+        let mut archive = ZipWriter::new_append(Cursor::new(archive(patient, date)))?;
+        archive.start_file("IHE_XDM/SUBSET01/SCAN0001.BIN", stored)?;
+        archive.write_all(&noise)?;
+        Ok(archive.finish()?.into_inner())
+    };
+    write().expect("writing one entry more into memory does not fail")
 }
 
 pub(super) fn entries(patient: &Patient, date: OffsetDateTime) -> Entries {
