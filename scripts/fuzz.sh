@@ -9,7 +9,7 @@ cd "$(dirname "$0")/../fuzz"
 seconds="${1:-20}"
 [ $# -gt 0 ] && shift
 targets=("$@")
-[ ${#targets[@]} -gt 0 ] || targets=(trust_list distinguished_name extraction directory_image fhir_bundle search_query)
+[ ${#targets[@]} -gt 0 ] || targets=(trust_list distinguished_name extraction directory_image fhir_bundle search_query xdm)
 
 instrumentation=(
     -Cpasses=sancov-module

@@ -17,6 +17,7 @@ mod report;
 mod run;
 mod setup;
 mod trust;
+mod xdm;
 
 use std::path::PathBuf;
 
