@@ -44,7 +44,7 @@ fn look(case: &'static str) -> Result<Vec<Figure>> {
     ensure!(judged(&archive).is_empty() && judged(&large).is_empty(), "an archive that is right");
     let typical = format!("an archive of {} octets", archive.len());
     Ok(vec![
-        Figure::new(case, format!("{typical}: decoded"), micros(ROUNDS, &decoded), "µs", None),
+        Figure::new(case, format!("{typical}: decoded"), micros(ROUNDS, decoded), "µs", None),
         Figure::new(case, format!("{typical}: judged"), micros(ROUNDS, || judged(&archive)), "µs", most(1_000.0)),
         Figure::new(case, "an archive of 18 MiB: judged", micros(11, || judged(&large)) / 1e3, "ms", most(200.0)),
     ])

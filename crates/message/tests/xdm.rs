@@ -61,6 +61,8 @@ fn every_flaw_has_its_verdict_and_no_other() {
         (Flaw::MetadataDoctype, &["metadata-doctype"]),
         (Flaw::MetadataDeep, &["metadata-too-complex"]),
         (Flaw::MetadataLarge, &["metadata-too-complex"]),
+        (Flaw::TwoSets, &[]),
+        (Flaw::ManySets, &["metadata-too-complex"]),
         (Flaw::NoDocument, &["no-document"]),
         (Flaw::NoUri, &["uri-missing"]),
         (Flaw::UriOutside, &["unsafe-path"]),

@@ -13,6 +13,8 @@ const README: &str = "readme.txt";
 /// The folder that holds the submission sets.
 const ROOT: &str = "ihe_xdm";
 const METADATA: &str = "metadata.xml";
+/// Submission sets in one archive; a letter has one.
+const MAX_SETS: usize = 16;
 
 /// Judges the octets of an archive, and the letter by them. `[MSS2 ECO.2.1.1]`
 pub fn look_inside(octets: &[u8], letter: &XdmLetter<'_>) -> XdmVerdicts {
@@ -60,7 +62,10 @@ impl Look<'_> {
         if sets.is_empty() {
             self.miss(XdmVerdict::MetadataMissing);
         }
-        for entry in sets {
+        if sets.len() > MAX_SETS {
+            self.miss(XdmVerdict::MetadataTooComplex);
+        }
+        for entry in sets.into_iter().take(MAX_SETS) {
             match self.metadata(entry) {
                 Ok(metadata) => self.take(folder_of_set(&entry.name).unwrap_or_default(), metadata),
                 Err(verdict) => self.miss(verdict),
@@ -81,7 +86,14 @@ impl Look<'_> {
         if metadata.documents.is_empty() {
             self.miss(XdmVerdict::NoDocument);
         }
-        self.contents.patients.extend(metadata.patients.iter().map(|patient| PatientId::read(patient)));
+        if self.described.len() + metadata.documents.len() > metadata::MAX_DOCUMENTS {
+            return self.miss(XdmVerdict::MetadataTooComplex);
+        }
+        for patient in metadata.patients.iter().map(|patient| PatientId::read(patient)) {
+            if !self.contents.patients.contains(&patient) {
+                self.contents.patients.push(patient);
+            }
+        }
         self.contents.traits.add(metadata.traits);
         for document in metadata.documents {
             match document.uri.as_deref().map(|uri| entry_name(folder, uri)) {

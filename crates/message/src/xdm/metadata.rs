@@ -9,8 +9,10 @@ use super::xml::{Element, Node, Walk, XmlFault};
 
 /// Octets of the file: about a thousand documents.
 pub(super) const MAX_SIZE: u64 = 4 * 1024 * 1024;
-/// Documents that it may describe.
-const MAX_DOCUMENTS: usize = 1_000;
+/// Documents that an archive may describe.
+pub(super) const MAX_DOCUMENTS: usize = 1_000;
+/// Patients that are told apart: one is right.
+const MAX_PATIENTS: usize = 16;
 /// The schemes under which it names the patient: of a document, of the submission set, of a folder.
 const PATIENT_SCHEMES: [&str; 3] = [
     "urn:uuid:58a6f841-87b3-4a3e-92fd-a8ffeff98427",
@@ -159,7 +161,7 @@ impl MetadataReader<'_> {
         let scheme = element.attribute("identificationScheme").unwrap_or_default();
         if PATIENT_SCHEMES.contains(&scheme.as_str()) {
             let value = element.attribute("value").unwrap_or_default();
-            if !value.is_empty() {
+            if !value.is_empty() && self.metadata.patients.len() < MAX_PATIENTS {
                 self.metadata.patients.insert(value);
             }
         }

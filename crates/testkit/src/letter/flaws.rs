@@ -61,6 +61,10 @@ pub enum Flaw {
     MetadataDeep,
     /// Larger than any.
     MetadataLarge,
+    /// Two submission sets of the same patient: allowed, and no flaw.
+    TwoSets,
+    /// Twenty submission sets.
+    ManySets,
     /// Describes no document.
     NoDocument,
     /// A document without URI.
@@ -97,7 +101,7 @@ pub enum Flaw {
 
 impl Flaw {
     /// All of them.
-    pub const ALL: [Self; 38] = [
+    pub const ALL: [Self; 40] = [
         Self::NoZip,
         Self::Truncated,
         Self::TwoNames,
@@ -120,6 +124,8 @@ impl Flaw {
         Self::MetadataDoctype,
         Self::MetadataDeep,
         Self::MetadataLarge,
+        Self::TwoSets,
+        Self::ManySets,
         Self::NoDocument,
         Self::NoUri,
         Self::UriOutside,
@@ -204,6 +210,8 @@ impl Entries {
             Flaw::Traversal => self.push("../evil.txt"),
             Flaw::AbsoluteName => self.push("/etc/evil.txt"),
             Flaw::Duplicate => self.push("readme.txt"),
+            Flaw::TwoSets => self.more_sets(1),
+            Flaw::ManySets => self.more_sets(19),
             Flaw::NoIndex => self.remove("INDEX.HTM"),
             Flaw::NoReadme => self.remove("README.TXT"),
             Flaw::NoMetadata => self.remove(METADATA),

@@ -89,6 +89,15 @@ impl Entries {
         self.files.push((name.to_owned(), "one more".to_owned()));
     }
 
+    /// The same submission set in other folders.
+    pub(super) fn more_sets(&mut self, count: usize) {
+        for name in [METADATA, DOCUMENT] {
+            let content = self.get(name).to_owned();
+            let other = |n: usize| (name.replace("SUBSET01", &format!("SUBSET{n:02}")), content.clone());
+            self.files.extend((2..count + 2).map(other));
+        }
+    }
+
     pub(super) fn remove(&mut self, name: &str) {
         self.files.retain(|(own, _)| own != name);
     }
