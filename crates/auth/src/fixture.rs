@@ -42,6 +42,7 @@ pub(crate) fn bal(address: &str, kind: BalKind, state: BalState) -> BalRecord {
         service: None,
         description: None,
         has_password: false,
+        revision: 1,
         created_at: START,
     }
 }

@@ -15,4 +15,4 @@ pub mod sasl;
 
 pub use authenticator::{AuthError, Authenticator};
 pub use identity::{Identity, Principal};
-pub use password::{PasswordError, Secret, hash_password};
+pub use password::{PasswordError, Secret, hash_password, is_usable_hash};

@@ -54,6 +54,20 @@ pub fn hash_password(password: &Secret, random: &dyn Random) -> Result<String, P
     hash(password.expose().as_bytes(), random)
 }
 
+/// Whether this is a hash (PHC string) that log-ins are checked against as against our own: argon2id with parameters that
+/// one log-in can afford.
+pub fn is_usable_hash(phc: &str) -> bool {
+    const MOST_KIBIBYTES: u32 = 64 * 1024;
+    const MOST_ROUNDS: u32 = 10;
+    let Ok(hash) = PasswordHash::new(phc) else { return false };
+    let Ok(parameters) = argon2::Params::try_from(&hash) else { return false };
+    hash.algorithm == argon2::Algorithm::Argon2id.ident()
+        && hash.hash.is_some()
+        && hash.salt.is_some()
+        && parameters.m_cost() <= MOST_KIBIBYTES
+        && parameters.t_cost() <= MOST_ROUNDS
+}
+
 fn check_policy(password: &Secret) -> Result<(), PasswordError> {
     let text = password.expose();
     if text.chars().count() < SHORTEST {

@@ -1,5 +1,7 @@
 //! BALs and their credentials.
 
+mod bulk;
+mod search;
 mod ways;
 
 use std::fmt::Display;
@@ -16,6 +18,7 @@ use time::OffsetDateTime;
 use crate::trace::Event;
 use crate::{SpecialUse, Store, StoreError, publication};
 
+pub use search::{BalPage, BalSearch};
 pub use ways::{AliasRecord, ForwardRecord, Ways};
 
 /// A BAL to create.
@@ -41,6 +44,8 @@ pub struct NewBal {
     pub service: Option<String>,
     /// What it is for.
     pub description: Option<String>,
+    /// The hash (PHC string) of the password that opens it.
+    pub password_hash: Option<String>,
 }
 
 impl NewBal {
@@ -57,6 +62,7 @@ impl NewBal {
             listing: Listing::Listed,
             service: None,
             description: None,
+            password_hash: None,
         }
     }
 }
@@ -64,12 +70,49 @@ impl NewBal {
 /// What can be said anew of a BAL; `None` leaves it as it is, an empty text takes it away.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct BalEdit {
+    /// Name shown to people.
+    pub display_name: Option<String>,
+    /// Whether it shows in directories.
+    pub listing: Option<Listing>,
     /// Service de rattachement.
     pub service: Option<String>,
     /// What it is for.
     pub description: Option<String>,
     /// The responsible person.
     pub responsible: Option<String>,
+}
+
+impl BalEdit {
+    /// Whether it leaves everything as it is.
+    pub fn is_nothing(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// What the audit trail says of it: the fields that it names.
+    pub(crate) fn for_the_trail(&self) -> Value {
+        let named = [
+            ("display_name", self.display_name.as_deref()),
+            ("listing", self.listing.map(Listing::word)),
+            ("service", self.service.as_deref()),
+            ("description", self.description.as_deref()),
+            ("responsible", self.responsible.as_deref()),
+        ];
+        named.into_iter().filter_map(|(name, value)| Some((name.to_owned(), json!(value?)))).collect()
+    }
+}
+
+/// What somebody saw of a BAL before he asks for a change of it. What changed meanwhile is not overwritten.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// Its revision.
+    pub revision: Option<i64>,
+    /// Its state.
+    pub state: Option<BalState>,
+}
+
+impl Seen {
+    /// Nothing: the change is made whatever is there.
+    pub const NOTHING: Self = Self { revision: None, state: None };
 }
 
 /// A BAL as stored.
@@ -103,6 +146,8 @@ pub struct BalRecord {
     pub description: Option<String>,
     /// Whether a password is set.
     pub has_password: bool,
+    /// Grows with each change that an administrator makes or sees.
+    pub revision: i64,
     /// When it was created.
     #[serde(with = "time::serde::rfc3339")]
     pub created_at: OffsetDateTime,
@@ -138,6 +183,7 @@ struct BalRow {
     listing: String,
     service: Option<String>,
     description: Option<String>,
+    revision: i64,
     created_at: OffsetDateTime,
 }
 
@@ -160,6 +206,7 @@ impl TryFrom<BalRow> for BalRecord {
             service: row.service,
             description: row.description,
             has_password: row.password_hash.is_some(),
+            revision: row.revision,
             created_at: row.created_at,
         })
     }
@@ -172,18 +219,8 @@ pub(crate) fn parsed<T: FromStr<Err: Display>>(text: &str) -> Result<T, StoreErr
 impl Store {
     /// Creates a BAL with INBOX and the default folders Sent, Drafts, Trash, Junk, Archive, all subscribed.
     pub async fn create_bal(&self, new: NewBal) -> Result<BalRecord, StoreError> {
-        let now = self.clock().now();
-        let mut transaction = self.pool().begin().await?;
-        ways::claim_address(&new.address, &mut transaction).await?;
-        let row = insert_bal(&mut transaction, &new, now).await?;
-        insert_default_folders(&mut transaction, row.id).await?;
-        publication::queue(&mut transaction, BalId(row.id), now).await?;
-        let detail = json!({ "address": new.address, "kind": new.kind });
-        self.trace(Event::BalCreated).of_bal(BalId(row.id)).with(detail).insert(&mut transaction).await?;
-        self.notices().announce_bals(&mut transaction).await?;
-        transaction.commit().await?;
-        self.notices().bals_changed();
-        row.try_into()
+        self.create_bals(std::slice::from_ref(&new)).await?;
+        self.bal(&new.address).await?.ok_or_else(|| StoreError::NoSuchBal(new.address.to_string()))
     }
 
     /// The BAL of this address.
@@ -206,10 +243,27 @@ impl Store {
 
     /// Moves a BAL through its life, with a reason for the audit trail.
     pub async fn set_bal_state(&self, id: BalId, state: BalState, reason: &str) -> Result<BalRecord, StoreError> {
-        let change = sqlx::query_as("UPDATE bal SET state = $2, state_reason = $3 WHERE id = $1 RETURNING *")
-            .bind(id.0)
-            .bind(state.word())
-            .bind(reason);
+        self.move_bal(id, state, reason, Seen::NOTHING).await
+    }
+
+    /// The same, if it still is as it was seen.
+    pub async fn move_bal(
+        &self,
+        id: BalId,
+        state: BalState,
+        reason: &str,
+        seen: Seen,
+    ) -> Result<BalRecord, StoreError> {
+        let change = sqlx::query_as(
+            "UPDATE bal SET state = $2, state_reason = $3
+             WHERE id = $1 AND ($4::bigint IS NULL OR revision = $4) AND ($5::text IS NULL OR state = $5)
+             RETURNING *",
+        )
+        .bind(id.0)
+        .bind(state.word())
+        .bind(reason)
+        .bind(seen.revision)
+        .bind(seen.state.map(BalState::word));
         self.change(id, change, Event::BalState, json!({ "state": state, "reason": reason })).await
     }
 
@@ -222,19 +276,29 @@ impl Store {
 
     /// Says anew what a BAL is for, and who answers for it.
     pub async fn edit_bal(&self, id: BalId, edit: &BalEdit) -> Result<BalRecord, StoreError> {
+        self.edit_seen_bal(id, edit, Seen::NOTHING).await
+    }
+
+    /// The same, if it still is as it was seen. Fields that the edit does not name stay as others left them.
+    pub async fn edit_seen_bal(&self, id: BalId, edit: &BalEdit, seen: Seen) -> Result<BalRecord, StoreError> {
         let change = sqlx::query_as(
             "UPDATE bal SET service = nullif(coalesce($2, service), ''),
                             description = nullif(coalesce($3, description), ''),
-                            responsible = nullif(coalesce($4, responsible), '')
-             WHERE id = $1 RETURNING *",
+                            responsible = nullif(coalesce($4, responsible), ''),
+                            display_name = nullif(coalesce($5, display_name), ''),
+                            listing = coalesce($6, listing)
+             WHERE id = $1 AND ($7::bigint IS NULL OR revision = $7) AND ($8::text IS NULL OR state = $8)
+             RETURNING *",
         )
         .bind(id.0)
         .bind(&edit.service)
         .bind(&edit.description)
-        .bind(&edit.responsible);
-        let detail =
-            json!({ "service": edit.service, "description": edit.description, "responsible": edit.responsible });
-        self.change(id, change, Event::BalEdited, detail).await
+        .bind(&edit.responsible)
+        .bind(&edit.display_name)
+        .bind(edit.listing.map(Listing::word))
+        .bind(seen.revision)
+        .bind(seen.state.map(BalState::word));
+        self.change(id, change, Event::BalEdited, edit.for_the_trail()).await
     }
 
     /// A change of what is published of a BAL.
@@ -248,7 +312,7 @@ impl Store {
         let now = self.clock().now();
         let mut transaction = self.pool().begin().await?;
         let row = change.fetch_optional(&mut *transaction).await?;
-        let row = row.ok_or_else(|| StoreError::NoSuchBal(id.to_string()))?;
+        let Some(row) = row else { return Err(missing(id, &mut transaction).await?) };
         self.trace(event).of_bal(id).with(detail).insert(&mut transaction).await?;
         publication::queue(&mut transaction, id, now).await?;
         self.notices().announce_bals(&mut transaction).await?;
@@ -298,46 +362,12 @@ impl Store {
     }
 }
 
-async fn insert_bal(connection: &mut PgConnection, new: &NewBal, now: OffsetDateTime) -> Result<BalRow, StoreError> {
-    let row = sqlx::query_as(
-        "INSERT INTO bal (address, address_key, kind, state, display_name, holder, structure, responsible,
-                          certificate_dn, created_at, listing, service, description)
-         VALUES ($1, $2, $3, 'active', $4, $5, $6, $7, $8, $9, $10, $11, $12)
-         RETURNING *",
-    )
-    .bind(new.address.to_string())
-    .bind(new.address.key())
-    .bind(new.kind.code())
-    .bind(&new.display_name)
-    .bind(new.holder.as_ref().map(ToString::to_string))
-    .bind(new.structure.as_ref().map(ToString::to_string))
-    .bind(&new.responsible)
-    .bind(&new.certificate_dn)
-    .bind(now)
-    .bind(new.listing.word())
-    .bind(&new.service)
-    .bind(&new.description)
-    .fetch_one(connection)
-    .await?;
-    Ok(row)
-}
-
-async fn insert_default_folders(connection: &mut PgConnection, bal: i64) -> Result<(), StoreError> {
-    let names: Vec<&str> =
-        std::iter::once("INBOX").chain(DEFAULT_FOLDERS.into_iter().map(SpecialUse::default_name)).collect();
-    let uses: Vec<Option<&str>> =
-        std::iter::once(None).chain(DEFAULT_FOLDERS.into_iter().map(|special_use| Some(special_use.word()))).collect();
-    sqlx::query(
-        "WITH made AS (
-             INSERT INTO folder (bal_id, name, special_use)
-             SELECT $1, * FROM unnest($2::text[], $3::text[])
-             RETURNING name)
-         INSERT INTO subscription (bal_id, name) SELECT $1, name FROM made",
-    )
-    .bind(bal)
-    .bind(names)
-    .bind(uses)
-    .execute(connection)
-    .await?;
-    Ok(())
+/// Why a change found no row: the BAL is not there, or is not as it was seen.
+async fn missing(id: BalId, connection: &mut PgConnection) -> Result<StoreError, StoreError> {
+    let address: Option<String> =
+        sqlx::query_scalar("SELECT address FROM bal WHERE id = $1").bind(id.0).fetch_optional(connection).await?;
+    Ok(match address {
+        Some(address) => StoreError::Overtaken(parsed(&address)?),
+        None => StoreError::NoSuchBal(id.to_string()),
+    })
 }

@@ -52,6 +52,9 @@ pub enum StoreError {
     /// There is no such BAL.
     #[error("there is no BAL {0}")]
     NoSuchBal(String),
+    /// The BAL is not any more as it was seen.
+    #[error("somebody changed BAL {0} meanwhile: look at it again, and ask again if the change is still right")]
+    Overtaken(Address),
     /// A folder of this name exists.
     #[error("there is already a folder of this name")]
     FolderExists,

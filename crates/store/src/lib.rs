@@ -32,7 +32,7 @@ mod version;
 
 pub use acceptance::{Acceptance, Appended, LocalDelivery, RelayRequest, Source};
 pub use annuaire::{AnnuaireId, AnnuaireKind, AnnuaireOrigin, AnnuaireRecord, AnnuaireRejection, AnnuaireVersion};
-pub use bal::{AliasRecord, BalEdit, BalFilter, BalRecord, ForwardRecord, NewBal, Ways};
+pub use bal::{AliasRecord, BalEdit, BalFilter, BalPage, BalRecord, BalSearch, ForwardRecord, NewBal, Seen, Ways};
 pub use database::{DatabaseSettings, Store, StoreParts};
 pub use embedded::{Cluster, ClusterProfile, EmbeddedError};
 pub use error::StoreError;

@@ -97,7 +97,7 @@ async fn every_change_that_shows_queues_again_in_its_own_transaction() {
     settle(&store, &again, &published(&again)).await;
 
     let edit =
-        BalEdit { description: Some("Secrétariat".to_owned()), service: Some(String::new()), responsible: None };
+        BalEdit { description: Some("Secrétariat".to_owned()), service: Some(String::new()), ..BalEdit::default() };
     let edited = store.edit_bal(bal.id, &edit).await.unwrap();
     assert_eq!((edited.description.as_deref(), edited.service), (Some("Secrétariat"), None));
     assert_eq!(claim(&store).await.facts.description.as_deref(), Some("Secrétariat"));

@@ -1,24 +1,22 @@
 //! A BAL itself: create, find, list, change, move through its life, give it a password.
 
-use mssante::{Address, BalState, Credential, Listing, may_log_in_with};
-use store::{BalFilter, BalRecord};
+use mssante::{Address, BalState, Credential, may_log_in_with};
+use store::{BalPage, BalRecord, BalSearch, Seen};
 
 use super::{AdminError, Administration, ChangeBal, CreateBal, MoveBal, Password};
 
+/// Most BALs of one page.
+pub(crate) const LARGEST_PAGE: u32 = 1000;
+
 impl Administration {
     /// Creates a BAL with its default folders.
-    pub(crate) async fn create(&self, request: CreateBal) -> Result<BalRecord, AdminError> {
+    pub(crate) async fn create(&self, mut request: CreateBal) -> Result<BalRecord, AdminError> {
         request.check(&self.rules)?;
-        let password = request.password.clone();
-        let new = request.into_new()?;
-        let hash = match password {
+        let hash = match request.password.take() {
             Some(password) => Some(password.hash().await?),
             None => None,
         };
-        let bal = self.store.create_bal(new).await?;
-        let Some(hash) = hash else { return Ok(bal) };
-        self.store.set_password_hash(bal.id, &hash).await?;
-        self.find(&bal.address).await
+        Ok(self.store.create_bal(request.into_new(hash)?).await?)
     }
 
     /// The BAL of this address.
@@ -26,41 +24,46 @@ impl Administration {
         self.store.bal(address).await?.ok_or_else(|| AdminError::NoSuchBal(address.clone()))
     }
 
-    /// The BALs that the filter lets through, by address.
-    pub(crate) async fn list(&self, filter: &BalFilter) -> Result<Vec<BalRecord>, AdminError> {
-        Ok(self.store.list_bals(filter).await?)
+    /// At most `limit` BALs that the search finds, by address.
+    pub(crate) async fn search(&self, search: &BalSearch, limit: u32) -> Result<BalPage, AdminError> {
+        Ok(self.store.search_bals(search, limit.clamp(1, LARGEST_PAGE)).await?)
     }
 
-    /// Says anew what a BAL is for and who answers for it.
-    pub(crate) async fn change(&self, address: &Address, change: ChangeBal) -> Result<BalRecord, AdminError> {
+    /// All BALs that the search finds, by address.
+    pub(crate) async fn search_all(&self, mut search: BalSearch) -> Result<Vec<BalRecord>, AdminError> {
+        let mut all = Vec::new();
+        loop {
+            let page = self.search(&search, LARGEST_PAGE).await?;
+            all.extend(page.bals);
+            let Some(next) = page.next else { return Ok(all) };
+            search.after = Some(next);
+        }
+    }
+
+    /// Says anew what a BAL is for and who answers for it: what the request names, and nothing else.
+    pub(crate) async fn change(
+        &self,
+        address: &Address,
+        change: ChangeBal,
+        revision: Option<i64>,
+    ) -> Result<BalRecord, AdminError> {
         let bal = self.find(address).await?;
-        Ok(self.store.edit_bal(bal.id, &change.into()).await?)
+        let seen = Seen { revision, state: None };
+        Ok(self.store.edit_seen_bal(bal.id, &change.into(), seen).await?)
     }
 
-    /// Puts a BAL on the liste rouge, or takes it off.
-    pub(crate) async fn set_listing(&self, address: &Address, listing: Listing) -> Result<BalRecord, AdminError> {
+    /// Moves a BAL through its life, from the state in which it was found: of two who move it at once, one is told to
+    /// look again.
+    pub(crate) async fn move_to(
+        &self,
+        address: &Address,
+        to: BalState,
+        request: &MoveBal,
+        revision: Option<i64>,
+    ) -> Result<BalRecord, AdminError> {
         let bal = self.find(address).await?;
-        Ok(self.store.set_listing(bal.id, listing).await?)
-    }
-
-    /// Sets a BAL aside.
-    pub(crate) async fn suspend(&self, address: &Address, request: &MoveBal) -> Result<BalRecord, AdminError> {
-        self.move_to(address, BalState::Suspended, request).await
-    }
-
-    /// Puts a suspended or closed BAL back into use.
-    pub(crate) async fn reopen(&self, address: &Address, request: &MoveBal) -> Result<BalRecord, AdminError> {
-        self.move_to(address, BalState::Active, request).await
-    }
-
-    /// Ends a BAL.
-    pub(crate) async fn close(&self, address: &Address, request: &MoveBal) -> Result<BalRecord, AdminError> {
-        self.move_to(address, BalState::Closed, request).await
-    }
-
-    async fn move_to(&self, address: &Address, to: BalState, request: &MoveBal) -> Result<BalRecord, AdminError> {
-        let bal = self.find(address).await?;
-        Ok(self.store.set_bal_state(bal.id, to, &request.reason).await?)
+        let seen = Seen { revision, state: Some(bal.state) };
+        Ok(self.store.move_bal(bal.id, to, &request.reason, seen).await?)
     }
 
     /// A BAL to which a password can be given.

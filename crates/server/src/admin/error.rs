@@ -35,6 +35,21 @@ pub(crate) enum AdminError {
     /// Nothing is there under this address.
     #[error("there is no BAL {0}; `pli bal search` finds BALs by a part of their address or name")]
     NoSuchBal(Address),
+    /// A list of BALs with mistakes.
+    #[error(
+        "the list has {problems} problem{}; nothing was changed: correct them, or give --skip-invalid (API: skip_invalid) \
+         to do the other lines", if *.problems == 1 { "" } else { "s" }
+    )]
+    List {
+        /// How many.
+        problems: usize,
+    },
+    /// A list that cannot be read at all.
+    #[error("{0}")]
+    NotText(&'static str),
+    /// A file of ours that cannot be written or read.
+    #[error("{0}")]
+    File(String),
     /// The store did not do it.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -54,6 +69,8 @@ pub(crate) enum Kind {
     NotFound,
     /// Something is there already that stands against it.
     Exists,
+    /// It is not any more as it was seen.
+    Overtaken,
     /// A service does not answer; trying again later can help.
     Unavailable,
     /// A file or a setting is wrong.
@@ -71,6 +88,7 @@ impl Kind {
             Self::Refused => "refused",
             Self::NotFound => "not-found",
             Self::Exists => "exists",
+            Self::Overtaken => "overtaken",
             Self::Unavailable => "unavailable",
             Self::Configuration => "configuration",
             Self::Internal => "internal",
@@ -85,6 +103,7 @@ impl Kind {
             Self::Refused => 422,
             Self::NotFound => 404,
             Self::Exists => 409,
+            Self::Overtaken => 412,
             Self::Unavailable => 503,
             Self::Configuration | Self::Internal => 500,
         }
@@ -95,10 +114,13 @@ impl AdminError {
     /// Whose matter it is.
     pub(crate) fn kind(&self) -> Kind {
         match self {
-            Self::Field { .. } => Kind::Invalid,
-            Self::ForeignDomain(..) | Self::Attribute(_) | Self::Key(_) | Self::Forward(_) | Self::NoPassword(_) => {
-                Kind::Refused
-            }
+            Self::Field { .. } | Self::List { .. } | Self::NotText(_) => Kind::Invalid,
+            Self::ForeignDomain(..)
+            | Self::Attribute(_)
+            | Self::Key(_)
+            | Self::Forward(_)
+            | Self::NoPassword(_)
+            | Self::File(_) => Kind::Refused,
             Self::NoSuchBal(_) => Kind::NotFound,
             Self::Store(error) => of_store(error),
             Self::Internal(_) => Kind::Internal,
@@ -106,7 +128,6 @@ impl AdminError {
     }
 
     /// The field that is wrong, if it is one.
-    #[expect(dead_code, reason = "the API and the import name it")]
     pub(crate) fn field(&self) -> Option<Field> {
         match self {
             Self::ForeignDomain(..) => Some(Field::Address),
@@ -126,6 +147,7 @@ fn of_store(error: &StoreError) -> Kind {
         E::Unavailable(_) => Kind::Unavailable,
         E::SchemaTooNew { .. } | E::ServerTooOld(_) | E::Unseal(_) => Kind::Configuration,
         E::BalExists(_) | E::AliasExists(_) | E::ForwardCircle { .. } => Kind::Exists,
+        E::Overtaken(_) => Kind::Overtaken,
         E::NoSuchAlias(_) | E::NoSuchForward { .. } | E::NoSuchBal(_) => Kind::NotFound,
         E::Inconsistent { .. } => Kind::Internal,
         _ => Kind::Refused,

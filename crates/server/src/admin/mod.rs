@@ -1,13 +1,14 @@
 //! What administrators do, written once: the command line (`cli/bal…`) and the HTTP API read a request, call a function
 //! from here, and print what it returns. Neither holds a rule of its own.
 //!
-//! Where a new function goes: a file per subject (`bal.rs` for a BAL itself, `ways.rs` for aliases and forwards), as a
+//! Where a new function goes: a file per subject (`bal.rs` for a BAL itself, `ways.rs` for aliases and forwards, `bulk` for lists of many BALs), as a
 //! method of [`Administration`]; what is asked as a type in `request.rs`, which denies fields that it does not know; why it
 //! is refused as a variant of [`AdminError`], where its [`Kind`] gives exit code and HTTP status. A request is checked as
 //! far as it can be without the database by a method of its own (`check`), so that commands can refuse before they open
 //! one. Changes name only what they change, and states are left only from where the administrator saw them.
 
 mod bal;
+mod bulk;
 mod error;
 mod request;
 mod ways;
@@ -17,8 +18,10 @@ use store::Store;
 
 use crate::config::Settings;
 
+pub(crate) use bal::LARGEST_PAGE;
+pub(crate) use bulk::{Column, Done, Invalid, LARGEST_FILE, Outcome, Plan, Sink, record};
 pub(crate) use error::{AdminError, Field};
-pub(crate) use request::{ChangeBal, CreateBal, MoveBal, Password, SetForward};
+pub(crate) use request::{ChangeBal, CreateBal, MoveBal, Password, SetForward, Warning};
 pub(crate) use ways::{AliasEntry, ForwardEntry};
 
 /// What the configuration says about BALs.
@@ -45,9 +48,8 @@ pub(crate) struct Administration {
 }
 
 impl Administration {
-    /// For `actor`, whom the audit trail names: an account at the command line, or `api:` and a name.
-    pub(crate) fn new(store: &Store, rules: Rules, actor: &str) -> Self {
-        tracing::debug!(actor, "an administrator");
-        Self { store: store.clone(), rules }
+    /// For whom the handle on the store acts (`Store::acting_as`): the audit trail names him.
+    pub(crate) fn new(store: Store, rules: Rules) -> Self {
+        Self { store, rules }
     }
 }

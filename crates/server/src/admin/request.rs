@@ -4,8 +4,8 @@ use std::fmt;
 
 use auth::Secret;
 use mssante::{
-    Address, Attribute, BalKind, BalState, Credential, ForwardCopy, KeyCheck, Listing, PersonId, Rpps, StructureId,
-    may_create, may_log_in_with,
+    Address, Attribute, BalKind, BalState, Credential, ForwardCopy, KeyCheck, Listing, PersonId, Random as _, Rpps,
+    StructureId, may_create, may_log_in_with,
 };
 use serde::{Deserialize, Deserializer};
 use store::{BalEdit, NewBal};
@@ -42,7 +42,7 @@ pub(crate) struct CreateBal {
     pub(crate) description: Option<String>,
     /// Whether it shows in directories.
     #[serde(default)]
-    pub(crate) listing: Listing,
+    pub(crate) listing: Option<Listing>,
     /// Subject of the certificate that opens an APP BAL.
     #[serde(default)]
     pub(crate) certificate_dn: Option<String>,
@@ -110,8 +110,8 @@ impl CreateBal {
         Ok(Some(name.key().to_owned()))
     }
 
-    /// What the store is told.
-    pub(super) fn into_new(self) -> Result<NewBal, AdminError> {
+    /// What the store is told, with the hash of the password or one that was made elsewhere.
+    pub(super) fn into_new(self, password_hash: Option<String>) -> Result<NewBal, AdminError> {
         let certificate_dn = self.certificate_key()?;
         Ok(NewBal {
             address: self.address,
@@ -121,9 +121,10 @@ impl CreateBal {
             structure: self.structure,
             responsible: self.responsible,
             certificate_dn,
-            listing: self.listing,
+            listing: self.listing.unwrap_or_default(),
             service: self.service,
             description: self.description,
+            password_hash,
         })
     }
 }
@@ -132,6 +133,10 @@ impl CreateBal {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct ChangeBal {
+    /// Name shown to people.
+    pub(crate) name: Option<String>,
+    /// Whether it shows in directories (liste rouge).
+    pub(crate) listing: Option<Listing>,
     /// Service de rattachement.
     pub(crate) service: Option<String>,
     /// What it is for, for directories.
@@ -142,8 +147,8 @@ pub(crate) struct ChangeBal {
 
 impl From<ChangeBal> for BalEdit {
     fn from(change: ChangeBal) -> Self {
-        let ChangeBal { service, description, responsible } = change;
-        Self { service, description, responsible }
+        let ChangeBal { name, listing, service, description, responsible } = change;
+        Self { display_name: name, listing, service, description, responsible }
     }
 }
 
@@ -179,9 +184,28 @@ impl<'de> Deserialize<'de> for Password {
 impl Password {
     /// Its hash, made where it holds up nobody else.
     pub(super) async fn hash(self) -> Result<String, AdminError> {
-        let work = move || auth::hash_password(&self.0, &SystemRandom);
-        let hashed =
-            tokio::task::spawn_blocking(work).await.map_err(|error| AdminError::Internal(error.to_string()))?;
+        let work = move || self.hash_here();
+        tokio::task::spawn_blocking(work).await.map_err(|error| AdminError::Internal(error.to_string()))?
+    }
+
+    /// Its hash; slow on purpose.
+    pub(super) fn hash_here(&self) -> Result<String, AdminError> {
+        let hashed = auth::hash_password(&self.0, &SystemRandom);
         hashed.map_err(|error| AdminError::Field { field: Field::Password, why: error.to_string() })
+    }
+
+    /// One for a first log-in: 100 bits in groups that can be read out, without letters that look alike.
+    pub(super) fn generate() -> Self {
+        const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
+        let mut octets = [0; 20];
+        SystemRandom.fill(&mut octets);
+        let letters = octets.map(|octet| char::from(LETTERS[usize::from(octet % 32)]));
+        let groups: Vec<String> = letters.chunks(5).map(|group| group.iter().collect()).collect();
+        Self(Secret::new(groups.join("-")))
+    }
+
+    /// The password itself, for the file of its administrator.
+    pub(crate) fn expose(&self) -> &str {
+        self.0.expose()
     }
 }

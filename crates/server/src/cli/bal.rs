@@ -1,15 +1,17 @@
 //! `pli bal …`: works beside a running server and without one.
 
+mod export;
+mod import;
 mod ways;
 
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use mssante::{Address, BalKind, BalState, Listing, Rpps, StructureId};
-use store::{BalFilter, BalRecord};
+use store::{BalRecord, BalSearch};
 use trust::DistinguishedName;
 
-use super::{password, print, who};
+use super::{password, print};
 use crate::admin::{Administration, ChangeBal, CreateBal, MoveBal, Rules};
 use crate::config::Settings;
 use crate::database::Database;
@@ -21,14 +23,19 @@ pub(super) enum Command {
     /// Create a BAL with its default folders.
     Create(Create),
     /// List BALs.
-    List {
-        /// Of this kind only: PER, ORG, APP, CAB.
-        #[arg(long)]
-        kind: Option<BalKind>,
-        /// In this state only: active, suspended, closed.
-        #[arg(long)]
-        state: Option<BalState>,
+    List(Find),
+    /// Find BALs by words of their address, their name, or what is said of them; accents and capitals do not matter.
+    Search {
+        /// All of these words.
+        #[arg(required = true)]
+        text: Vec<String>,
+        #[command(flatten)]
+        find: Find,
     },
+    /// Create and change many BALs by a CSV file; nothing is changed until every line of it is right.
+    Import(import::Import),
+    /// Write BALs on standard output, as `import` reads them.
+    Export(export::Export),
     /// Show one BAL.
     Show {
         /// Its address.
@@ -107,6 +114,9 @@ pub(super) struct Create {
 pub(super) struct Edit {
     /// Its address.
     address: Address,
+    /// Name shown to people.
+    #[arg(long)]
+    name: Option<String>,
     /// Service de rattachement.
     #[arg(long)]
     service: Option<String>,
@@ -116,6 +126,20 @@ pub(super) struct Edit {
     /// The responsible person.
     #[arg(long)]
     responsible: Option<String>,
+}
+
+/// Which BALs.
+#[derive(Debug, Args)]
+pub(super) struct Find {
+    /// Of this kind only: PER, ORG, APP, CAB.
+    #[arg(long)]
+    kind: Option<BalKind>,
+    /// In this state only: active, suspended, closed.
+    #[arg(long)]
+    state: Option<BalState>,
+    /// Of this structure only: 1 and its FINESS, or 3 and its SIRET.
+    #[arg(long)]
+    structure: Option<StructureId>,
 }
 
 /// A BAL whose state changes.
@@ -131,10 +155,13 @@ pub(super) struct Move {
 impl Command {
     /// Opens the store, does the work, and leaves the database as it was found.
     pub(super) async fn run(self, settings: &Settings, json: bool) -> Result<(), Failure> {
+        if matches!(&self, Self::Import(import) if import.prints_template()) {
+            return import::Import::template();
+        }
         let rules = Rules::of(settings);
         self.check(&rules)?;
         let (database, store) = Database::open_for_command(settings).await?;
-        let result = self.work(&Administration::new(&store, rules, &who()), json).await;
+        let result = self.work(&Administration::new(store.clone(), rules), json).await;
         store.close().await;
         database.stop().await?;
         result
@@ -152,16 +179,22 @@ impl Command {
     async fn work(self, admin: &Administration, json: bool) -> Result<(), Failure> {
         match self {
             Self::Create(create) => show(&create.work(admin).await?, json),
-            Self::List { kind, state } => list(&admin.list(&BalFilter { kind, state }).await?, json),
+            Self::List(find) => find.list(None, admin, json).await,
+            Self::Search { text, find } => find.list(Some(text.join(" ")), admin, json).await,
+            Self::Import(import) => import.work(admin, json).await,
+            Self::Export(export) => export.work(admin).await,
             Self::Show { address } => show(&admin.find(&address).await?, json),
             Self::Alias(alias) => alias.work(admin, json).await,
             Self::Forward(forward) => forward.work(admin, json).await,
             Self::SetPassword { address } => show(&set_password(admin, &address).await?, json),
-            Self::SetListing { address, listing } => show(&admin.set_listing(&address, listing).await?, json),
-            Self::Edit(edit) => show(&admin.change(&edit.address.clone(), edit.into()).await?, json),
-            Self::Suspend(to) => show(&admin.suspend(&to.address, &MoveBal { reason: to.reason }).await?, json),
-            Self::Reopen(to) => show(&admin.reopen(&to.address, &MoveBal { reason: to.reason }).await?, json),
-            Self::Close(to) => show(&admin.close(&to.address, &MoveBal { reason: to.reason }).await?, json),
+            Self::SetListing { address, listing } => {
+                let change = ChangeBal { listing: Some(listing), ..ChangeBal::default() };
+                show(&admin.change(&address, change, None).await?, json)
+            }
+            Self::Edit(edit) => show(&admin.change(&edit.address.clone(), edit.into(), None).await?, json),
+            Self::Suspend(to) => show(&to.work(admin, BalState::Suspended).await?, json),
+            Self::Reopen(to) => show(&to.work(admin, BalState::Active).await?, json),
+            Self::Close(to) => show(&to.work(admin, BalState::Closed).await?, json),
         }
     }
 }
@@ -193,7 +226,7 @@ impl Create {
             responsible: self.responsible.clone(),
             service: self.service.clone(),
             description: self.description.clone(),
-            listing: if self.unlisted { Listing::Unlisted } else { Listing::Listed },
+            listing: self.unlisted.then_some(Listing::Unlisted),
             certificate_dn: of_file.or_else(|| self.certificate_dn.clone()),
             password: None,
         }
@@ -214,9 +247,16 @@ fn subject_of(file: &Path) -> Result<DistinguishedName, Failure> {
     DistinguishedName::of_certificate(&certificate).map_err(|error| unusable(error.to_string()))
 }
 
+impl Move {
+    async fn work(self, admin: &Administration, to: BalState) -> Result<BalRecord, Failure> {
+        Ok(admin.move_to(&self.address, to, &MoveBal { reason: self.reason }, None).await?)
+    }
+}
+
 impl From<Edit> for ChangeBal {
     fn from(edit: Edit) -> Self {
-        Self { service: edit.service, description: edit.description, responsible: edit.responsible }
+        let Edit { name, service, description, responsible, .. } = edit;
+        Self { name, service, description, responsible, listing: None }
     }
 }
 
@@ -225,15 +265,22 @@ async fn set_password(admin: &Administration, address: &Address) -> Result<BalRe
     Ok(admin.set_password(address, password::read().await?).await?)
 }
 
-fn list(bals: &[BalRecord], json: bool) -> Result<(), Failure> {
-    if json {
-        return print::json(&bals);
+impl Find {
+    fn search(&self, text: Option<String>) -> BalSearch {
+        BalSearch { kind: self.kind, state: self.state, structure: self.structure.clone(), text, after: None }
     }
-    let rows = bals.iter().map(|bal| {
-        let name = bal.display_name.clone().unwrap_or_default();
-        [bal.address.to_string(), bal.kind.to_string(), bal.state.to_string(), name, credential(bal).to_owned()]
-    });
-    print::table(["address", "kind", "state", "name", "opens by"], rows)
+
+    async fn list(self, text: Option<String>, admin: &Administration, json: bool) -> Result<(), Failure> {
+        let bals = admin.search_all(self.search(text)).await?;
+        if json {
+            return print::json(&bals);
+        }
+        let rows = bals.iter().map(|bal| {
+            let name = bal.display_name.clone().unwrap_or_default();
+            [bal.address.to_string(), bal.kind.to_string(), bal.state.to_string(), name, credential(bal).to_owned()]
+        });
+        print::table(["address", "kind", "state", "name", "opens by"], rows)
+    }
 }
 
 fn credential(bal: &BalRecord) -> &'static str {
