@@ -109,6 +109,7 @@ mod tests {
             service: None,
             description: None,
             has_password: true,
+            revision: 1,
             created_at: OffsetDateTime::UNIX_EPOCH,
         }
     }
