@@ -1,6 +1,6 @@
 //! Not more calls in a second than the interface allows: 17 for an application.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use time::OffsetDateTime;
@@ -9,24 +9,38 @@ use time::OffsetDateTime;
 #[derive(Debug)]
 pub struct Pace {
     gap: Duration,
-    next: Mutex<OffsetDateTime>,
+    next: Arc<Mutex<Next>>,
+}
+
+/// The next free place, and how far it was put off.
+#[derive(Debug, Clone, Copy)]
+struct Next {
+    at: OffsetDateTime,
+    gap: Duration,
 }
 
 impl Pace {
     /// This many calls a second at most; 0 counts as 1.
     pub fn per_second(calls: u32) -> Self {
-        Self { gap: Duration::from_secs(1) / calls.max(1), next: Mutex::new(OffsetDateTime::UNIX_EPOCH) }
+        let gap = Duration::from_secs(1) / calls.max(1);
+        Self { gap, next: Arc::new(Mutex::new(Next { at: OffsetDateTime::UNIX_EPOCH, gap })) }
+    }
+
+    /// One that has its places in the same row, and leaves this many calls a second after its own.
+    #[must_use]
+    pub fn sharing(&self, calls: u32) -> Self {
+        Self { gap: Duration::from_secs(1) / calls.max(1), next: Arc::clone(&self.next) }
     }
 
     /// Takes the next place, or says how long to wait for it.
     pub fn take(&self, now: OffsetDateTime) -> Result<(), Duration> {
         let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
-        let wait = Duration::try_from(*next - now).unwrap_or_default();
+        let wait = Duration::try_from(next.at - now).unwrap_or_default();
         // More than a gap ahead: the clock was put back.
-        if !wait.is_zero() && wait <= self.gap {
+        if !wait.is_zero() && wait <= next.gap {
             return Err(wait);
         }
-        *next = now + self.gap;
+        *next = Next { at: now + self.gap, gap: self.gap };
         Ok(())
     }
 }
@@ -47,6 +61,25 @@ mod tests {
                 Ok(()) => calls += 1,
                 Err(wait) => now += wait,
             }
+        }
+        assert!((149..=151).contains(&calls), "{calls}");
+    }
+
+    #[test]
+    fn two_that_share_a_row_make_no_more_calls_than_one() {
+        let (reading, mut now) = (Pace::per_second(15), datetime!(2026-11-22 6:00 UTC));
+        let telling = reading.sharing(15);
+        let end = now + Duration::from_secs(10);
+        let mut calls = 0;
+        while now < end {
+            let waits = [reading.take(now), telling.take(now)].map(|taken| match taken {
+                Ok(()) => {
+                    calls += 1;
+                    Duration::from_millis(1)
+                }
+                Err(wait) => wait,
+            });
+            now += waits[0].min(waits[1]);
         }
         assert!((149..=151).contains(&calls), "{calls}");
     }

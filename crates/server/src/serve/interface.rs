@@ -1,7 +1,8 @@
 //! The national directory's interface, asked over HTTPS with our key and at its pace.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
 use annuaire::fhir::{Answer, Base, Heard, Pace};
@@ -39,6 +40,16 @@ pub(crate) struct Access<'a> {
     pub(crate) calls: u32,
 }
 
+/// The pace of each host that this process calls: the interface counts the calls of an application, whatever they are for.
+static PACES: LazyLock<Mutex<HashMap<String, Pace>>> = LazyLock::new(Mutex::default);
+
+/// In the same row as all other calls of this process to the same host.
+fn pace(url: &str, calls: u32) -> Pace {
+    let host = url.splitn(4, '/').take(3).collect::<Vec<_>>().join("/").to_ascii_lowercase();
+    let mut paces = PACES.lock().unwrap_or_else(PoisonError::into_inner);
+    paces.entry(host).or_insert_with(|| Pace::per_second(calls)).sharing(calls)
+}
+
 impl Interface {
     /// Reads key and anchors. Made anew for each use, so that a new key counts at once.
     pub(crate) fn open(settings: &Settings, access: Access<'_>) -> Result<Self, FetchError> {
@@ -56,7 +67,7 @@ impl Interface {
             base,
             fetcher: Fetcher::load(anchors, &rules, Arc::new(SystemClock))?,
             key: AccessKey::new(KEY, key.trim())?,
-            pace: Arc::new(Pace::per_second(access.calls)),
+            pace: Arc::new(pace(access.url, access.calls)),
         })
     }
 
@@ -84,5 +95,22 @@ impl Interface {
             Ok(done) => Heard::Answer(Answer { status: done.status, retry_after: done.retry_after, body: done.octets }),
             Err(error) => Heard::Nothing(error.to_string()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::*;
+
+    #[test]
+    fn all_calls_of_a_process_to_a_host_keep_one_pace() {
+        let now = datetime!(2026-11-22 6:00 UTC);
+        let reading = pace("https://one.test/fhir/v2", 15);
+        let telling = pace("https://ONE.test/fhir/v2/", 10);
+        assert_eq!(reading.take(now), Ok(()));
+        assert!(telling.take(now).is_err(), "the other one has just called");
+        assert_eq!(pace("https://two.test/fhir/v2", 15).take(now), Ok(()));
     }
 }
