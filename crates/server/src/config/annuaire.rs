@@ -58,7 +58,7 @@ impl Annuaire {
         for (setting, url) in [("annuaire.url", &self.url), ("annuaire.activities_url", &self.activities_url)] {
             check_url(setting, url.as_deref())?;
         }
-        self.fhir.check(self.url.as_deref())?;
+        self.fhir.check(self.url.as_deref(), self.stale_after)?;
         if self.max_shrink > 100 {
             return Err(format!("annuaire.max_shrink = {} is not a percentage; write 0 to 100", self.max_shrink));
         }

@@ -109,7 +109,7 @@ pub(crate) enum TypeAs {
 
 impl Fhir {
     /// Rules that hold without connecting to anything. The text names the setting.
-    pub(super) fn check(&self, extraction: Option<&str>) -> Result<(), String> {
+    pub(super) fn check(&self, extraction: Option<&str>, stale_after: Duration) -> Result<(), String> {
         let Some(url) = &self.url else { return Ok(()) };
         check_base("annuaire.fhir.url", url)?;
         if extraction.is_some() {
@@ -123,6 +123,18 @@ impl Fhir {
         }
         if self.refresh < Duration::from_secs(1) {
             return Err("annuaire.fhir.refresh is under a second".to_owned());
+        }
+        if self.full_every < self.refresh {
+            return Err(
+                "annuaire.fhir.full_every is shorter than annuaire.fhir.refresh: everything would be asked for \
+                        each time; write \"7d\", or leave it out"
+                    .to_owned(),
+            );
+        }
+        if stale_after < self.refresh {
+            return Err("annuaire.stale_after is shorter than annuaire.fhir.refresh: every directory would be stale \
+                        before its source is asked again"
+                .to_owned());
         }
         check_calls("annuaire.fhir.calls_per_second", self.calls_per_second)
     }

@@ -220,6 +220,14 @@ fn the_list_has_one_source_and_what_vouches_for_it_fits() {
             "[annuaire]\nfhir = { url = \"https://x/\", key_file = \"/dev/null\", calls_per_second = 18 }",
             "allows 1 to 17",
         ),
+        (
+            "[annuaire]\nfhir = { url = \"https://x/\", key_file = \"/dev/null\", full_every = \"0s\" }",
+            "annuaire.fhir.full_every",
+        ),
+        (
+            "[annuaire]\nstale_after = \"2h\"\nfhir = { url = \"https://x/\", key_file = \"/dev/null\", refresh = \"3h\" }",
+            "annuaire.stale_after is shorter than annuaire.fhir.refresh",
+        ),
         ("[publication]\ntransport = \"file\"", "publication.folder"),
         ("[publication]\ntransport = \"fhir\"", "publication.url"),
         ("[publication]\ntransport = \"fhir\"\nurl = \"http://x\"", "publication.url = \"http://x\""),
