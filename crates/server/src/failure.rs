@@ -7,13 +7,13 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 pub(crate) enum Failure {
     /// What was asked for cannot be done, or did not work.
-    #[error("{0}")]
+    #[error("{}", trust::masked(.0))]
     Refused(String),
     /// A file, a setting or the environment is wrong; the text names it and says what to do.
-    #[error("{0}")]
+    #[error("{}", trust::masked(.0))]
     Configuration(String),
     /// A service or a port is not available; trying again later can help.
-    #[error("{0}")]
+    #[error("{}", trust::masked(.0))]
     Unavailable(String),
     /// Ctrl-C or SIGTERM before the end.
     #[error("stopped before the end")]

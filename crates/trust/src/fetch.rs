@@ -20,6 +20,7 @@ use self::causes::Causes;
 pub use self::download::{Described, Downloaded};
 pub use self::exchange::{AccessKey, Exchange, Exchanged, Verb};
 use crate::chain::provider;
+use crate::shown::masked;
 use crate::tls::{ClockTime, files};
 
 /// What says who asks: servers that limit rates can tell us from robots.
@@ -73,10 +74,10 @@ pub enum Fetched {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum FetchError {
     /// The configuration cannot work: URL, proxy.
-    #[error("{0}")]
+    #[error("{}", masked(.0))]
     Configuration(String),
     /// No connection, or it broke; certificates of the server that we do not trust included.
-    #[error("{url}: {why}")]
+    #[error("{}: {}", masked(url), masked(why))]
     Connection {
         /// What was asked for.
         url: String,
@@ -84,7 +85,7 @@ pub enum FetchError {
         why: String,
     },
     /// The server refused.
-    #[error("{url}: the server answered {status}")]
+    #[error("{}: the server answered {status}{}", masked(url), hint(*status))]
     Status {
         /// What was asked for.
         url: String,
@@ -94,7 +95,7 @@ pub enum FetchError {
         retry_after: Option<Duration>,
     },
     /// More octets than expected.
-    #[error("{url}: more than {limit} octets")]
+    #[error("{}: more than {limit} octets", masked(url))]
     TooLarge {
         /// What was asked for.
         url: String,
@@ -102,13 +103,25 @@ pub enum FetchError {
         limit: usize,
     },
     /// It came, and could not be written: our disk, not the server.
-    #[error("{url}: what came cannot be kept: {why}; is the disk full?")]
+    #[error("{}: what came cannot be kept: {why}; is the disk full?", masked(url))]
     NotKept {
         /// What was asked for.
         url: String,
         /// What happened.
         why: String,
     },
+}
+
+/// What to do about a refusal.
+fn hint(status: u16) -> &'static str {
+    match status {
+        401 => ": it wants a name and a password, or those in the URL are wrong; check the URL",
+        403 => ": it does not let us in; ask those who run it whether our address or our account is blocked",
+        404 | 410 => ": there is nothing of that name; check the URL",
+        407 => ": the proxy wants a name and a password; check fetch.proxy",
+        429 => ": it was asked too often; it is asked again later by itself",
+        _ => "",
+    }
 }
 
 /// An HTTP client; cheap to clone. It follows at most three redirects, never one from https to

@@ -26,5 +26,6 @@ pub use fetch::{
 pub use list::{ListChange, Renamed, Sanity, SignaturePolicy, TrustList, TrustListError, Weighed, weigh};
 pub use peer::{CertificateFacts, VerifiedPeer};
 pub use revocation::{CrlError, CrlFacts, Ocsp, Revocation, RevocationRules, Standing, WhenUnknown};
+pub use shown::masked;
 pub use space::{InForce, ListAges, ListStanding, TrustRules, TrustSpace};
 pub use tls::{ClientCertificate, ClientTls, HopTls, ServerTls, TlsError, TlsFiles, Transport};

@@ -18,6 +18,24 @@ fn is_invisible(c: char) -> bool {
     matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
+/// A text in which no URL shows the name and the password that it holds: `https://***@host/…`.
+pub fn masked(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find("://") {
+        let (before, after) = rest.split_at(at + 3);
+        shown.push_str(before);
+        let end = after.find(|c: char| "/?#\"'`<>|\\".contains(c) || c.is_whitespace()).unwrap_or(after.len());
+        let (authority, then) = after.split_at(end);
+        match authority.rsplit_once('@') {
+            Some((_, host)) => shown.extend(["***@", host]),
+            None => shown.push_str(authority),
+        }
+        rest = then;
+    }
+    shown + rest
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -28,5 +46,13 @@ mod tests {
         assert_eq!(shown("a\u{1b}[2J\nb\u{202e}c\0"), "a\\u{1b}[2J\\u{a}b\\u{202e}c\\u{0}");
         assert_eq!(shown(&"é".repeat(200)), "é".repeat(200));
         assert_eq!(shown(&"é".repeat(1_000_000)), "é".repeat(200) + "…");
+    }
+
+    #[test]
+    fn names_and_passwords_in_urls_are_not_shown() {
+        assert_eq!(masked("https://bob:s3@cret@a.test/x?u=b@c"), "https://***@a.test/x?u=b@c");
+        assert_eq!(masked("\"https://bob@a.test\", dr@b.test"), "\"https://***@a.test\", dr@b.test");
+        assert_eq!(masked("x https://a.test: no postgres://p:q@h/d"), "x https://a.test: no postgres://***@h/d");
+        assert_eq!(masked("nothing"), "nothing");
     }
 }

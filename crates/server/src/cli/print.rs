@@ -80,6 +80,8 @@ pub(crate) fn moment(at: OffsetDateTime) -> String {
 /// A line on standard output; a reader that went away is an error and not a panic.
 pub(crate) fn line(text: &str) -> Result<(), Failure> {
     use std::io::Write;
+    // Everything that commands say goes this way: what a URL holds for its server is nobody else's.
+    let text = trust::masked(text);
     writeln!(std::io::stdout().lock(), "{text}").map_err(|error| Failure::Refused(format!("standard output: {error}")))
 }
 

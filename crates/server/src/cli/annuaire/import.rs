@@ -34,10 +34,8 @@ impl Import {
     /// Prints the report; exit code 1 unless the directory is in force afterwards.
     pub(super) async fn run(self, settings: &Settings, as_json: bool) -> Result<(), Failure> {
         let Some(from) = &self.from else { return refresh::asked(settings, Due::InTime, as_json).await };
-        if from.starts_with("http://") {
-            return Err(Failure::Refused(format!(
-                "{from} does not begin with https://; nothing else vouches for what comes from there"
-            )));
+        if let Some(why) = refusal(from) {
+            return Err(Failure::Refused(why));
         }
         let Done { outcome, rejections } =
             visit(settings, async |keeper| self.import(keeper, from, as_json).await).await?;
@@ -70,6 +68,19 @@ impl Import {
             received_by: Some(by),
             mode: if self.dry_run { Mode::Try } else { Mode::Take },
         }
+    }
+}
+
+/// Why nothing is taken from there, if nothing is.
+fn refusal(from: &str) -> Option<String> {
+    let (scheme, rest) = from.split_once("://")?;
+    match scheme {
+        "https" => None,
+        "http" => Some(format!("{from} does not begin with https://; nothing else vouches for what comes from there")),
+        "file" => {
+            Some(format!("{from}: name a file by its path and not by a URL: {}", rest.trim_start_matches("localhost")))
+        }
+        _ => Some(format!("{from}: only https:// URLs and paths of files are taken; fetch it by other means first")),
     }
 }
 

@@ -75,6 +75,16 @@ impl<'a> Downloader<'a> {
 
 /// What a file in a folder is.
 pub(super) fn look_at(path: &Path) -> Result<Brought, String> {
+    // Looked at before it is opened: opening a pipe waits for somebody to write into it.
+    let what = std::fs::metadata(path).map_err(|error| error.to_string())?;
+    if what.is_dir() {
+        return Err("it is a folder; name the file in it".to_owned());
+    }
+    if !what.is_file() {
+        return Err(
+            "it is a pipe or a device, and a file is read more than once; write it into a file first".to_owned()
+        );
+    }
     let mut file = File::open(path).map_err(|error| error.to_string())?;
     let mut digest = Digest(Context::new(&SHA256));
     std::io::copy(&mut file, &mut digest).map_err(|error| error.to_string())?;

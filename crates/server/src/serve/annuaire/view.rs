@@ -173,12 +173,13 @@ pub(crate) fn reason_word(reason: RejectionReason) -> String {
 
 /// Logs and counts what became of a directory.
 pub(super) fn report(outcome: &Outcome, source: &str) {
+    let source = trust::masked(source);
     match outcome {
         Outcome::InForce { version, report, acknowledged } => {
             metrics::gauge!("pli_annuaire_import_seconds").set(report.seconds);
             tracing::info!(
                 version = version.0,
-                source,
+                %source,
                 entries = report.len(),
                 added = report.added,
                 changed = report.changed,
@@ -190,16 +191,16 @@ pub(super) fn report(outcome: &Outcome, source: &str) {
             );
         }
         Outcome::Pending { version, why, .. } => tracing::error!(
-            version = version.0, source, %why,
+            version = version.0, %source, %why,
             "a directory waits: look at `pli annuaire status`, then run `pli annuaire acknowledge {version}`; the one \
              in force stays"
         ),
-        Outcome::Confirmed(version) => tracing::debug!(version = version.0, source, "directory confirmed"),
+        Outcome::Confirmed(version) => tracing::debug!(version = version.0, %source, "directory confirmed"),
         Outcome::Tried { .. } => {}
         Outcome::Refused(reason, why) => {
             metrics::counter!("pli_annuaire_refusals_total", "reason" => reason.word()).increment(1);
             tracing::error!(
-                source, reason = reason.word(), %why, "directory not taken; the one in force, if any, stays"
+                %source, reason = reason.word(), %why, "directory not taken; the one in force, if any, stays"
             );
         }
     }
@@ -207,8 +208,9 @@ pub(super) fn report(outcome: &Outcome, source: &str) {
 
 /// Logs and counts that a source gave nothing.
 pub(super) fn source_failed(feed: Feed, source: &str, why: &str) {
+    let source = trust::masked(source);
     metrics::counter!("pli_annuaire_refresh_failures_total", "kind" => feed.kind().word()).increment(1);
-    tracing::warn!(kind = feed.kind().word(), source, %why, "nothing new from this source; the directory in force stays");
+    tracing::warn!(kind = feed.kind().word(), %source, %why, "nothing new from this source; the directory in force stays");
 }
 
 #[cfg(test)]
