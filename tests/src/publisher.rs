@@ -83,6 +83,11 @@ impl Publisher {
         self.secure.serve(EXTRACTION, answer);
     }
 
+    /// How often somebody was told that he holds the directory already (304).
+    pub fn extraction_confirmations(&self) -> usize {
+        self.secure.confirmations(EXTRACTION)
+    }
+
     /// How often the directory was asked for by this method.
     pub fn extraction_hits(&self, method: &str) -> usize {
         let requests = self.secure.requests();

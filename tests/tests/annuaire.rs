@@ -294,9 +294,15 @@ fn a_source_without_dates_is_asked_conditionally() -> Result<()> {
     let page = |lines: &[String], tag: &str| testkit::http::Page::new(text(lines)).etag(format!("\"{tag}\""));
     publisher.answer_extraction(page(&people(), "1"));
     ensure!(refreshed(&site, 0)?["result"]["outcome"] == "in force");
-    ensure!(refreshed(&site, 0)?["result"]["outcome"] == "confirmed", "304");
+    ensure!(publisher.extraction_confirmations() == 0);
+    ensure!(refreshed(&site, 0)?["result"]["outcome"] == "confirmed");
+    ensure!(
+        publisher.extraction_confirmations() == 1 && publisher.extraction_hits("GET") == 2,
+        "not answered with 304"
+    );
     publisher.answer_extraction(page(&people()[1..], "2"));
     ensure!(refreshed(&site, 0)?["result"]["report"]["removed"] == 1);
+    ensure!(publisher.extraction_confirmations() == 1 && publisher.extraction_hits("GET") == 3);
     Ok(())
 }
 
@@ -313,6 +319,9 @@ fn a_source_that_fails_leaves_the_directory_in_force() -> Result<()> {
     }));
     for (answer, word) in [
         (Answer::status(404), "the server answered 404"),
+        (Answer::status(401), "wants a name and a password"),
+        (Answer::status(403), "does not let us in"),
+        (Answer::status(429), "asked too often"),
         (Answer::status(500), "the server answered 500"),
         (Answer::Silence, "no answer to HEAD within 2 s"),
         (half, "broke off"),
@@ -518,6 +527,92 @@ fn activities_complete_the_directory_and_stay_when_it_is_replaced() -> Result<()
     let taken = told(&site, 0, &["import", &next])?;
     ensure!(taken["report"]["activities"]["source"] == early.as_str(), "{taken}");
     ensure!(found(&site, "lieu brest")? == [address]);
+    Ok(())
+}
+
+#[test]
+fn who_acknowledges_entries_that_waited_keeps_the_activities_that_came_meanwhile() -> Result<()> {
+    let site = Site::new()?;
+    let homeless =
+        format!("PER|sans.lieu@{PEER}|8|10000000060|810000000060||||DR|LIEU|Sans|C|Civil|10|Médecin{}", "|".repeat(16));
+    let lines: Vec<String> = std::iter::once(homeless).chain(people()).collect();
+    told(&site, 0, &["import", &put(&site, &text_name(5), text(&lines))?])?;
+    let of_day = |days| format!("PS_LibreAcces_Personne_activite_{}.txt", days_ago(days));
+    told(&site, 0, &["import", &put(&site, &of_day(4), activities(60))?])?;
+    told(&site, 1, &["import", &put(&site, &text_name(3), text(&lines[..12]))?])?;
+    let moved = activities(60).replace("BREST", "QUIMPER");
+    told(&site, 0, &["import", &put(&site, &of_day(2), moved)?])?;
+    let pending = told(&site, 0, &["status"])?["pending"]["version"].clone();
+    let taken = told(&site, 0, &["acknowledge", &pending.to_string()])?;
+    ensure!(taken["report"]["counts"]["activities"] == 1, "{taken}");
+    let status = told(&site, 0, &["status"])?;
+    ensure!(status["in_force"]["entries"] == 12 && status["pending"].is_null(), "{status}");
+    ensure!(found(&site, "lieu quimper")? == [format!("sans.lieu@{PEER}")], "the older activities are back");
+    Ok(())
+}
+
+#[test]
+fn a_report_that_cannot_be_read_lets_no_short_directory_pass() -> Result<()> {
+    let database = PlainPostgres::start()?;
+    let site = Site::new()?;
+    let shared = [("PLI__DATABASE__URL", database.url())];
+    let _server = site.serve(&shared)?;
+    let import = |file: &str| annuaire(&site, &["import", file])?.env("PLI__DATABASE__URL", database.url()).run();
+    import(&put(&site, &text_name(5), text(&people()))?)?;
+    let short = put(&site, &text_name(3), text(&people()[..9]))?;
+    for unreadable in ["{\"counts\": 7}", "{}"] {
+        database.sql(&format!("update annuaire_version set report = '{unreadable}' where state = 'in force'"))?;
+        let waits = json(&import(&short)?)?;
+        ensure!(waits["outcome"] == "pending", "{unreadable}: {waits}");
+        database.sql("update annuaire_version set state = 'withdrawn' where state = 'pending'")?;
+    }
+    Ok(())
+}
+
+#[test]
+fn what_is_no_file_is_said_to_be_none() -> Result<()> {
+    let site = with_directory()?;
+    let pipe = site.folder().join("pipe");
+    Program::new("mkfifo").args([pipe.display().to_string()]).succeed()?;
+    let (folder, pipe) = (site.folder().display().to_string(), pipe.display().to_string());
+    for (from, words) in [
+        ("file:///var/lib/extraction.zip", "by its path and not by a URL: /var/lib/extraction.zip"),
+        ("ftp://annuaire.test/extraction.zip", "only https:// URLs and paths"),
+        (folder.as_str(), "it is a folder"),
+        (pipe.as_str(), "it is a pipe"),
+    ] {
+        let refused = annuaire(&site, &["import", from])?.run()?;
+        ensure!(refused.code == Some(1) && refused.stderr.contains(words), "{from}: {refused}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_password_in_a_url_is_never_shown() -> Result<()> {
+    let site = Site::new()?;
+    let publisher = site.publisher();
+    publisher.publish_extraction(&zip_name(4), extraction(4, &people())?);
+    let url = publisher.extraction_url().replacen("https://", "https://lecteur:m0tdepasse@", 1);
+    let run = |arguments: &[&str]| annuaire(&site, arguments)?.env("PLI__ANNUAIRE__URL", &url).run();
+    for (answer, arguments) in [
+        (None, ["refresh"].as_slice()),
+        (None, &["refresh"]),
+        (None, &["status"]),
+        (None, &["import", &url]),
+        (Some(Answer::status(500)), &["refresh"]),
+        (None, &["import", &url]),
+        (None, &["import", &url.replacen("https", "http", 1)]),
+        (None, &["status"]),
+    ] {
+        if let Some(answer) = answer {
+            publisher.answer_extraction(answer);
+        }
+        let exit = run(arguments)?;
+        ensure!(!exit.to_string().contains("m0tdepasse"), "{exit}");
+        // An import that works need not say where from.
+        let says_where = arguments[0] != "import" || exit.code != Some(0);
+        ensure!(!says_where || exit.to_string().contains("***@127.0.0.1"), "{arguments:?}: {exit}");
+    }
     Ok(())
 }
 

@@ -127,6 +127,37 @@ fn everything_is_read_page_by_page_and_then_only_what_was_updated() -> Result<()
 }
 
 #[test]
+fn an_import_of_activities_does_not_make_the_next_refresh_a_full_one() -> Result<()> {
+    let bench = Bench::new()?;
+    populate(&bench.national, 20);
+    bench.refreshed()?;
+    let file = bench.site.folder().join("PS_LibreAcces_Personne_activite_202611010000.txt");
+    std::fs::write(&file, activities(1))?;
+    bench.site.pli()?.args(["annuaire", "import", &file.display().to_string()]).succeed()?;
+    ensure!(bench.status()?["in_force"]["kind"] == "activities");
+    let asked = bench.national.requests().len();
+    bench.national.set_updated("2999-01-01T00:00:00Z");
+    bench.national.put(practitioner("003-2", &rpps(2), "SAUCIER2", &[]));
+    let second = bench.refreshed()?;
+    let asked = bench.national.requests().split_off(asked);
+    ensure!(asked.iter().all(|request| request.path.contains("_lastUpdated=ge")), "{asked:?}");
+    ensure!(second["report"]["removed"] == 1 && second["report"]["counts"]["activities"] == 1, "{second}");
+    Ok(())
+}
+
+/// Where the doctor of this number practises.
+fn activities(n: u32) -> String {
+    let rpps = rpps(n);
+    format!(
+        "Type d'identifiant PP|Identifiant PP|Identification nationale PP|Code profession|Libellé profession|\
+         Code savoir-faire|Libellé savoir-faire|Numéro SIRET site|Numéro FINESS site|Raison sociale site|\
+         Enseigne commerciale site|Numéro Voie (coord. structure)|Libellé Voie (coord. structure)|\
+         Code postal (coord. structure)|Libellé commune (coord. structure)\r\n\
+         8|{rpps}|8{rpps}|10|Médecin|SM26|Médecine générale|||MAISON DE SANTE||9|DE LA GARE|29200|BREST\r\n"
+    )
+}
+
+#[test]
 fn whatever_the_interface_does_the_directory_in_force_stays_and_the_status_says_why() -> Result<()> {
     let bench = Bench::new()?;
     populate(&bench.national, 60);
@@ -162,16 +193,24 @@ fn passing_trouble_is_waited_out_and_lasting_trouble_is_reported() -> Result<()>
 fn a_directory_that_lost_half_of_its_entries_waits() -> Result<()> {
     let site = Site::new()?;
     let national = NationalDirectory::start(&site)?;
-    national.feed(&site, "full_every = \"0s\"")?;
+    national.feed(&site, "")?;
     let bench = Bench { _server: site.serve(QUIET)?, site, national };
     populate(&bench.national, 20);
     bench.refreshed()?;
+    bench.national.set_updated("2999-01-01T00:00:00Z");
     for n in 0..10 {
         bench.national.put(practitioner(&format!("003-{n}"), &rpps(n), "SAUCIER", &[]));
     }
     let exit = bench.refresh()?;
     ensure!(exit.code == Some(1) && exit.stdout.contains("annuaire acknowledge"), "{exit}");
+    ensure!(exit.stderr.contains("waits for you") && !exit.stderr.contains("gave nothing"), "{exit}");
     ensure!(bench.knows("dr0@medecin.mssante.fr")?);
+    let asked = bench.national.requests().len();
+    let again = bench.refresh()?;
+    ensure!(again.code == Some(1) && again.stderr.contains("waits for you"), "{again}");
+    ensure!(bench.national.requests().len() == asked, "everything is asked for again while a person thinks");
+    let status = bench.status()?;
+    ensure!(status["sources"][0]["waits"].to_string().contains("is not asked before"), "{status}");
     bench.site.pli()?.args(["annuaire", "acknowledge", "--yes"]).succeed()?;
     ensure!(!bench.knows("dr0@medecin.mssante.fr")? && bench.knows("dr15@medecin.mssante.fr")?);
     Ok(())

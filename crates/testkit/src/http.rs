@@ -188,6 +188,7 @@ struct Shared {
     routes: HashMap<String, Route>,
     rest: Option<Answer>,
     requests: Vec<Request>,
+    confirmed: Vec<String>,
 }
 
 impl Shared {
@@ -258,6 +259,11 @@ impl HttpServer {
         self.shared().requests.iter().filter(|request| request.path == path).count()
     }
 
+    /// How often somebody was told that he holds this path already (304).
+    pub fn confirmations(&self, path: &str) -> usize {
+        self.shared().confirmed.iter().filter(|each| *each == path).count()
+    }
+
     /// All requests, in the order in which they came.
     pub fn requests(&self) -> Vec<Request> {
         self.shared().requests.clone()
@@ -323,6 +329,10 @@ async fn serve(mut stream: impl AsyncRead + AsyncWrite + Unpin, shared: &Mutex<S
                 *then
             }
             Answer::Call(make) => make(&request),
+            Answer::Page(page) if request.method != "HEAD" && page.is_held_by(&request) => {
+                lock(shared).confirmed.push(request.path.clone());
+                return write(stream, Answer::Page(page), &request).await;
+            }
             last => return write(stream, last, &request).await,
         }
     }

@@ -1,16 +1,16 @@
 //! `pli annuaire refresh`: asks the sources in this process, whether a server runs or not.
 
 use serde_json::{Value, json};
-use store::Due;
+use store::{AnnuaireId, Due};
 
 use super::{outcome, print, progress};
 use crate::config::Settings;
 use crate::failure::Failure;
-use crate::serve::annuaire::{Asked, Feed, visit};
+use crate::serve::annuaire::{Asked, Feed, Outcome, visit};
 
-/// Asks now; exit code 1 if a source gave nothing that can be used.
+/// Asks now; exit code 1 if a source gave nothing that can be used, or something that waits for a person.
 pub(super) async fn run(settings: &Settings, as_json: bool) -> Result<(), Failure> {
-    asked(settings, Due::Now, as_json).await
+    asked(settings, Due::WhenFree, as_json).await
 }
 
 /// Asks those that are due.
@@ -39,9 +39,23 @@ pub(super) async fn asked(settings: &Settings, due: Due, as_json: bool) -> Resul
             print::line("nothing is due: the sources were asked not long ago")?;
         }
     }
-    match asked.iter().filter(|source| failed(source)).count() {
-        0 => Ok(()),
-        failed => Err(Failure::Refused(format!("{failed} of {} sources gave nothing that can be used", asked.len()))),
+    let waits = asked.iter().find_map(waits);
+    match (asked.iter().filter(|source| failed(source) && self::waits(source).is_none()).count(), waits) {
+        (0, None) => Ok(()),
+        (0, Some(version)) => Err(Failure::Refused(format!(
+            "what came waits for you: look at `pli annuaire status`, then run `pli annuaire acknowledge {version}`"
+        ))),
+        (failed, _) => {
+            Err(Failure::Refused(format!("{failed} of {} sources gave nothing that can be used", asked.len())))
+        }
+    }
+}
+
+/// The version that came and waits for a person.
+fn waits(asked: &Asked) -> Option<AnnuaireId> {
+    match &asked.result.as_ref().ok()?.outcome {
+        Outcome::Pending { version, .. } => Some(*version),
+        _ => None,
     }
 }
 

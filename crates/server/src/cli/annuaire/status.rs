@@ -9,7 +9,7 @@ use super::{print, version_json};
 use crate::ambient::SystemClock;
 use crate::config::Settings;
 use crate::failure::Failure;
-use crate::serve::annuaire::{Feed, Keeper, Report, Standing, as_of, standing, visit};
+use crate::serve::annuaire::{Feed, Keeper, Report, Standing, as_of, asked_again, standing, visit};
 
 /// Former versions that are shown.
 const SHOWN: u32 = 10;
@@ -69,7 +69,7 @@ impl Found {
             "age_seconds": self.age.map(time::Duration::whole_seconds),
             "in_force": self.in_force.as_ref().map(version_json),
             "pending": self.pending.as_ref().map(version_json),
-            "sources": self.sources.iter().map(source_json).collect::<Vec<_>>(),
+            "sources": self.sources.iter().map(|source| self.source_json(source)).collect::<Vec<_>>(),
             "versions": self.versions.iter().map(version_json).collect::<Vec<_>>(),
         })
     }
@@ -77,11 +77,45 @@ impl Found {
     fn print(&self) -> Result<(), Failure> {
         print::facts(&self.facts(), false)?;
         if !self.sources.is_empty() {
-            let header = ["source", "last asked", "next asked", "failures", "last error"];
-            print::table(header, self.sources.iter().map(source_row))?;
+            let header = ["source", "last asked", "next asked", "failures", "last error", "waits"];
+            print::table(header, self.sources.iter().map(|source| self.source_row(source)))?;
         }
         let header = ["version", "state", "kind", "generated", "in force since", "BALs", "+", "~", "-", "rejected"];
         print::table(header, self.versions.iter().map(version_row))
+    }
+
+    fn source_row(&self, (feed, source): &(Feed, TrustSource)) -> [String; 6] {
+        [
+            source.url.clone(),
+            optional(source.checked_at.map(print::moment)),
+            print::moment(source.next_attempt),
+            source.failures.to_string(),
+            optional(source.last_error.clone()),
+            optional(self.waits(*feed, source)),
+        ]
+    }
+
+    fn source_json(&self, (feed, source): &(Feed, TrustSource)) -> Value {
+        json!({
+            "kind": feed.kind().word(),
+            "url": source.url,
+            "checked_at": source.checked_at.map(print::moment),
+            "confirmed_at": source.confirmed_at.map(print::moment),
+            "next_attempt": print::moment(source.next_attempt),
+            "failures": source.failures,
+            "last_error": source.last_error,
+            "waits": self.waits(*feed, source),
+        })
+    }
+
+    /// What came from there and waits for a person.
+    fn waits(&self, feed: Feed, source: &TrustSource) -> Option<String> {
+        let pending = self.pending.as_ref().filter(|pending| pending.source == source.url)?;
+        let words = format!("version {0} waits: look at it, then run `pli annuaire acknowledge {0}`", pending.id);
+        Some(match feed {
+            Feed::Fhir => format!("{words}; the interface is not asked before {}", print::moment(asked_again(pending))),
+            Feed::Entries | Feed::Activities => words,
+        })
     }
 
     fn facts(&self) -> Value {
@@ -127,16 +161,6 @@ fn last_import(version: Option<&AnnuaireVersion>, report: &Report) -> Option<Str
     ))
 }
 
-fn source_row((_, source): &(Feed, TrustSource)) -> [String; 5] {
-    [
-        source.url.clone(),
-        optional(source.checked_at.map(print::moment)),
-        print::moment(source.next_attempt),
-        source.failures.to_string(),
-        optional(source.last_error.clone()),
-    ]
-}
-
 fn version_row(version: &AnnuaireVersion) -> [String; 10] {
     let report = Report::of(&version.report);
     [
@@ -155,16 +179,4 @@ fn version_row(version: &AnnuaireVersion) -> [String; 10] {
 
 fn optional(text: Option<String>) -> String {
     text.unwrap_or_else(|| "-".to_owned())
-}
-
-fn source_json((feed, source): &(Feed, TrustSource)) -> Value {
-    json!({
-        "kind": feed.kind().word(),
-        "url": source.url,
-        "checked_at": source.checked_at.map(print::moment),
-        "confirmed_at": source.confirmed_at.map(print::moment),
-        "next_attempt": print::moment(source.next_attempt),
-        "failures": source.failures,
-        "last_error": source.last_error,
-    })
 }

@@ -8,11 +8,12 @@ use annuaire::fhir::{Delta, Found, Scope, Step as Next, Sync, SyncFault, SyncRep
 use annuaire::{Directory, DirectoryBuilder, ExtractionKind, Put, Rejection};
 use mssante::{Address, Clock as _};
 use serde::{Deserialize, Serialize};
-use store::{AnnuaireId, AnnuaireKind, AnnuaireOrigin, SourceAnswer, SourceClaim};
+use store::{AnnuaireId, AnnuaireKind, AnnuaireOrigin, AnnuaireVersion, SourceAnswer, SourceClaim, StoreError};
 use time::OffsetDateTime;
 use trust::{FetchError, Verb};
 
 use super::import::{Base, Imported};
+use super::keeper::waiting;
 use super::{Acknowledgement, Done, Handed, InForce, Keeper, Mode, Outcome, Part, Reason, Report, Step, Watcher};
 use crate::ambient::SystemClock;
 use crate::serve::interface::{Access, Interface};
@@ -21,9 +22,17 @@ use crate::serve::trust::Trouble;
 /// The claim is renewed so often: a whole synchronisation takes an hour or more.
 const RENEWAL: Duration = Duration::from_mins(2);
 /// Nobody else asks meanwhile; a process that died holds everybody up for so long.
-pub(super) const LEASE: Duration = Duration::from_mins(15);
+pub(super) const LEASE: Duration = Duration::from_mins(8);
 /// Most resources of no use, in percent, before the whole is taken for something else.
 const REJECTED: u64 = 10;
+
+/// While a version waits for a person, its source is asked so often.
+const ASKED_WHILE_WAITING: Duration = Duration::from_hours(24);
+
+/// When the source of a version by the interface that waits is asked again.
+pub(crate) fn asked_again(pending: &AnnuaireVersion) -> OffsetDateTime {
+    pending.received_at + ASKED_WHILE_WAITING
+}
 
 /// What a directory by the interface is known to be as of.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,10 +69,16 @@ impl Keeper {
         watcher: &Watcher,
     ) -> Result<(Done, SourceAnswer), Trouble> {
         self.take_over().await?;
+        if let Some(pending) = self.waits_from(&claim.url).await? {
+            let outcome = waiting(pending);
+            return Ok((Done { outcome, rejections: Vec::new() }, SourceAnswer::Same));
+        }
         let interface = self.interface(&claim.url)?;
-        let before = self.in_force().filter(|current| current.version.kind == AnnuaireKind::Fhir);
+        // Where the entries came from decides: the activities may have come since, from elsewhere.
+        let is_of_it =
+            |current: &Arc<InForce>| current.report.entries.as_ref().is_some_and(|part| part.source == claim.url);
+        let before = self.in_force().filter(is_of_it);
         let known = before.as_ref().and_then(|current| current.report.synchronised.clone());
-        let known = known.filter(|_| before.as_ref().is_some_and(|current| current.version.source == claim.url));
         let now = SystemClock.now();
         let last = known.as_ref().map(|known| known.last.begun_at);
         let full_at = known.as_ref().map(|known| known.full_at);
@@ -79,6 +94,16 @@ impl Keeper {
             _ => now,
         };
         self.place_fhir(came, full_at, claim, watcher).await
+    }
+
+    /// The version that waits for a person, if it came from there lately. Everything would be asked for again and again
+    /// while he thinks; but its source may have been wrong, and be right by the next day.
+    async fn waits_from(&self, url: &str) -> Result<Option<AnnuaireVersion>, StoreError> {
+        let now = SystemClock.now();
+        let lately = |pending: &AnnuaireVersion| {
+            pending.kind == AnnuaireKind::Fhir && pending.received_at <= now && now < asked_again(pending)
+        };
+        Ok(self.pending_of(|part| part.source == url).await?.filter(lately))
     }
 
     fn interface(&self, url: &str) -> Result<Interface, FetchError> {

@@ -86,8 +86,8 @@ impl Follower {
             };
             due = tokio::select! {
                 () = stop.cancelled() => return,
-                _ = nudge.changed() => Due::Now,
-                _ = rebuilds.changed() => Due::Now,
+                _ = nudge.changed() => Due::WhenFree,
+                _ = rebuilds.changed() => Due::WhenFree,
                 () = tokio::time::sleep(pause) => Due::InTime,
             };
         }

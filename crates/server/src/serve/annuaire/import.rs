@@ -67,6 +67,8 @@ pub(super) struct Base {
     pub(super) report: Option<Report>,
     /// Itself, unless it cannot be used here.
     pub(super) directory: Option<Arc<Directory>>,
+    /// Whether one is in force of which nobody can say what was in it.
+    pub(super) unknown: bool,
 }
 
 impl Base {
@@ -169,6 +171,8 @@ impl Work {
             }
             ExtractionKind::Activities => {
                 report.entries = before.and_then(|before| before.entries.clone());
+                // The entries are as they were: the next updates go on from there.
+                report.synchronised = before.and_then(|before| before.synchronised.clone());
                 report.activities = Some(part);
             }
         }

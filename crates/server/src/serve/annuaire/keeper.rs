@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
-use annuaire::{Directory, ExtractionKind};
+use annuaire::{Directory, DirectoryBuilder, ExtractionKind};
 use arc_swap::ArcSwapOption;
 use mssante::Clock as _;
 use store::{
@@ -219,8 +219,7 @@ impl Keeper {
                 }
             };
             let rejections = std::mem::take(&mut imported.rejections);
-            let weighed =
-                weigh(&imported.report, base.report.as_ref(), imported.kind, self.settings.annuaire.max_shrink);
+            let weighed = self.weighed(&imported, &base);
             if handed.mode == Mode::Try {
                 return Ok(Done { outcome: tried(imported.report, weighed), rejections });
             }
@@ -254,7 +253,7 @@ impl Keeper {
         let built = built.map_err(|error| StoreError::Unavailable(format!("building the directory: {error}")))?;
         let Some(mut imported) = built else { return Ok(None) };
         let rejections = std::mem::take(&mut imported.rejections);
-        let weighed = weigh(&imported.report, base.report.as_ref(), imported.kind, self.settings.annuaire.max_shrink);
+        let weighed = self.weighed(&imported, &base);
         watcher(Step::Writing);
         let placing = placing(weighed, &handed.acknowledgement);
         let record = record(&imported, &rejections, handed, source, version.as_ref());
@@ -264,11 +263,24 @@ impl Keeper {
 
     fn base(&self, version: Option<&AnnuaireVersion>) -> Base {
         let Some(version) = version else { return Base::default() };
-        let directory = self.current.load_full().filter(|current| is_of(current, version));
-        Base {
-            report: Some(Report::of(&version.report)),
-            directory: directory.map(|current| Arc::clone(&current.directory)),
+        let current = self.current.load_full().filter(|current| is_of(current, version));
+        let directory = current.map(|current| Arc::clone(&current.directory));
+        let report = Report::of_weight(&version.report);
+        let unknown = report.is_none() && directory.is_none();
+        let mut report = report.unwrap_or_else(|| Report::of(&version.report));
+        // What is in it is surer than what was written down of it.
+        if let Some(directory) = &directory {
+            report.counts = directory.counts();
         }
+        Base { report: Some(report), directory, unknown }
+    }
+
+    fn weighed(&self, imported: &Imported, base: &Base) -> Weighed {
+        if base.unknown {
+            let why = "nobody can say what it lost: neither the directory in force nor the report of it can be read";
+            return Weighed::Acknowledge(why.to_owned());
+        }
+        weigh(&imported.report, base.report.as_ref(), imported.kind, self.settings.annuaire.max_shrink)
     }
 
     async fn imported(
@@ -385,20 +397,76 @@ impl Keeper {
         pending: &AnnuaireVersion,
         by: &str,
     ) -> Result<Option<Outcome>, StoreError> {
-        let useless = match self.read(pending).await {
-            Ok(Some(_)) => None,
-            Ok(None) => Some("its image is gone".to_owned()),
-            Err(Image::Useless(why)) => Some(why),
+        let useless = |why: String| {
+            let why = format!("it cannot be put in force: {why}; import it again");
+            Ok(Some(Outcome::Refused(Reason::Unreadable, why)))
+        };
+        let waited = match self.read(pending).await {
+            Ok(Some(directory)) => directory,
+            Ok(None) => return useless("its image is gone".to_owned()),
+            Err(Image::Useless(why)) => return useless(why),
             Err(Image::Store(error)) => return Err(error),
         };
-        if let Some(why) = useless {
-            let why = format!("it cannot be put in force: {why}; import it again");
-            return Ok(Some(Outcome::Refused(Reason::Unreadable, why)));
+        self.load_into(held).await?;
+        if let Some(current) = self.younger_activities(pending).await? {
+            return self.acknowledged_with(held, pending, waited, &current, by).await;
         }
         let Recorded::As(version) = self.store.acknowledge_annuaire(pending.id, by).await? else { return Ok(None) };
         self.load_into(held).await?;
         let report = Box::new(Report::of(&pending.report));
         Ok(Some(Outcome::InForce { version, report, acknowledged: pending.why.clone() }))
+    }
+}
+
+impl Keeper {
+    /// What is in force, if its activities came while this version waited.
+    async fn younger_activities(&self, pending: &AnnuaireVersion) -> Result<Option<Arc<InForce>>, StoreError> {
+        let in_force = self.store.annuaire_in_force().await?;
+        let Some(current) = self.current.load_full().filter(|current| in_force.is_some_and(|row| is_of(current, &row)))
+        else {
+            return Ok(None);
+        };
+        let same = current.report.activities == Report::of(&pending.report).activities;
+        let has_some = current.report.activities.is_some() && pending.kind != AnnuaireKind::Activities;
+        Ok((has_some && !same).then_some(current))
+    }
+
+    /// The entries of the version that waited, with the activities that came meanwhile: a version of its own.
+    async fn acknowledged_with(
+        &self,
+        held: &mut Held,
+        pending: &AnnuaireVersion,
+        waited: Arc<Directory>,
+        current: &InForce,
+        by: &str,
+    ) -> Result<Option<Outcome>, StoreError> {
+        let with = Arc::clone(&current.directory);
+        let merge = move || {
+            let mut builder = DirectoryBuilder::from_entries_of(&waited);
+            builder.complete_from(&with);
+            builder.finish()
+        };
+        let merged = tokio::task::spawn_blocking(merge).await;
+        let directory = merged.map_err(|error| StoreError::Unavailable(format!("building the directory: {error}")))?;
+        let mut report = Report::of(&pending.report);
+        report.activities = current.report.activities.clone();
+        report.counts = directory.counts();
+        let record = AnnuaireRecord {
+            kind: pending.kind,
+            origin: pending.origin,
+            source: pending.source.clone(),
+            generated_at: pending.generated_at,
+            confirmed_at: pending.confirmed_at,
+            received_by: pending.received_by.clone(),
+            report: serde_json::to_value(&report).unwrap_or_default(),
+            rejections: self.store.annuaire_rejections(pending.id, u32::MAX).await?,
+            format: Directory::FORMAT,
+        };
+        let why = pending.why.clone().unwrap_or_default();
+        let placing = Placing::Acknowledged { by: by.to_owned(), why };
+        let kind = ExtractionKind::Correspondence;
+        let imported = Imported { kind, directory: Arc::new(directory), report, rejections: Vec::new() };
+        self.place(held, imported, record, Some(current.version.id), placing).await
     }
 }
 

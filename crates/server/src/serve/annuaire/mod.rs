@@ -17,7 +17,7 @@ mod view;
 mod visit;
 mod weigh;
 
-pub(crate) use fhir::Synchronised;
+pub(crate) use fhir::{Synchronised, asked_again};
 pub(crate) use follow::Follower;
 pub(crate) use import::{Step, Watcher};
 pub(crate) use keeper::{InForce, Keeper, as_of};

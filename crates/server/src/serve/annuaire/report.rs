@@ -78,6 +78,11 @@ impl Report {
         Changes { added: self.added, changed: self.changed, removed: self.removed, examples: self.examples } = changes;
     }
 
+    /// The report of a version, if it says how much is in it: against less nothing can be weighed.
+    pub(super) fn of_weight(value: &serde_json::Value) -> Option<Self> {
+        Self::deserialize(value).ok().filter(|report| report.len() > 0)
+    }
+
     /// The report of a version; one that an older pli wrote may say less.
     pub(crate) fn of(value: &serde_json::Value) -> Self {
         Self::deserialize(value).unwrap_or_default()
@@ -95,5 +100,14 @@ mod tests {
         report.reject(&Rejection { line: 2, reason: RejectionReason::TooLong, detail: String::new() });
         assert_eq!(Report::of(&serde_json::to_value(&report).unwrap()), report);
         assert_eq!(Report::of(&serde_json::json!({ "lines": 3 })).lines, 3);
+    }
+
+    #[test]
+    fn a_report_that_does_not_say_how_much_there_was_weighs_nothing() {
+        for unreadable in
+            [serde_json::json!({ "counts": 22 }), serde_json::json!({ "lines": 3 }), serde_json::json!(null)]
+        {
+            assert_eq!(Report::of_weight(&unreadable), None, "{unreadable}");
+        }
     }
 }

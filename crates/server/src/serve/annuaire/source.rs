@@ -107,8 +107,19 @@ impl Keeper {
         let Some(url) = feed.url(&self.settings) else { return Ok(None) };
         match self.claim(feed, url, due).await? {
             Some(claim) => Ok(Some(self.ask_claimed(feed, &claim, watcher).await?)),
-            None => Ok(None),
+            None if due == Due::InTime => Ok(None),
+            None => Ok(Some(Asked { feed, url: url.to_owned(), result: Err(self.busy(feed, url).await?) })),
         }
+    }
+
+    /// What to say to a person while another process asks the source.
+    async fn busy(&self, feed: Feed, url: &str) -> Result<FetchError, StoreError> {
+        let source = self.store.sources(feed.kind()).await?.into_iter().find(|source| source.url == url);
+        let until = source.and_then(|source| source.leased_until).map(moment);
+        Ok(FetchError::Configuration(format!(
+            "another process asks it now, until {} at the latest unless it goes on; see `pli annuaire status`",
+            until.as_deref().unwrap_or("it has an answer")
+        )))
     }
 
     /// The right to ask a source, if it is due and nobody else has it.
@@ -275,7 +286,7 @@ impl Keeper {
         view::report(outcome, source);
         match outcome {
             Outcome::Refused(reason, why) if last_error != Some(why) => {
-                self.store.trace_annuaire_refusal(source, reason.word(), why).await
+                self.store.trace_annuaire_refusal(&trust::masked(source), reason.word(), why).await
             }
             _ => Ok(()),
         }
