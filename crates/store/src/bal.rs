@@ -315,9 +315,9 @@ impl Store {
         let Some(row) = row else { return Err(missing(id, &mut transaction).await?) };
         self.trace(event).of_bal(id).with(detail).insert(&mut transaction).await?;
         publication::queue(&mut transaction, id, now).await?;
-        self.notices().announce_bals(&mut transaction).await?;
+        self.notices().announce_bal(id, &mut transaction).await?;
         transaction.commit().await?;
-        self.notices().bals_changed();
+        self.notices().bal_changed(id);
         row.try_into()
     }
 
@@ -333,9 +333,9 @@ impl Store {
             return Err(StoreError::NoSuchBal(id.to_string()));
         }
         self.trace(Event::BalPassword).of_bal(id).insert(&mut transaction).await?;
-        self.notices().announce_bals(&mut transaction).await?;
+        self.notices().announce_bal(id, &mut transaction).await?;
         transaction.commit().await?;
-        self.notices().bals_changed();
+        self.notices().bal_changed(id);
         Ok(())
     }
 

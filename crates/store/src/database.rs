@@ -15,7 +15,7 @@ use crate::lane::Lane;
 use crate::notices::{self, Notices};
 use crate::numbers::{Inboxes, NumberBlock};
 use crate::transport::connect_options;
-use crate::{Actor, KeyRing, MessageId, StoreError, schema, sweeper};
+use crate::{Actor, BalNews, KeyRing, MessageId, StoreError, schema, sweeper};
 
 /// How to reach the database.
 #[derive(Debug, Clone)]
@@ -132,7 +132,12 @@ impl Store {
         self.inner.pool.close().await;
     }
 
-    /// Wakes when BALs were created or changed, by whichever process. Lags are fine: read all again.
+    /// Says from now on which BALs, their aliases or forwards were changed, by whichever process.
+    pub fn bal_news(&self) -> BalNews {
+        self.notices().bal_news()
+    }
+
+    /// Wakes when BALs were created or changed, by whichever process. Lags are fine: look for yourself.
     pub fn bal_changes(&self) -> tokio::sync::watch::Receiver<u64> {
         self.notices().watch_bals()
     }

@@ -42,6 +42,7 @@ pub use folder::{
 };
 pub use intake::{Intake, MessageId, QueueId, SealedMessage};
 pub use keyring::{KeyRing, KeyRingError};
+pub use notices::{BalChange, BalNews};
 pub use publication::{Publication, PublicationClaim, PublicationFilter, PublicationResult, PublicationState};
 pub use queue::{Claimed, DsnNotify, DsnParameters, HopFacts, Outcome, QueueStatus, Setback};
 pub use reading::BodyReader;

@@ -5,12 +5,14 @@
 //! one that stores messages: a task of its own sends what has gathered, at most every [`PAUSE`]. Changes of BALs,
 //! of the trust space and of the directory are rare, and made by short-lived processes too: their notice is part of their transaction.
 
+mod bals;
+
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use mssante::Random;
+use mssante::{BalId, Random};
 use sqlx::postgres::PgListener;
 use sqlx::{PgConnection, PgPool};
 use tokio::sync::{mpsc, watch};
@@ -19,6 +21,8 @@ use tracing::{debug, warn};
 
 use crate::landing::{Landing, Placed};
 use crate::{FolderId, Modseq};
+
+pub use bals::{BalChange, BalNews};
 
 /// Least time between two notifications to other nodes.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -30,11 +34,16 @@ const TRUST_CHANNEL: &str = "pli_trust";
 const ANNUAIRE_CHANNEL: &str = "pli_annuaire";
 /// PostgreSQL refuses payloads of 8,000 octets and more.
 const PAYLOAD_LIMIT: usize = 7_900;
+/// In the place of what changed: whoever hears it looks for himself.
+const ALL: &str = "all";
+/// BALs that one notice names: with 19 digits each they stay below [`PAYLOAD_LIMIT`].
+const MOST_NAMED: usize = 380;
 
 /// The watchers of this process and the way to the other nodes.
 pub(crate) struct Notices {
     folders: Mutex<HashMap<FolderId, watch::Sender<Modseq>>>,
     bals: watch::Sender<u64>,
+    changed_bals: watch::Sender<bals::Log>,
     trust: watch::Sender<u64>,
     annuaire: watch::Sender<u64>,
     queue: watch::Sender<u64>,
@@ -52,6 +61,7 @@ impl Notices {
         let notices = Self {
             folders: Mutex::default(),
             bals: watch::Sender::new(0),
+            changed_bals: watch::Sender::new(bals::Log::default()),
             trust: watch::Sender::new(0),
             annuaire: watch::Sender::new(0),
             queue: watch::Sender::new(0),
@@ -67,6 +77,10 @@ impl Notices {
 
     pub(crate) fn watch_bals(&self) -> watch::Receiver<u64> {
         self.bals.subscribe()
+    }
+
+    pub(crate) fn bal_news(&self) -> BalNews {
+        BalNews::of(&self.changed_bals)
     }
 
     pub(crate) fn watch_trust(&self) -> watch::Receiver<u64> {
@@ -88,25 +102,35 @@ impl Notices {
         let _ = self.outgoing.send((folder, modseq));
     }
 
-    /// Tells other nodes, when the transaction is committed, that BALs were created or changed.
-    pub(crate) async fn announce_bals(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
-        self.announce(BAL_CHANNEL, connection).await
+    /// Tells other nodes, when the transaction is committed, that a BAL was created or changed.
+    pub(crate) async fn announce_bal(&self, bal: BalId, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+        self.announce_bals(&[bal], connection).await
+    }
+
+    /// The same for several; of very many nobody is told which.
+    pub(crate) async fn announce_bals(&self, bals: &[BalId], connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+        let named = if bals.len() > MOST_NAMED {
+            ALL.to_owned()
+        } else {
+            bals.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+        };
+        self.announce(BAL_CHANNEL, &named, connection).await
     }
 
     /// Tells other nodes, when the transaction is committed, that lists or their sources changed.
     pub(crate) async fn announce_trust(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
-        self.announce(TRUST_CHANNEL, connection).await
+        self.announce(TRUST_CHANNEL, ALL, connection).await
     }
 
     /// Tells other nodes, when the transaction is committed, that the directory or its sources changed.
     pub(crate) async fn announce_annuaire(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
-        self.announce(ANNUAIRE_CHANNEL, connection).await
+        self.announce(ANNUAIRE_CHANNEL, ALL, connection).await
     }
 
-    async fn announce(&self, channel: &str, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    async fn announce(&self, channel: &str, what: &str, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
         sqlx::query("SELECT pg_notify($1, $2)")
             .bind(channel)
-            .bind(format!("{} all", self.node))
+            .bind(format!("{} {what}", self.node))
             .execute(connection)
             .await?;
         Ok(())
@@ -122,9 +146,14 @@ impl Notices {
         bump(&self.annuaire);
     }
 
-    /// BALs were created or changed by this process; the transaction is committed.
-    pub(crate) fn bals_changed(&self) {
-        bump(&self.bals);
+    /// A BAL was created or changed by this process; the transaction is committed.
+    pub(crate) fn bal_changed(&self, bal: BalId) {
+        self.bals_changed(&[bal]);
+    }
+
+    /// The same for several.
+    pub(crate) fn bals_changed(&self, bals: &[BalId]) {
+        self.wake_bals(BalChange::Of(bals.iter().copied().collect()));
     }
 
     /// Entries were added to the queue by this process.
@@ -163,10 +192,15 @@ impl Notices {
         for sender in self.lock().values() {
             sender.send_modify(|_| ());
         }
-        bump(&self.bals);
+        self.wake_bals(BalChange::Any);
         bump(&self.trust);
         bump(&self.annuaire);
         bump(&self.queue);
+    }
+
+    fn wake_bals(&self, change: BalChange) {
+        bals::note(&self.changed_bals, change);
+        bump(&self.bals);
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<FolderId, watch::Sender<Modseq>>> {
@@ -176,15 +210,15 @@ impl Notices {
 
     /// What another node said on a channel.
     fn hear(&self, channel: &str, payload: &str) {
-        let Some((node, folders)) = payload.split_once(' ') else { return };
+        let Some((node, what)) = payload.split_once(' ') else { return };
         if node == self.node {
             return;
         }
         match channel {
-            BAL_CHANNEL => bump(&self.bals),
+            BAL_CHANNEL => self.wake_bals(named_bals(what)),
             TRUST_CHANNEL => bump(&self.trust),
             ANNUAIRE_CHANNEL => bump(&self.annuaire),
-            _ => self.hear_of_folders(folders),
+            _ => self.hear_of_folders(what),
         }
     }
 
@@ -196,6 +230,12 @@ impl Notices {
             }
         }
     }
+}
+
+/// The numbers in a notice; a word that is none stands for all.
+fn named_bals(what: &str) -> BalChange {
+    let numbers: Result<_, _> = what.split_ascii_whitespace().map(|number| number.parse().map(BalId)).collect();
+    numbers.map_or(BalChange::Any, BalChange::Of)
 }
 
 fn bump(counter: &watch::Sender<u64>) {
@@ -333,6 +373,21 @@ mod tests {
         assert!(!folder.has_changed().unwrap());
         notices.hear(FOLDER_CHANNEL, "0000000000000001 4:1 5:9 nonsense 6:x");
         assert!(folder.has_changed().unwrap());
+    }
+
+    #[test]
+    fn a_notice_of_bals_says_which_and_a_lost_connection_means_any() {
+        let (notices, _outgoing) = Notices::new(&Zeros);
+        let (mut news, changes) = (notices.bal_news(), notices.watch_bals());
+        notices.bal_changed(BalId(3));
+        notices.hear(BAL_CHANNEL, "0000000000000001 4");
+        notices.hear(BAL_CHANNEL, "0000000000000000 5");
+        assert!(changes.has_changed().unwrap());
+        assert_eq!(news.latest(), BalChange::Of([BalId(3), BalId(4)].into()), "our own are not heard twice");
+        for lost in [Notices::wake_all, |notices: &Notices| notices.hear(BAL_CHANNEL, "01 all")] {
+            lost(&notices);
+            assert_eq!(news.latest(), BalChange::Any);
+        }
     }
 
     #[test]

@@ -4,9 +4,9 @@
 
 mod common;
 
-use common::{address, bal};
+use common::{address, bal, direct, listening_store};
 use mssante::{BalId, BalKind, ForwardCopy};
-use store::{BalRecord, ForwardRecord, NewBal, Store, StoreError};
+use store::{BalChange, BalRecord, ForwardRecord, NewBal, Store, StoreError};
 use testkit::postgres::TestDatabase;
 
 fn forward(from: &BalRecord, to: &BalRecord, copy: ForwardCopy) -> ForwardRecord {
@@ -85,4 +85,56 @@ async fn a_circle_of_forwards_is_refused_also_when_two_make_it_at_once() {
     assert_ne!(one.is_ok(), two.is_ok(), "{one:?} {two:?}");
     let itself = store.set_forward(forward(&a, &a, ForwardCopy::Keep)).await;
     assert!(matches!(itself, Err(StoreError::ForwardCircle { .. })), "{itself:?}");
+}
+
+#[tokio::test]
+async fn the_ways_of_some_bals_are_read_without_the_others() {
+    let database = TestDatabase::new().await;
+    let store = database.store().await;
+    let (a, b, c) = (bal(&store, "a").await, bal(&store, "b").await, bal(&store, "c").await);
+    for (bal, alias) in [(&a, "x@ch.mssante.fr"), (&b, "y@ch.mssante.fr")] {
+        store.add_alias(bal.id, &address(alias)).await.unwrap();
+    }
+    store.set_forward(forward(&a, &c, ForwardCopy::Keep)).await.unwrap();
+    store.set_forward(forward(&b, &a, ForwardCopy::Keep)).await.unwrap();
+    let ways = store.ways_of([a.id, c.id, BalId(999)]).await.unwrap();
+    let mut found: Vec<_> = ways.bals.iter().map(|(_, id, ..)| *id).collect();
+    found.sort_unstable();
+    assert_eq!(found, [a.id, c.id]);
+    assert_eq!(ways.aliases.iter().map(|alias| alias.bal).collect::<Vec<_>>(), [a.id]);
+    assert_eq!(ways.forwards, [forward(&a, &c, ForwardCopy::Keep)]);
+}
+
+#[tokio::test]
+async fn another_node_hears_which_bal_changed_whatever_was_done_to_it() {
+    let database = TestDatabase::new().await;
+    let (here, there) = (database.store().await, listening_store(&database).await);
+    let mut news = there.bal_news();
+    let mut told = async |bal: BalId| assert_eq!(news.next().await, Some(BalChange::Of([bal].into())));
+    let (a, b) = (bal(&here, "a").await, bal(&here, "b").await);
+    told(a.id).await;
+    told(b.id).await;
+    here.add_alias(a.id, &address("x@ch.mssante.fr")).await.unwrap();
+    told(a.id).await;
+    here.set_forward(forward(&b, &a, ForwardCopy::Keep)).await.unwrap();
+    told(b.id).await;
+    here.set_bal_state(a.id, mssante::BalState::Suspended, "essai").await.unwrap();
+    told(a.id).await;
+    here.set_password_hash(a.id, "$argon2id$x").await.unwrap();
+    told(a.id).await;
+}
+
+#[tokio::test]
+async fn whoever_lost_the_connection_for_notices_is_told_to_read_everything() {
+    let database = TestDatabase::new().await;
+    let (here, there) = (database.store().await, listening_store(&database).await);
+    let mut news = there.bal_news();
+    let mut direct = direct(&database).await;
+    // The one of `here` is lost as well: it does not matter.
+    let lost = sqlx::query(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN%'",
+    );
+    assert!(lost.execute(&mut direct).await.unwrap().rows_affected() >= 1);
+    bal(&here, "made-meanwhile").await;
+    while news.next().await.unwrap() != BalChange::Any {}
 }

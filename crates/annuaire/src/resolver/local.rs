@@ -1,6 +1,7 @@
 //! Our own BALs: every address that leads to one, and where their mail is handed on to.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use mssante::{Address, BalId, BalKind, BalState, ForwardCopy, may_receive};
 
@@ -36,21 +37,52 @@ pub struct Forward {
 #[derive(Debug, Default)]
 pub struct LocalTable {
     /// By the key of each address, own or alias.
-    addresses: HashMap<String, BalId>,
+    addresses: HashMap<Arc<str>, BalId>,
     bals: HashMap<BalId, LocalBal>,
+    /// The keys under which each BAL was put in.
+    keys: HashMap<BalId, Vec<Arc<str>>>,
     forwards: HashMap<BalId, Vec<Forward>>,
 }
 
 impl LocalTable {
     /// Puts a BAL in under its own address, or replaces what was known of it.
     pub fn put(&mut self, address: &Address, bal: LocalBal) {
-        self.addresses.insert(address.key(), bal.id);
+        self.alias(address, bal.id);
         self.bals.insert(bal.id, bal);
     }
 
     /// Another address that leads to a BAL.
     pub fn alias(&mut self, address: &Address, bal: BalId) {
-        self.addresses.insert(address.key(), bal);
+        let key: Arc<str> = address.key().into();
+        let before = self.addresses.insert(Arc::clone(&key), bal);
+        if before != Some(bal) {
+            self.keys.entry(bal).or_default().push(key);
+        }
+    }
+
+    /// Forgets a BAL, every address that leads to it, and where its mail goes.
+    fn forget(&mut self, bal: BalId) {
+        for key in self.keys.remove(&bal).unwrap_or_default() {
+            // It may lead to another BAL by now.
+            if self.addresses.get(&key) == Some(&bal) {
+                self.addresses.remove(&key);
+            }
+        }
+        self.bals.remove(&bal);
+        self.forwards.remove(&bal);
+    }
+
+    /// Replaces what is known of `bals` by what `fresh` has of them.
+    pub(super) fn patch(&mut self, bals: &[BalId], fresh: Self) {
+        for bal in bals {
+            self.forget(*bal);
+        }
+        for (key, bal) in fresh.addresses {
+            self.keys.entry(bal).or_default().push(Arc::clone(&key));
+            self.addresses.insert(key, bal);
+        }
+        self.bals.extend(fresh.bals);
+        self.forwards.extend(fresh.forwards);
     }
 
     /// Mail of `from` goes to another BAL.
@@ -78,7 +110,7 @@ impl LocalTable {
 
     /// The BAL that an address leads to.
     pub fn find(&self, address: &Address) -> Option<LocalBal> {
-        self.addresses.get(&address.key()).and_then(|id| self.bals.get(id)).copied()
+        self.addresses.get(address.key().as_str()).and_then(|id| self.bals.get(id)).copied()
     }
 
     /// In which BALs a message for `bal` ends: itself, those that it is handed on to, or both. Never nowhere:

@@ -116,6 +116,16 @@ impl Resolver {
         let _old = mem::replace(&mut *self.local.write().unwrap_or_else(PoisonError::into_inner), fresh);
     }
 
+    /// Replaces what is known of `bals` by what `fresh` has of them, in one step; one that it does not have is gone.
+    pub fn patch(&self, bals: &[BalId], fresh: LocalTable) {
+        self.local.write().unwrap_or_else(PoisonError::into_inner).patch(bals, fresh);
+    }
+
+    /// How many BALs of ours are known.
+    pub fn known_bals(&self) -> usize {
+        self.table().len()
+    }
+
     /// Takes another directory, or none that can be relied on. Look-ups that are under way end with the old one.
     pub fn rely_on(&self, directory: Option<Arc<Directory>>) {
         self.directory.store(directory);

@@ -288,3 +288,65 @@ fn every_step_of_a_decision_is_told() {
     );
     assert!(matches!(route, Route::Local(delivery) if delivery.copies == [BalId(2), BalId(1)]));
 }
+
+/// What is known of `team0` … `team3` and their aliases `a0` … `a3`: for each alias the BAL that it leads to, for each BAL
+/// whether it is there, and to which BAL it hands on.
+#[derive(Debug, Clone, Default)]
+struct World {
+    bals: [bool; 4],
+    aliases: [Option<i64>; 4],
+    forwards: [Option<i64>; 4],
+}
+
+impl World {
+    fn table(&self, of: &[BalId]) -> LocalTable {
+        let mut table = LocalTable::default();
+        let there = |id: i64| self.bals[usize::try_from(id).unwrap()] && of.contains(&BalId(id));
+        for (id, to) in (0..).zip(self.forwards).filter(|(id, _)| there(*id)) {
+            table.put(&address(&format!("team{id}@{OURS}")), team(id));
+            if let Some(to) = to {
+                table.forward(BalId(id), Forward { target: BalId(to), copy: ForwardCopy::Keep });
+            }
+        }
+        for (n, bal) in self.aliases.into_iter().enumerate() {
+            if let Some(bal) = bal.filter(|bal| there(*bal)) {
+                table.alias(&address(&format!("a{n}@{OURS}")), BalId(bal));
+            }
+        }
+        table
+    }
+
+    /// All that is to be read anew when it changes.
+    fn of(&self, id: BalId) -> (bool, Option<i64>, [bool; 4]) {
+        let n = usize::try_from(id.0).unwrap();
+        (self.bals[n], self.forwards[n], self.aliases.map(|bal| bal == Some(id.0)))
+    }
+}
+
+fn routes(resolver: &Resolver) -> Vec<Route> {
+    let names = (0..4).flat_map(|n| [format!("team{n}@{OURS}"), format!("A{n}@{OURS}")]);
+    names.map(|name| route(resolver, &name, Ok(false))).collect()
+}
+
+fn worlds() -> impl Strategy<Value = World> {
+    let links = || prop::array::uniform4(prop::option::of(0_i64..4));
+    (any::<[bool; 4]>(), links(), links()).prop_map(|(bals, aliases, forwards)| World { bals, aliases, forwards })
+}
+
+proptest! {
+    /// The BALs whose own row, aliases or forwards are different, told in whatever portions, are all that is to be read.
+    #[test]
+    fn patching_what_changed_is_as_good_as_reading_everything(before in worlds(), after in worlds(), at_once: bool) {
+        let patched = Resolver::with_rules(rules(PeerRecipients::Off));
+        let all: Vec<BalId> = (0..4).map(BalId).collect();
+        patched.replace_all(before.table(&all));
+        let changed: Vec<BalId> = all.iter().copied().filter(|id| before.of(*id) != after.of(*id)).collect();
+        for portion in changed.chunks(if at_once { 4 } else { 1 }) {
+            patched.patch(portion, after.table(portion));
+        }
+        let whole = Resolver::with_rules(rules(PeerRecipients::Off));
+        whole.replace_all(after.table(&all));
+        prop_assert_eq!(routes(&patched), routes(&whole));
+        prop_assert_eq!(patched.known_bals(), whole.known_bals());
+    }
+}

@@ -10,6 +10,7 @@ use serde::Serialize;
 use store::Store;
 
 use super::annuaire;
+use super::directory::Reading;
 use super::expiry::{self, Urgency};
 use super::node::Tls;
 use super::trust::{self, Keeper, View};
@@ -76,11 +77,12 @@ impl Health {
         }
     }
 
-    /// How many BALs the resolver knows now.
+    /// BALs were read for the resolver.
     #[allow(clippy::cast_precision_loss, reason = "fewer BALs than 2^52")]
-    pub(super) fn knows_bals(&self, count: usize) {
-        self.bals.store(count, Ordering::Relaxed);
-        metrics::gauge!("pli_bals").set(count as f64);
+    pub(super) fn has_read(&self, reading: Reading) {
+        self.bals.store(reading.known, Ordering::Relaxed);
+        metrics::gauge!("pli_bals").set(reading.known as f64);
+        metrics::counter!("pli_bals_read_total").increment(reading.read as u64);
     }
 
     /// The server is about to stop.

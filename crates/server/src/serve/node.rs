@@ -115,7 +115,9 @@ impl Node {
     ) -> Result<Self, Failure> {
         let store = database.open(settings, settings.database.connections).await?;
         let resolver = Arc::new(Resolver::with_rules(resolver_rules(settings)));
-        let directory = Arc::new(Directory::new(store.clone(), Arc::clone(&resolver), Arc::clone(health)));
+        let told = Arc::clone(health);
+        let tell = move |reading| told.has_read(reading);
+        let directory = Arc::new(Directory::new(store.clone(), Arc::clone(&resolver), tell));
         directory.refresh().await?;
         let keeper = Keeper::new(settings.clone(), store.clone(), trust.clone());
         keeper.take_over().await?;

@@ -27,9 +27,9 @@ impl Store {
         };
         let traces: Vec<_> = ids.iter().zip(new).map(created).collect();
         trace::insert_all(&traces, &mut transaction).await?;
-        self.notices().announce_bals(&mut transaction).await?;
+        self.notices().announce_bals(&ids, &mut transaction).await?;
         transaction.commit().await?;
-        self.notices().bals_changed();
+        self.notices().bals_changed(&ids);
         Ok(ids)
     }
 
@@ -43,9 +43,9 @@ impl Store {
         let edited =
             |(id, edit): &(BalId, BalEdit)| self.trace(Event::BalEdited).of_bal(*id).with(edit.for_the_trail());
         trace::insert_all(&edits.iter().map(edited).collect::<Vec<_>>(), &mut transaction).await?;
-        self.notices().announce_bals(&mut transaction).await?;
+        self.notices().announce_bals(&ids, &mut transaction).await?;
         transaction.commit().await?;
-        self.notices().bals_changed();
+        self.notices().bals_changed(&ids);
         Ok(())
     }
 

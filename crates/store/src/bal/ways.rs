@@ -32,30 +32,35 @@ pub struct ForwardRecord {
     pub copy: ForwardCopy,
 }
 
-/// All that routing needs of our BALs, as it stood at one moment.
+/// What routing needs of our BALs, as it stood at one moment.
 #[derive(Debug, Clone, Default)]
 pub struct Ways {
-    /// Every BAL under its own address.
+    /// The BALs, each under its own address.
     pub bals: Vec<(Address, BalId, BalKind, BalState)>,
-    /// Every alias.
+    /// The aliases that lead to them.
     pub aliases: Vec<AliasRecord>,
-    /// Every forward.
+    /// Their forwards.
     pub forwards: Vec<ForwardRecord>,
 }
 
 impl Store {
     /// All ways to all BALs, of one moment.
     pub async fn ways(&self) -> Result<Ways, StoreError> {
+        self.read_ways(None).await
+    }
+
+    /// The ways to these BALs, and where they hand their mail on to, of one moment. One that is not there is left out.
+    pub async fn ways_of(&self, bals: impl IntoIterator<Item = BalId>) -> Result<Ways, StoreError> {
+        let bals: Vec<i64> = bals.into_iter().map(|bal| bal.0).collect();
+        self.read_ways(Some(&bals)).await
+    }
+
+    async fn read_ways(&self, of: Option<&[i64]>) -> Result<Ways, StoreError> {
         let mut transaction = self.pool().begin().await?;
         sqlx::query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY").execute(&mut *transaction).await?;
-        let bals: Vec<(String, i64, String, String)> =
-            sqlx::query_as("SELECT address, id, kind, state FROM bal").fetch_all(&mut *transaction).await?;
-        let bals = bals
-            .into_iter()
-            .map(|(address, id, kind, state)| Ok((parsed(&address)?, BalId(id), parsed(&kind)?, parsed(&state)?)));
-        let bals = bals.collect::<Result<_, StoreError>>()?;
-        let aliases = aliases(None, &mut transaction).await?;
-        let forwards = forwards(None, &mut transaction).await?;
+        let bals = bals(of, &mut transaction).await?;
+        let aliases = aliases(of, &mut transaction).await?;
+        let forwards = forwards_of(of, &mut transaction).await?;
         transaction.commit().await?;
         Ok(Ways { bals, aliases, forwards })
     }
@@ -110,7 +115,8 @@ impl Store {
 
     /// The aliases of one BAL, or all.
     pub async fn aliases(&self, bal: Option<BalId>) -> Result<Vec<AliasRecord>, StoreError> {
-        aliases(bal, &mut *self.pool().acquire().await?).await
+        let bal = bal.map(|id| [id.0]);
+        aliases(bal.as_ref().map(<[i64; 1]>::as_slice), &mut *self.pool().acquire().await?).await
     }
 
     /// Lets mail of one BAL go to another; a forward that is there is changed. What kinds may do that is the
@@ -151,7 +157,11 @@ impl Store {
 
     /// The forwards from and to one BAL, or all.
     pub async fn forwards(&self, bal: Option<BalId>) -> Result<Vec<ForwardRecord>, StoreError> {
-        forwards(bal, &mut *self.pool().acquire().await?).await
+        let mut connection = self.pool().acquire().await?;
+        match bal {
+            Some(bal) => forwards_from_and_to(bal, &mut connection).await,
+            None => forwards_of(None, &mut connection).await,
+        }
     }
 
     async fn ways_changed(
@@ -162,9 +172,9 @@ impl Store {
         detail: Value,
     ) -> Result<(), StoreError> {
         self.trace(event).of_bal(bal).with(detail).insert(&mut transaction).await?;
-        self.notices().announce_bals(&mut transaction).await?;
+        self.notices().announce_bal(bal, &mut transaction).await?;
         transaction.commit().await?;
-        self.notices().bals_changed();
+        self.notices().bal_changed(bal);
         Ok(())
     }
 }
@@ -203,24 +213,57 @@ async fn leads_to(from: BalId, to: BalId, connection: &mut PgConnection) -> Resu
     Ok(found)
 }
 
-async fn aliases(bal: Option<BalId>, connection: &mut PgConnection) -> Result<Vec<AliasRecord>, StoreError> {
-    let rows: Vec<(String, i64)> = sqlx::query_as(
-        "SELECT address, bal_id FROM bal_alias WHERE $1::bigint IS NULL OR bal_id = $1 ORDER BY address_key",
-    )
-    .bind(bal.map(|id| id.0))
-    .fetch_all(connection)
-    .await?;
+// Plans are made once for all parameters (see `set_up`): what reads everything and what finds a few rows by an index must
+// be statements of their own.
+
+async fn bals(
+    of: Option<&[i64]>,
+    connection: &mut PgConnection,
+) -> Result<Vec<(Address, BalId, BalKind, BalState)>, StoreError> {
+    let query = match of {
+        None => sqlx::query_as("SELECT address, id, kind, state FROM bal"),
+        Some(bals) => sqlx::query_as("SELECT address, id, kind, state FROM bal WHERE id = ANY ($1)").bind(bals),
+    };
+    let rows: Vec<(String, i64, String, String)> = query.fetch_all(connection).await?;
+    rows.into_iter()
+        .map(|(address, id, kind, state)| Ok((parsed(&address)?, BalId(id), parsed(&kind)?, parsed(&state)?)))
+        .collect()
+}
+
+async fn aliases(of: Option<&[i64]>, connection: &mut PgConnection) -> Result<Vec<AliasRecord>, StoreError> {
+    let query = match of {
+        None => sqlx::query_as("SELECT address, bal_id FROM bal_alias ORDER BY address_key"),
+        Some(bals) => {
+            sqlx::query_as("SELECT address, bal_id FROM bal_alias WHERE bal_id = ANY ($1) ORDER BY address_key")
+                .bind(bals)
+        }
+    };
+    let rows: Vec<(String, i64)> = query.fetch_all(connection).await?;
     rows.into_iter().map(|(address, bal)| Ok(AliasRecord { address: parsed(&address)?, bal: BalId(bal) })).collect()
 }
 
-async fn forwards(bal: Option<BalId>, connection: &mut PgConnection) -> Result<Vec<ForwardRecord>, StoreError> {
-    let rows: Vec<(i64, i64, String)> = sqlx::query_as(
-        "SELECT bal_id, target_id, copy FROM bal_forward
-         WHERE $1::bigint IS NULL OR $1 IN (bal_id, target_id) ORDER BY bal_id, target_id",
+async fn forwards_of(from: Option<&[i64]>, connection: &mut PgConnection) -> Result<Vec<ForwardRecord>, StoreError> {
+    let query = match from {
+        None => sqlx::query_as("SELECT bal_id, target_id, copy FROM bal_forward ORDER BY bal_id, target_id"),
+        Some(bals) => sqlx::query_as(
+            "SELECT bal_id, target_id, copy FROM bal_forward WHERE bal_id = ANY ($1) ORDER BY bal_id, target_id",
+        )
+        .bind(bals),
+    };
+    forward_records(query.fetch_all(connection).await?)
+}
+
+async fn forwards_from_and_to(bal: BalId, connection: &mut PgConnection) -> Result<Vec<ForwardRecord>, StoreError> {
+    let rows = sqlx::query_as(
+        "SELECT bal_id, target_id, copy FROM bal_forward WHERE $1 IN (bal_id, target_id) ORDER BY bal_id, target_id",
     )
-    .bind(bal.map(|id| id.0))
+    .bind(bal.0)
     .fetch_all(connection)
     .await?;
+    forward_records(rows)
+}
+
+fn forward_records(rows: Vec<(i64, i64, String)>) -> Result<Vec<ForwardRecord>, StoreError> {
     let record = |(from, to, copy): (i64, i64, String)| {
         Ok(ForwardRecord { from: BalId(from), to: BalId(to), copy: parsed(&copy)? })
     };
