@@ -193,7 +193,6 @@ impl Revocation {
     }
 
     fn of(rules: RevocationRules, register: Register, fetcher: Option<Fetcher>, clock: Arc<dyn Clock>) -> Arc<Self> {
-        count::describe();
         if !rules.checked {
             tracing::warn!("REVOCATION IS NOT CHECKED: revoked certificates are accepted; for pre-production only");
         }

@@ -46,19 +46,6 @@ pub(crate) struct ExpiryWarning {
     pub(crate) text: String,
 }
 
-/// Says what the metrics mean.
-pub(super) fn describe() {
-    metrics::describe_gauge!(
-        "pli_certificate_expiry_seconds",
-        metrics::Unit::Seconds,
-        "when our certificate in use by this part ends, in seconds since 1970"
-    );
-    metrics::describe_counter!(
-        "pli_certificate_reloads_total",
-        "how often our certificate files were read again, and whether what they held was taken or refused"
-    );
-}
-
 /// Sets the gauges and logs what ends soon.
 pub(super) fn tell(tls: &Tls) {
     for (part, end) in tls.ends() {

@@ -9,6 +9,7 @@ mod hops;
 mod http;
 pub(crate) mod interface;
 mod listener;
+mod meanings;
 mod node;
 mod observe;
 pub(crate) mod publication;
@@ -50,12 +51,12 @@ pub(crate) async fn serve(settings: Settings, with_parent: bool) -> Result<(), F
         end_with_parent()?;
     }
     observe::warn(&settings);
-    trust::describe();
-    publication::describe();
-    annuaire::describe();
+    meanings::describe();
+    trust::begin_counting();
+    publication::begin_counting();
+    annuaire::begin_counting();
     let revocation = trust::revocation(&settings)?;
     let tls = Tls::load(&settings, &revocation)?;
-    expiry::describe();
     expiry::tell(&tls);
     let trust = trust::space(&settings, revocation);
     let (sockets, http_socket) = Sockets::bind(&settings).await?;

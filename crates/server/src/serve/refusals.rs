@@ -34,10 +34,6 @@ pub(super) struct RefusalTraces {
 
 impl RefusalTraces {
     pub(super) fn start(queue: mpsc::Receiver<HopRefusal>, store: Store, clock: Arc<dyn Clock>) -> Self {
-        metrics::describe_counter!(
-            "pli_hop_refusals_untraced_total",
-            "refusals of hops that are not in the audit trail, because there were too many or the database failed"
-        );
         let writer = Writer { queue, store, clock, gathering: Gathering::default() };
         let stop = CancellationToken::new();
         Self { task: tokio::spawn(writer.run(stop.clone())), stop }

@@ -2,29 +2,6 @@
 
 use super::{CrlFacts, NOT_CHECKED, Standing, responders};
 
-/// Says what the metrics mean.
-pub(super) fn describe() {
-    metrics::describe_gauge!("pli_revocation_lists", "revocation lists in use");
-    metrics::describe_gauge!(
-        "pli_revocation_list_end_seconds",
-        metrics::Unit::Seconds,
-        "when the revocation list of this URL ends (nextUpdate), in seconds since 1970"
-    );
-    metrics::describe_gauge!(
-        "pli_revocation_authorities_unchecked",
-        "accepted authorities of which no revocation list in force says whether they were revoked"
-    );
-    metrics::describe_counter!(
-        "pli_revocation_checks_total",
-        "certificates looked up at handshakes, by outcome (good, revoked, unknown) and source (list, stapled, \
-         responder, none)"
-    );
-    metrics::describe_counter!(
-        "pli_revocation_doubts_accepted_total",
-        "times that a certificate of unknown standing was accepted because revocation.when_unknown says so"
-    );
-}
-
 /// The lists in use.
 pub(super) fn lists(lists: &[CrlFacts]) {
     #[allow(clippy::cast_precision_loss, reason = "some dozens")]

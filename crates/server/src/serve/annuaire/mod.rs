@@ -25,5 +25,5 @@ pub(crate) use outcome::{Acknowledgement, Done, Outcome, Reason};
 pub(crate) use report::{Part, Report};
 pub(crate) use source::{Asked, Feed, Handed, Mode};
 pub(crate) use view::{Standing, reason_word, standing};
-pub(super) use view::{View, describe, tell};
+pub(super) use view::{View, begin_counting, tell};
 pub(crate) use visit::visit;

@@ -118,23 +118,8 @@ pub(super) async fn refresh(keeper: &Keeper) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Says what the metrics mean, and sets counters to zero: what never happened is known, too.
-pub(in crate::serve) fn describe() {
-    for (name, meaning) in [
-        ("pli_annuaire_entries", "BALs in the directory in force, by kind"),
-        (
-            "pli_annuaire_age_seconds",
-            "seconds since its entries were generated, or last said to be current if that is earlier",
-        ),
-        ("pli_annuaire_pending", "1 if a directory waits for `pli annuaire acknowledge`"),
-        ("pli_annuaire_unusable", "1 if the directory of the database cannot be used by this node"),
-        ("pli_annuaire_import_seconds", "how long the last import took that this node did"),
-        ("pli_annuaire_rejected_lines", "lines that the import of the directory in force passed over"),
-    ] {
-        metrics::describe_gauge!(name, meaning);
-    }
-    metrics::describe_counter!("pli_annuaire_refusals_total", "directories that were not taken");
-    metrics::describe_counter!("pli_annuaire_refresh_failures_total", "sources of the directory that gave nothing");
+/// Sets counters to zero: what never happened is known, too.
+pub(in crate::serve) fn begin_counting() {
     for reason in Reason::ALL {
         metrics::counter!("pli_annuaire_refusals_total", "reason" => reason.word()).absolute(0);
     }

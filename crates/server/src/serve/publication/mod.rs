@@ -18,7 +18,7 @@ use crate::ambient::{SystemClock, SystemRandom};
 use crate::config::{Settings, Transport};
 
 pub(crate) use run::Run;
-pub(crate) use view::describe;
+pub(crate) use view::begin_counting;
 
 /// One run ends after this: another one goes on.
 const LONGEST_RUN: Duration = Duration::from_mins(5);

@@ -4,10 +4,8 @@ use std::collections::BTreeMap;
 
 use store::PublicationState;
 
-/// Says what the metrics mean, and sets counters to zero: what never happened is known, too.
-pub(crate) fn describe() {
-    metrics::describe_gauge!("pli_publications", "BALs by what the national directory knows of them");
-    metrics::describe_counter!("pli_publication_outcomes_total", "how telling the national directory of a BAL ended");
+/// Sets counters to zero: what never happened is known, too.
+pub(crate) fn begin_counting() {
     for state in PublicationState::ALL {
         metrics::counter!("pli_publication_outcomes_total", "state" => state.word()).absolute(0);
     }

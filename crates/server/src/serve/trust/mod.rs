@@ -34,7 +34,7 @@ pub(crate) use policy::{checksum_in_file, sanity, signature};
 use record::changes;
 pub(crate) use source::Asked;
 pub(in crate::serve) use source::{Trouble, sources_own, validators};
-pub(super) use view::{View, describe, tell};
+pub(super) use view::{View, begin_counting, tell};
 pub(crate) use visit::{Reach, visit, visit_with_list};
 
 /// What will be known about revocation: nothing yet.

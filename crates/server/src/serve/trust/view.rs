@@ -98,20 +98,8 @@ pub(super) async fn refresh(keeper: &Keeper) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Says what the metrics mean, and sets counters to zero: what never happened is known, too.
-pub(in crate::serve) fn describe() {
-    for (name, meaning) in [
-        ("pli_trust_list_domains", "domains on the trust list in force"),
-        ("pli_trust_list_generated_timestamp", "when the trust list in force was generated, in seconds since 1970"),
-        ("pli_trust_list_confirmed_timestamp", "when its source last said that it is current, in seconds since 1970"),
-        ("pli_trust_list_age_seconds", "seconds since its source last said that it is current"),
-        ("pli_trust_list_standing", "1 for the state in which the trust list is"),
-        ("pli_trust_list_pending", "1 if a trust list waits for `pli trust acknowledge`"),
-    ] {
-        metrics::describe_gauge!(name, meaning);
-    }
-    metrics::describe_counter!("pli_trust_list_refusals_total", "trust lists that were not taken");
-    metrics::describe_counter!("pli_trust_source_failures_total", "sources of lists that gave nothing");
+/// Sets counters to zero: what never happened is known, too.
+pub(in crate::serve) fn begin_counting() {
     for reason in Reason::ALL {
         metrics::counter!("pli_trust_list_refusals_total", "reason" => reason.word()).absolute(0);
     }
