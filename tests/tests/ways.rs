@@ -95,7 +95,7 @@ fn a_forward_leaves_a_copy_or_none_and_never_loses_a_letter() -> Result<()> {
 fn kinds_that_may_not_forward_are_refused_with_the_rule() -> Result<()> {
     let (site, _server, _bals) = world()?;
     let professional = format!("dr.dupont@{DOMAIN}");
-    run(&site, &format!("bal create {professional} --kind PER --rpps 10001234567"))?;
+    run(&site, &format!("bal create {professional} --kind PER --rpps 10001234565"))?;
     let why = refused(&site, &format!("bal forward set {professional} accueil@{DOMAIN}"))?;
     assert!(why.contains("a letter to one professional is for him"), "{why}");
     assert!(refused(&site, &format!("bal forward set accueil@{DOMAIN} {professional}"))?.contains("does not forward"));

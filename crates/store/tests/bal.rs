@@ -13,7 +13,7 @@ use testkit::postgres::{TestDatabase, parts};
 fn new_bal(address: &str, kind: BalKind) -> NewBal {
     NewBal {
         display_name: Some("Dr Jean Dupont".into()),
-        holder: Some("10001234567".parse().unwrap()),
+        holder: Some("10001234565".parse().unwrap()),
         structure: Some("318751275100020".parse().unwrap()),
         certificate_dn: Some("cn=test".into()),
         ..NewBal::new(Address::parse(address).unwrap(), kind)
