@@ -12,7 +12,8 @@ mod report;
 mod resolver;
 
 pub use directory::{
-    Answers, Directory, DirectoryBuilder, DirectoryCounts, Extent, Found, Hit, ImageError, Put, Query,
+    Answers, Compared, Comparison, Directory, DirectoryBuilder, DirectoryCounts, Extent, Found, Hit, ImageError, Put,
+    Query,
 };
 pub use entry::{Activity, Coded, Entry, Paperless, Person, Structure};
 pub use extraction::{

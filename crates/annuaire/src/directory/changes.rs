@@ -1,12 +1,37 @@
 //! What is different between two directories.
 
 use std::cmp::Ordering;
+use std::collections::HashSet;
+
+use mssante::Domain;
 
 use super::Directory;
+use super::links::Other;
 use super::local::compare_locals;
 use super::tables::{Double, PersonCode, Tables};
 use super::texts::{NONE, at};
 use crate::{Change, ChangeKind, Changes};
+
+/// How two directories are compared.
+#[derive(Debug, Clone, Copy)]
+pub struct Comparison<'a> {
+    /// Which changes count.
+    pub compared: Compared,
+    /// Most examples of each kind of change.
+    pub examples: u64,
+    /// Domains whose BALs are counted, but are no examples: those of them that are on the liste rouge show nowhere.
+    /// `[MSS1 ANN.UNLISTED]`
+    pub unnamed: &'a HashSet<Domain>,
+}
+
+/// What makes an entry another one than before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Compared {
+    /// What its source says of it.
+    Entries,
+    /// The same, and what activities add to it.
+    Activities,
+}
 
 /// Examples of each kind of change.
 const EXAMPLES: u64 = 10;
@@ -14,29 +39,52 @@ const EXAMPLES: u64 = 10;
 impl Directory {
     /// What changed since `older`, by the entries as their sources gave them, without activities.
     pub fn changes_since(&self, older: &Directory) -> Changes {
+        let unnamed = &HashSet::new();
+        self.compare(older, Comparison { compared: Compared::Entries, examples: EXAMPLES, unnamed })
+    }
+
+    /// What changed since `older`.
+    pub fn compare(&self, older: &Directory, comparison: Comparison<'_>) -> Changes {
         let (new, old) = (&self.tables, &older.tables);
-        let mut changes = Changes::default();
+        let mut changes = Noted { comparison, changes: Changes::default(), named: [0; 3] };
         let (mut here, mut there) = (0, 0);
         loop {
             match compare(new, here, old, there) {
-                None => return changes,
+                None => return changes.changes,
                 Some(Ordering::Less) => {
-                    note(&mut changes, ChangeKind::Added, new, here);
+                    changes.note(ChangeKind::Added, new, here);
                     here += 1;
                 }
                 Some(Ordering::Greater) => {
-                    note(&mut changes, ChangeKind::Removed, old, there);
+                    changes.note(ChangeKind::Removed, old, there);
                     there += 1;
                 }
                 Some(Ordering::Equal) => {
-                    if !says_the_same(new, here, old, there) {
-                        note(&mut changes, ChangeKind::Changed, new, here);
+                    let same = says_the_same(new, here, old, there)
+                        && (comparison.compared == Compared::Entries || self.practises_the_same(here, older, there));
+                    if !same {
+                        changes.note(ChangeKind::Changed, new, here);
                     }
                     here += 1;
                     there += 1;
                 }
             }
         }
+    }
+}
+
+impl Directory {
+    /// Whether activities say the same of a row here and of one of another directory.
+    fn practises_the_same(&self, here: u32, older: &Directory, there: u32) -> bool {
+        let both = Both { new: &self.tables, old: &older.tables };
+        let (ours, theirs) = (self.practices_of(here), older.practices_of(there));
+        let same = |(a, b): (&Other, &Other)| both.trade(a.trade, b.trade) && both.structure(a.structure, b.structure);
+        ours.len() == theirs.len() && ours.iter().zip(&theirs).all(same)
+    }
+
+    fn practices_of(&self, row: u32) -> Vec<Other> {
+        let others = self.links.others(row).iter().copied();
+        others.filter(|other| other.double(&self.tables).is_none()).collect()
     }
 }
 
@@ -53,17 +101,29 @@ fn compare(new: &Tables, here: u32, old: &Tables, there: u32) -> Option<Ordering
     }
 }
 
-fn note(changes: &mut Changes, what: ChangeKind, tables: &Tables, row: u32) {
-    let count = match what {
-        ChangeKind::Added => &mut changes.added,
-        ChangeKind::Changed => &mut changes.changed,
-        ChangeKind::Removed => &mut changes.removed,
-    };
-    *count += 1;
-    if *count <= EXAMPLES
-        && let Some(address) = tables.address(row)
-    {
-        changes.examples.push(Change { what, address });
+/// The changes so far.
+struct Noted<'a> {
+    comparison: Comparison<'a>,
+    changes: Changes,
+    /// Examples of added, changed and removed ones.
+    named: [u64; 3],
+}
+
+impl Noted<'_> {
+    fn note(&mut self, what: ChangeKind, tables: &Tables, row: u32) {
+        let (count, named) = match what {
+            ChangeKind::Added => (&mut self.changes.added, &mut self.named[0]),
+            ChangeKind::Changed => (&mut self.changes.changed, &mut self.named[1]),
+            ChangeKind::Removed => (&mut self.changes.removed, &mut self.named[2]),
+        };
+        *count += 1;
+        if *named < self.comparison.examples
+            && !self.comparison.unnamed.contains(&tables.domains[at(tables.rows[at(row)].domain)])
+            && let Some(address) = tables.address(row)
+        {
+            *named += 1;
+            self.changes.examples.push(Change { what, address });
+        }
     }
 }
 

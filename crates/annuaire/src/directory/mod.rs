@@ -26,6 +26,7 @@ use mssante::{Address, BalKind, Domain};
 use serde::{Deserialize, Serialize};
 
 pub use self::builder::{DirectoryBuilder, Put};
+pub use self::changes::{Compared, Comparison};
 use self::frequent::{FREQUENT, Frequent};
 pub use self::image::ImageError;
 use self::links::Links;

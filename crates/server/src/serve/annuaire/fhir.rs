@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use annuaire::fhir::{Delta, Found, Scope, Step as Next, Sync, SyncFault, SyncReport, SyncRules};
-use annuaire::{Directory, DirectoryBuilder, ExtractionKind, Put, Rejection};
+use annuaire::{DirectoryBuilder, ExtractionKind, Put, Rejection};
 use mssante::{Address, Clock as _};
 use serde::{Deserialize, Serialize};
 use store::{AnnuaireId, AnnuaireKind, AnnuaireOrigin, AnnuaireVersion, SourceAnswer, SourceClaim, StoreError};
@@ -283,10 +283,7 @@ impl Came {
         report.entries = Some(Part { source, generated_at, named_at: None, sha256: String::new() });
         let directory = builder.finish();
         report.counts = directory.counts();
-        match &base.directory {
-            Some(before) => report.changed(directory.changes_since(before)),
-            None => report.changed(directory.changes_since(&Directory::default())),
-        }
+        report.changed(base.changes(&directory, ExtractionKind::Correspondence));
         report.seconds = self.begun.elapsed().as_secs_f64();
         let (kind, directory) = (ExtractionKind::Correspondence, Arc::new(directory));
         Some(Imported { kind, directory, report, rejections: self.rejections })

@@ -1,5 +1,6 @@
 //! From a file to a directory: seconds of work on a thread of its own.
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::sync::Arc;
@@ -7,10 +8,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use annuaire::{
-    Directory, DirectoryBuilder, Extraction, ExtractionError, ExtractionKind, Item, Progress, Put, ReadingLimits,
-    Rejection, generated_at_by_name,
+    Changes, Compared, Comparison, Directory, DirectoryBuilder, Extraction, ExtractionError, ExtractionKind, Item,
+    Progress, Put, ReadingLimits, Rejection, generated_at_by_name,
 };
-use mssante::{Clock as _, KeyPolicy};
+use mssante::{Clock as _, Domain, KeyPolicy};
 
 use super::weigh::refuse_by_date;
 use super::{Part, Reason, Report};
@@ -69,9 +70,32 @@ pub(super) struct Base {
     pub(super) directory: Option<Arc<Directory>>,
     /// Whether one is in force of which nobody can say what was in it.
     pub(super) unknown: bool,
+    /// Our domains, whose BALs no report names: some of them may be on the liste rouge.
+    pub(super) our_domains: HashSet<Domain>,
 }
 
+/// Examples of each kind of change in a report.
+const EXAMPLES: u64 = 10;
+
 impl Base {
+    /// What one of this kind changes.
+    pub(super) fn changes(&self, directory: &Directory, kind: ExtractionKind) -> Changes {
+        self.first_changes(directory, kind, EXAMPLES)
+    }
+
+    /// The same with so many examples of each.
+    pub(super) fn first_changes(&self, directory: &Directory, kind: ExtractionKind, examples: u64) -> Changes {
+        let compared = match kind {
+            ExtractionKind::Correspondence => Compared::Entries,
+            ExtractionKind::Activities => Compared::Activities,
+        };
+        let comparison = Comparison { compared, examples, unnamed: &self.our_domains };
+        match &self.directory {
+            Some(before) => directory.compare(before, comparison),
+            None => directory.compare(&Directory::default(), comparison),
+        }
+    }
+
     /// The file that one of this kind replaces.
     pub(super) fn part(&self, kind: ExtractionKind) -> Option<&Part> {
         let report = self.report.as_ref()?;
@@ -178,10 +202,7 @@ impl Work {
         }
         let directory = builder.finish();
         report.counts = directory.counts();
-        match &base.directory {
-            Some(before) => report.changed(directory.changes_since(before)),
-            None => report.changed(directory.changes_since(&Directory::default())),
-        }
+        report.changed(base.changes(&directory, kind));
         Imported { kind, directory: Arc::new(directory), report, rejections }
     }
 }

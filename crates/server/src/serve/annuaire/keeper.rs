@@ -262,7 +262,8 @@ impl Keeper {
     }
 
     fn base(&self, version: Option<&AnnuaireVersion>) -> Base {
-        let Some(version) = version else { return Base::default() };
+        let our_domains: HashSet<Domain> = self.settings.operator.domains.iter().cloned().collect();
+        let Some(version) = version else { return Base { our_domains, ..Base::default() } };
         let current = self.current.load_full().filter(|current| is_of(current, version));
         let directory = current.map(|current| Arc::clone(&current.directory));
         let report = Report::of_weight(&version.report);
@@ -272,7 +273,7 @@ impl Keeper {
         if let Some(directory) = &directory {
             report.counts = directory.counts();
         }
-        Base { report: Some(report), directory, unknown }
+        Base { report: Some(report), directory, unknown, our_domains }
     }
 
     fn weighed(&self, imported: &Imported, base: &Base) -> Weighed {
