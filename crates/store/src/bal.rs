@@ -241,6 +241,19 @@ impl Store {
         rows.into_iter().map(TryInto::try_into).collect()
     }
 
+    /// The BALs that show in directories, all or of one kind: neither closed nor on the liste rouge. `[MSS1 ANN.UNLISTED]`
+    pub async fn listed_bals(&self, kind: Option<BalKind>) -> Result<Vec<BalRecord>, StoreError> {
+        let rows: Vec<BalRow> = sqlx::query_as(
+            "SELECT * FROM bal
+             WHERE listing = 'listed' AND state <> 'closed' AND ($1::text IS NULL OR kind = $1)
+             ORDER BY address_key",
+        )
+        .bind(kind.map(BalKind::code))
+        .fetch_all(self.pool())
+        .await?;
+        rows.into_iter().map(TryInto::try_into).collect()
+    }
+
     /// Moves a BAL through its life, with a reason for the audit trail.
     pub async fn set_bal_state(&self, id: BalId, state: BalState, reason: &str) -> Result<BalRecord, StoreError> {
         self.move_bal(id, state, reason, Seen::NOTHING).await

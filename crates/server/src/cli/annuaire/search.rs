@@ -27,10 +27,17 @@ pub(in crate::cli) struct Search {
 impl Search {
     /// Prints the answers, best first; exit code 1 if there is none.
     pub(super) async fn run(self, settings: &Settings, as_json: bool) -> Result<(), Failure> {
+        if !self.words.iter().any(|word| word.contains(char::is_alphanumeric)) {
+            return Err(Failure::Usage(
+                "there is nothing to look for; give parts of a name, a profession, a town or a structure, as in \
+                 `pli annuaire search \"perin medecin aulnay\"`"
+                    .to_owned(),
+            ));
+        }
         let query = Query { words: self.words.join(" "), kind: self.kind, limit: self.limit.into() };
         let (answers, has_directory) = visit(settings, async |keeper| {
             keeper.take_over().await?;
-            let lookup = keeper.lookup().await?;
+            let lookup = keeper.lookup(self.kind).await?;
             Ok((lookup.search(&query), lookup.has_directory()))
         })
         .await?;
@@ -48,7 +55,11 @@ impl Search {
             hint(hits.len(), extent).map_or(Ok(()), |hint| print::line(&hint))?;
         }
         if hits.is_empty() {
-            return Err(Failure::Refused(format!("nobody was found by \"{}\"", query.words)));
+            return Err(Failure::Refused(format!(
+                "nobody was found by \"{}\"; try fewer words, or other parts of the name or the town{}",
+                query.words,
+                if query.kind.is_some() { ", or leave --kind out" } else { "" }
+            )));
         }
         Ok(())
     }

@@ -20,13 +20,17 @@ impl Show {
     pub(super) async fn run(self, settings: &Settings, as_json: bool) -> Result<(), Failure> {
         let found = visit(settings, async |keeper| {
             keeper.take_over().await?;
-            Ok(keeper.lookup().await?.show(&self.address))
+            Ok(keeper.look_up(&self.address).await?)
         })
         .await?;
         match found {
             Some(found) if as_json => print::json(&found),
             Some(found) => print::facts(&entry::facts(&found), false),
-            None => Err(Failure::Refused(format!("{} is not in the directory", self.address))),
+            None => Err(Failure::Refused(format!(
+                "{} is not in the directory; `pli annuaire search` finds by words, `pli annuaire resolve {}` says \
+                 whether mail gets there",
+                self.address, self.address
+            ))),
         }
     }
 }

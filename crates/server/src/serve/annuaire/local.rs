@@ -7,8 +7,8 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use annuaire::{Answers, Directory, DirectoryBuilder, Entry, Extent, Paperless, Person, Query, Structure};
-use mssante::{Address, BalState, Domain, Listing, PersonId};
-use store::{BalFilter, BalRecord, StoreError};
+use mssante::{Address, BalKind, BalState, Domain, Listing, PersonId};
+use store::{BalRecord, StoreError};
 
 use super::Keeper;
 
@@ -20,11 +20,20 @@ pub(crate) struct Lookup {
 }
 
 impl Keeper {
-    /// Everything that is in force by now.
-    pub(crate) async fn lookup(&self) -> Result<Lookup, StoreError> {
+    /// What is known of one address. `[MSS1 ANN.UNLISTED]`
+    pub(crate) async fn look_up(&self, address: &Address) -> Result<Option<Entry>, StoreError> {
+        let imported = self.in_force().and_then(|current| current.directory.get(address));
+        if !self.settings.operator.domains.contains(address.domain()) {
+            return Ok(imported);
+        }
+        let bal = self.store().bal(address).await?.filter(shows);
+        Ok(bal.map(|bal| completed(entry(&bal), imported)))
+    }
+
+    /// Everything of this kind, or of all, that is in force by now.
+    pub(crate) async fn lookup(&self, kind: Option<BalKind>) -> Result<Lookup, StoreError> {
         let directory = self.in_force().map(|current| Arc::clone(&current.directory));
-        let mut bals = self.store().list_bals(&BalFilter::default()).await?;
-        bals.retain(|bal| bal.state != BalState::Closed && bal.listing == Listing::Listed);
+        let bals = self.store().listed_bals(kind).await?;
         Ok(Lookup::new(directory, &bals, self.settings.operator.domains.iter().cloned().collect()))
     }
 }
@@ -38,14 +47,6 @@ impl Lookup {
             local.put(&completed(entry(bal), imported));
         }
         Self { directory, local: local.finish(), our_domains }
-    }
-
-    /// What is known of an address. `[MSS1 ANN.UNLISTED]`
-    pub(crate) fn show(&self, address: &Address) -> Option<Entry> {
-        if self.our_domains.contains(address.domain()) {
-            return self.local.get(address);
-        }
-        self.directory.as_ref()?.get(address)
     }
 
     /// The best answers, best first.
@@ -67,6 +68,11 @@ impl Lookup {
     pub(crate) fn has_directory(&self) -> bool {
         self.directory.is_some()
     }
+}
+
+/// Whether one of ours shows in directories.
+fn shows(bal: &BalRecord) -> bool {
+    bal.state != BalState::Closed && bal.listing == Listing::Listed
 }
 
 fn entry(bal: &BalRecord) -> Entry {
