@@ -71,6 +71,8 @@ fn an_alias_is_known_at_once_and_gone_when_it_is_removed() -> Result<()> {
     assert_eq!(counts(&site, &bals, "deux-fois")?, [1, 0, 0], "one BAL gets one copy");
     assert!(refused(&site, &format!("bal alias add archives@{DOMAIN} reception@{DOMAIN}"))?.contains("alias already"));
     assert!(refused(&site, &format!("bal alias add archives@{DOMAIN} x@{PEER}"))?.contains("operator.domains"));
+    let why = refused(&site, &format!("bal suspend reception@{DOMAIN} --reason essai"))?;
+    assert!(why.contains(&format!("alias of the BAL accueil@{DOMAIN}")), "{why}");
     run(&site, &format!("bal alias remove reception@{DOMAIN}"))?;
     let gone = || receive(&site, &["reception"], "après").is_err();
     assert!(wait_until(PATIENCE, gone), "a removed alias takes no mail");
@@ -86,7 +88,10 @@ fn a_forward_leaves_a_copy_or_none_and_never_loses_a_letter() -> Result<()> {
     arrives(&site, &bals, &["accueil", "archives", "secretariat"], &[1, 1, 1])?;
     forward("move")?;
     arrives(&site, &bals, &["accueil"], &[0, 0, 1])?;
-    assert!(refused(&site, &format!("bal forward set archives@{DOMAIN} accueil@{DOMAIN}"))?.contains("circle"));
+    let circle = refused(&site, &format!("bal forward set archives@{DOMAIN} accueil@{DOMAIN}"))?;
+    assert!(circle.contains("circle") && circle.contains(&format!("accueil@{DOMAIN} hands its mail on")), "{circle}");
+    let itself = refused(&site, &format!("bal forward set accueil@{DOMAIN} accueil@{DOMAIN}"))?;
+    assert!(itself.contains(&format!("accueil@{DOMAIN} cannot forward to itself")), "{itself}");
     run(&site, &format!("bal suspend archives@{DOMAIN} --reason essai"))?;
     arrives(&site, &bals[..1], &["accueil"], &[1])
 }

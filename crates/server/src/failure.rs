@@ -2,13 +2,16 @@
 
 use thiserror::Error;
 
-/// Exit codes: 0 done, 1 refused or failed, 2 wrong usage (given by clap), 3 configuration,
+/// Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 configuration,
 /// 4 something that pli needs does not answer (database, port, running server).
 #[derive(Debug, Error)]
 pub(crate) enum Failure {
     /// What was asked for cannot be done, or did not work.
     #[error("{}", trust::masked(.0))]
     Refused(String),
+    /// The command was not understood; the text says what is missing or wrong.
+    #[error("{0}")]
+    Usage(String),
     /// A file, a setting or the environment is wrong; the text names it and says what to do.
     #[error("{}", trust::masked(.0))]
     Configuration(String),
@@ -25,6 +28,7 @@ impl Failure {
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
             Self::Refused(_) | Self::Interrupted => 1,
+            Self::Usage(_) => 2,
             Self::Configuration(_) => 3,
             Self::Unavailable(_) => 4,
         }
@@ -35,11 +39,22 @@ impl Failure {
     pub(crate) fn json(&self) -> serde_json::Value {
         let kind = match self {
             Self::Refused(_) => "refused",
+            Self::Usage(_) => "usage",
             Self::Configuration(_) => "configuration",
             Self::Unavailable(_) => "unavailable",
             Self::Interrupted => "interrupted",
         };
         serde_json::json!({ "error": self.to_string(), "kind": kind, "exit_code": self.exit_code() })
+    }
+}
+
+/// Wrong usage, in one line: what is wrong, and what is right.
+impl From<&clap::Error> for Failure {
+    fn from(error: &clap::Error) -> Self {
+        let text = error.render().to_string();
+        let text = text.strip_prefix("error: ").unwrap_or(&text);
+        let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+        Self::Usage(lines.join("; "))
     }
 }
 
@@ -87,13 +102,24 @@ mod tests {
     fn scripts_can_tell_failures_apart() {
         let codes = [
             Failure::Refused(String::new()),
+            Failure::Usage(String::new()),
             Failure::Configuration(String::new()),
             Failure::Unavailable(String::new()),
         ]
         .map(|failure| failure.exit_code());
-        assert_eq!(codes, [1, 3, 4]);
+        assert_eq!(codes, [1, 2, 3, 4]);
         assert_eq!(Failure::from(store::StoreError::Unavailable("down".into())).exit_code(), 4);
         assert_eq!(Failure::from(store::StoreError::NoSuchBal("a@b.fr".into())).exit_code(), 1);
         assert_eq!(Failure::from(store::StoreError::SchemaTooNew { found: 2, known: 1 }).exit_code(), 3);
+    }
+
+    #[test]
+    fn wrong_usage_is_told_in_one_line_without_its_colours() {
+        let command = clap::Command::new("pli").arg(clap::Arg::new("kind").long("kind").required(true));
+        let failure = Failure::from(&command.try_get_matches_from(["pli"]).unwrap_err());
+        let value = failure.json();
+        assert_eq!((value["kind"].as_str(), value["exit_code"].as_u64()), (Some("usage"), Some(2)));
+        let text = value["error"].as_str().unwrap();
+        assert!(text.contains("--kind") && text.contains("Usage: pli") && !text.contains('\n'), "{text}");
     }
 }

@@ -19,9 +19,13 @@ impl Administration {
         Ok(self.store.create_bal(request.into_new(hash)?).await?)
     }
 
-    /// The BAL of this address.
+    /// The BAL whose own address this is. What is done by an alias would be done to a BAL that was not named.
     pub(crate) async fn find(&self, address: &Address) -> Result<BalRecord, AdminError> {
-        self.store.bal(address).await?.ok_or_else(|| AdminError::NoSuchBal(address.clone()))
+        match self.store.bal_behind(address).await? {
+            Some(bal) if bal.address.key() == address.key() => Ok(bal),
+            Some(bal) => Err(AdminError::Alias { alias: address.clone(), bal: bal.address }),
+            None => Err(AdminError::NoSuchBal(address.clone())),
+        }
     }
 
     /// At most `limit` BALs that the search finds, by address.

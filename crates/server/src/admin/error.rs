@@ -50,6 +50,36 @@ pub(crate) enum AdminError {
     /// A file of ours that cannot be written or read.
     #[error("{0}")]
     File(String),
+    /// What was named is another address of a BAL.
+    #[error("{alias} is an alias of the BAL {bal}; give the address of the BAL itself")]
+    Alias {
+        /// What was named.
+        alias: Address,
+        /// Where it leads.
+        bal: Address,
+    },
+    /// A BAL cannot hand its mail on to itself.
+    #[error("{0} cannot forward to itself, mail would go in a circle; name another BAL")]
+    ForwardToItself(Address),
+    /// Mail would go in a circle.
+    #[error(
+        "{to} hands its mail on to {from} already, directly or by others: mail would go in a circle; see \
+         `pli bal forward list`, and end one with `pli bal forward remove`"
+    )]
+    ForwardCircle {
+        /// Whose mail.
+        from: Address,
+        /// To whom.
+        to: Address,
+    },
+    /// There is no such forward.
+    #[error("{from} does not forward to {to}; `pli bal forward list {from}` lists where its mail goes")]
+    NoSuchForward {
+        /// Whose mail.
+        from: Address,
+        /// To whom.
+        to: Address,
+    },
     /// The store did not do it.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -120,8 +150,11 @@ impl AdminError {
             | Self::Key(_)
             | Self::Forward(_)
             | Self::NoPassword(_)
+            | Self::Alias { .. }
+            | Self::ForwardToItself(_)
             | Self::File(_) => Kind::Refused,
-            Self::NoSuchBal(_) => Kind::NotFound,
+            Self::ForwardCircle { .. } => Kind::Exists,
+            Self::NoSuchBal(_) | Self::NoSuchForward { .. } => Kind::NotFound,
             Self::Store(error) => of_store(error),
             Self::Internal(_) => Kind::Internal,
         }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use mssante::{Address, BalId, ForwardCopy, may_forward};
 use serde::Serialize;
-use store::{AliasRecord, ForwardRecord};
+use store::{AliasRecord, ForwardRecord, StoreError};
 
 use super::{AdminError, Administration, Rules, SetForward};
 
@@ -63,14 +63,16 @@ impl Administration {
     pub(crate) async fn set_forward(&self, request: &SetForward) -> Result<Vec<ForwardEntry>, AdminError> {
         let (from, to) = (self.find(&request.from).await?, self.find(&request.to).await?);
         may_forward(from.kind, to.kind)?;
-        self.store.set_forward(ForwardRecord { from: from.id, to: to.id, copy: request.copy }).await?;
+        let set = self.store.set_forward(ForwardRecord { from: from.id, to: to.id, copy: request.copy }).await;
+        set.map_err(|error| by_address(error, from.address, to.address))?;
         self.forward_entries(Some(from.id)).await
     }
 
     /// Ends a forward; those that are left.
     pub(crate) async fn remove_forward(&self, from: &Address, to: &Address) -> Result<Vec<ForwardEntry>, AdminError> {
         let (from, to) = (self.find(from).await?, self.find(to).await?);
-        self.store.remove_forward(from.id, to.id).await?;
+        let removed = self.store.remove_forward(from.id, to.id).await;
+        removed.map_err(|error| by_address(error, from.address, to.address))?;
         self.forward_entries(Some(from.id)).await
     }
 
@@ -104,6 +106,16 @@ impl Administration {
     async fn names(&self, bals: impl Iterator<Item = BalId>) -> Result<Names, AdminError> {
         let addresses = self.store.addresses_of(&bals.collect::<Vec<_>>()).await?;
         Ok(Names(addresses.into_iter().map(|(id, address)| (id, address.to_string())).collect()))
+    }
+}
+
+/// The store knows BALs by their numbers, people by their addresses.
+fn by_address(error: StoreError, from: Address, to: Address) -> AdminError {
+    match error {
+        StoreError::ForwardCircle { .. } if from.key() == to.key() => AdminError::ForwardToItself(from),
+        StoreError::ForwardCircle { .. } => AdminError::ForwardCircle { from, to },
+        StoreError::NoSuchForward { .. } => AdminError::NoSuchForward { from, to },
+        other => other.into(),
     }
 }
 

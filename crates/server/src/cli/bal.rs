@@ -126,6 +126,15 @@ pub(super) struct Edit {
     /// The responsible person.
     #[arg(long)]
     responsible: Option<String>,
+    /// Never changes; taken so that the answer can say what to do.
+    #[arg(long, hide = true)]
+    rpps: Option<String>,
+    /// Never changes, either.
+    #[arg(long, hide = true)]
+    structure: Option<String>,
+    /// Never changes, either.
+    #[arg(long, hide = true)]
+    kind: Option<String>,
 }
 
 /// Which BALs.
@@ -172,6 +181,7 @@ impl Command {
         match self {
             Self::Create(create) => create.check(rules),
             Self::Alias(alias) => alias.check(rules),
+            Self::Edit(edit) => edit.check(),
             _ => Ok(()),
         }
     }
@@ -250,6 +260,28 @@ fn subject_of(file: &Path) -> Result<DistinguishedName, Failure> {
 impl Move {
     async fn work(self, admin: &Administration, to: BalState) -> Result<BalRecord, Failure> {
         Ok(admin.move_to(&self.address, to, &MoveBal { reason: self.reason }, None).await?)
+    }
+}
+
+impl Edit {
+    /// Who holds a BAL and of which structure it is stays for its whole life, as does its kind: what was sent to one
+    /// must never be read by another. `[MSS1 BAL.KINDS]`
+    fn check(&self) -> Result<(), Failure> {
+        let fixed = [("RPPS number", &self.rpps), ("structure", &self.structure), ("kind", &self.kind)];
+        if let Some((what, _)) = fixed.into_iter().find(|(_, given)| given.is_some()) {
+            return Err(Failure::Refused(format!(
+                "the {what} of a BAL never changes, and its address is never given to another one; close it \
+                 (`pli bal close {} --reason …`) and create another under a new address (`pli bal create`)",
+                self.address
+            )));
+        }
+        if self.name.is_none() && self.service.is_none() && self.description.is_none() && self.responsible.is_none() {
+            return Err(Failure::Usage(
+                "there is nothing to change; give --name, --service, --description or --responsible (\"\" takes it away)"
+                    .to_owned(),
+            ));
+        }
+        Ok(())
     }
 }
 
@@ -352,6 +384,18 @@ mod tests {
     }
 
     #[test]
+    fn what_never_changes_is_refused_with_what_to_do() {
+        for given in ["--rpps 10001234565", "--structure 318751275100020", "--kind PER"] {
+            let words = ["pli", "bal", "edit", "a@ch.mssante.fr"].into_iter().chain(given.split_whitespace());
+            let super::super::Command::Bal(Command::Edit(edit)) = Cli::try_parse_from(words).unwrap().command else {
+                panic!("not an edit")
+            };
+            let why = edit.check().unwrap_err().to_string();
+            assert!(why.contains("never changes") && why.contains("pli bal close a@ch.mssante.fr"), "{given}: {why}");
+        }
+    }
+
+    #[test]
     fn each_kind_must_come_with_what_identifies_it() {
         for (arguments, expected) in [
             ("a@ch.mssante.fr --kind PER", "--rpps"),
@@ -360,7 +404,7 @@ mod tests {
             ("a@ch.mssante.fr --kind APP --structure 318751275100020 --responsible X", "--certificate"),
             ("a@ch.mssante.fr --kind CAB --certificate-dn CN=x", "CAB comes without a certificate (--certificate"),
             (
-                "a@ch.mssante.fr --kind ORG --structure 318751275100020 --rpps 10001234567",
+                "a@ch.mssante.fr --kind ORG --structure 318751275100020 --rpps 10001234565",
                 "ORG comes without the holder's RPPS number (--rpps)",
             ),
             ("a@elsewhere.fr --kind CAB", "operator.domains"),
@@ -375,7 +419,7 @@ mod tests {
     #[test]
     fn complete_creations_pass() {
         for arguments in [
-            "a@ch.mssante.fr --kind PER --rpps 10001234567",
+            "a@ch.mssante.fr --kind PER --rpps 10001234565",
             "a@ch.mssante.fr --kind PER --structure 318751275100020",
             "a@ch.mssante.fr --kind ORG --structure 318751275100020",
             "a@ch.mssante.fr --kind APP --structure 318751275100020 --responsible X --certificate-dn CN=x",
