@@ -73,6 +73,9 @@ pub enum StoreError {
     /// What was stored cannot be opened: wrong key ring or damaged octets.
     #[error("stored data cannot be unsealed: {0}")]
     Unseal(String),
+    /// A file of the audit trail cannot be written or read; the text names it and says why.
+    #[error("{0}")]
+    Export(String),
     /// Rows contradict each other.
     #[error("inconsistent data in {table}: {what}")]
     Inconsistent {

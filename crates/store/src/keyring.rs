@@ -124,7 +124,6 @@ impl KeyRing {
     }
 
     /// A key of its own for each purpose, made from the key of this name. Purposes are never reused for other things.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the chain of the audit trail signs with it"))]
     pub(crate) fn derived(&self, id: &str, purpose: &'static str) -> Option<[u8; 32]> {
         let mut octets = [0; 32];
         let purpose = [purpose.as_bytes()];

@@ -49,7 +49,10 @@ pub use reading::BodyReader;
 pub use refused::HopRefusal;
 pub use schema::{migrate, schema_fingerprint};
 pub use sweeper::Swept;
-pub use trace::{Actor, Event, EventClass, Trace};
+pub use trace::{
+    Actor, Entered, Event, EventClass, ExportedTraces, Fault, Finding, Indicators, MonthCount, Retentions,
+    SoftwareCount, Trace, TraceFilter, TraceFormat, TraceRecord, Verification, Witness, check_export,
+};
 pub use trust::{
     DomainChange, DomainChangeKind, DomainEvent, Due, ListCounts, ListId, ListOrigin, ListRecord, ListVersion,
     Source as TrustSource, SourceAnswer, SourceClaim, SourceKind,

@@ -1,8 +1,22 @@
 //! The audit trail. Lines are only ever added, in the transaction of what they tell; they wait in an inbox until a node
 //! enters them into the chain.
 
+#![allow(clippy::similar_names, reason = "lines and links are what there is")]
+
 mod actor;
+mod check;
+mod count;
+mod entering;
 mod event;
+mod export;
+mod file;
+mod indicators;
+mod line;
+mod links;
+mod list;
+mod retention;
+mod rows;
+mod verify;
 
 use std::borrow::Cow;
 
@@ -14,7 +28,14 @@ use time::OffsetDateTime;
 use crate::{MessageId, Store, StoreError};
 
 pub use actor::Actor;
+pub use check::{Fault, Finding};
+pub use entering::Entered;
 pub use event::{Event, EventClass};
+pub use export::{ExportedTraces, TraceFormat, check_export};
+pub use indicators::{Indicators, MonthCount, SoftwareCount};
+pub use list::{TraceFilter, TraceRecord};
+pub use retention::Retentions;
+pub use verify::{Verification, Witness};
 
 /// One line of the audit trail. Never anything of a message's content: no subject, no file name, no text.
 #[derive(Debug, Clone, PartialEq)]
@@ -89,6 +110,15 @@ fn storable(value: Value) -> Value {
             .into(),
         other => other,
     }
+}
+
+/// Octets of lower-case hexadecimal digits.
+fn unhex(digits: &str) -> Option<Vec<u8>> {
+    let digits = digits.as_bytes();
+    let nibble = |digit: u8| char::from(digit).to_digit(16);
+    let (pairs, rest) = digits.as_chunks::<2>();
+    let octet = |[high, low]: &[u8; 2]| u8::try_from(nibble(*high)? * 16 + nibble(*low)?).ok();
+    rest.is_empty().then(|| pairs.iter().map(octet).collect())?
 }
 
 /// Adds the lines in one statement.

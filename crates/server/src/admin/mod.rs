@@ -14,7 +14,7 @@ mod request;
 mod ways;
 
 use mssante::{Domain, KeyPolicy};
-use store::Store;
+use store::{Actor, Store};
 
 use crate::config::Settings;
 

@@ -1,8 +1,10 @@
 //! The command line.
 
 mod annuaire;
+mod audit;
 mod bal;
 mod cert;
+mod indicators;
 mod password;
 mod print;
 mod probe;
@@ -66,6 +68,11 @@ enum Command {
     /// The directory of the trust space: import, search, its life, and what it is told of our BALs.
     #[command(subcommand)]
     Annuaire(annuaire::Command),
+    /// The audit trail: read it, take it along, verify it.
+    #[command(subcommand)]
+    Audit(audit::Command),
+    /// What the BALs of this operator did in a month, without any correspondent.
+    Indicators(indicators::Command),
     /// Print the rules that are enforced, and every refusal.
     Rules(rules::Rules),
     /// Ask the running server how it is.
@@ -116,6 +123,8 @@ impl Cli {
             Command::Trust(command) => command.run(&warned()?, self.json).await,
             Command::Cert(command) => command.run(|| config::load_without_files(&file), self.json).await,
             Command::Annuaire(command) => command.run(&settings()?, self.json).await,
+            Command::Audit(command) => command.run(&settings()?, self.json).await,
+            Command::Indicators(command) => command.run(&settings()?, self.json).await,
             Command::Rules(rules) => rules.print(self.json),
             Command::Status => status::print(&warned()?, self.json).await,
             Command::Probe { domain } => probe::print(&settings()?, &domain, self.json).await,

@@ -21,6 +21,7 @@ impl Settings {
         self.fetch.check()?;
         self.annuaire.check(&self.operator.domains)?;
         self.publication.check()?;
+        self.audit.check()?;
         if !self.http.listen.ip().is_loopback() {
             return Err(format!(
                 "http.listen = \"{}\" is reachable from outside; health and metrics are for this machine only, use 127.0.0.1",

@@ -2,6 +2,7 @@
 //! setting and what to do.
 
 mod annuaire;
+mod audit;
 mod check;
 mod fhir;
 mod rules;

@@ -12,6 +12,7 @@ use secrecy::SecretString;
 use serde::{Deserialize, Deserializer, de};
 
 use super::annuaire::Annuaire;
+use super::audit::Audit;
 use super::fhir::Publication;
 use super::rules::Rules;
 use super::trust::{Fetch, Revocation, TrustList};
@@ -38,6 +39,8 @@ pub(crate) struct Settings {
     pub(crate) publication: Publication,
     #[serde(default)]
     pub(crate) rules: Rules,
+    #[serde(default)]
+    pub(crate) audit: Audit,
     #[serde(default)]
     pub(crate) hop: Hop,
     #[serde(default)]

@@ -127,6 +127,8 @@ fn what_cannot_work_is_refused_with_the_setting_that_is_wrong() {
         ("[hop]\nclient_certificate = \"requested\"", "hop.client_certificate must be \"required\""),
         ("[hop]\nclient_certificate = \"off\"", "hop.client_certificate must be \"required\""),
         ("[database]\nurl = \"mysql://x\"", "database.url"),
+        ("[audit]\nenter_every = \"1h\"", "audit.enter_every"),
+        ("[audit.retention]\nlog_in = \"1h\"", "audit.retention.log_in"),
         ("[log]\nlevel = \"loud\"", "log.level: 'loud'"),
         ("[log]\nlevel = \"info,smtp=loud\"", "log.level"),
         (

@@ -1,6 +1,7 @@
 //! `pli serve`: everything wired together, from the first socket to the last drained session.
 
 pub(crate) mod annuaire;
+pub(crate) mod audit;
 mod certificates;
 mod directory;
 mod expiry;
@@ -100,6 +101,9 @@ async fn run(
     let publisher = Arc::new(publication::Publisher::new(settings.clone(), node.store.clone()));
     tasks.spawn(publisher.follow(sessions.clone()));
     node.annuaire.start(&tasks, &sessions);
+    // The last of all: what the others did while they ended is entered, too.
+    let clerk_stop = CancellationToken::new();
+    let clerk = tokio::spawn(audit::Clerk::new(&settings, node.store.clone()).run(clerk_stop.clone()));
     let files = CertificateFiles::new(&settings).await;
     tasks.spawn(files.follow(node.tls.clone(), node.trust.clone(), sessions.clone()));
     tasks.spawn(expiry::follow(node.tls.clone(), sessions.clone()));
@@ -117,6 +121,10 @@ async fn run(
         tracing::warn!(left = tasks.len(), "some sessions did not end in time and are cut off");
     }
     node.refusals.finish().await;
+    clerk_stop.cancel();
+    if let Err(error) = clerk.await {
+        tracing::error!(%error, "the clerk of the audit trail");
+    }
     node.store.close().await;
     let database = watch.await.map_err(|error| Failure::Refused(format!("the watch over the database: {error}")))?;
     database.stop().await?;

@@ -1,12 +1,13 @@
 //! Puts directories in force: from the database, from files, from those that were pending.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use annuaire::{Directory, DirectoryBuilder, ExtractionKind};
 use arc_swap::ArcSwapOption;
-use mssante::Clock as _;
+use mssante::{Clock as _, Domain};
 use store::{
     AnnuaireId, AnnuaireKind, AnnuaireOrigin, AnnuaireRecord, AnnuaireRejection, AnnuaireVersion, Placing, Recorded,
     Store, StoreError,

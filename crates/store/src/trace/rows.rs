@@ -1,0 +1,104 @@
+//! Reading the chain's rows.
+
+use futures_util::TryStreamExt as _;
+use sqlx::postgres::PgRow;
+use sqlx::{PgConnection, Row as _};
+use time::OffsetDateTime;
+
+use super::check::Announced;
+use super::event::{Event, EventClass};
+use super::line::{Content, Hash, Head, Line};
+use super::links::{self, Link};
+use crate::StoreError;
+
+/// A hash as the column has it.
+fn hash(octets: &[u8], table: &'static str) -> Result<Hash, StoreError> {
+    octets.try_into().map_err(|_| StoreError::inconsistent(table, "a hash of another length than 32 octets"))
+}
+
+/// All links that end in these numbers, in order.
+pub(super) async fn links(connection: &mut PgConnection, from: i64, to: i64) -> Result<Vec<Link>, StoreError> {
+    let rows: Vec<(i64, i64, OffsetDateTime, Vec<u8>, String, Vec<u8>)> = sqlx::query_as(
+        "SELECT first, last, at, hash, key_id, mac FROM trace_link WHERE last BETWEEN $1 AND $2 ORDER BY last",
+    )
+    .bind(from)
+    .bind(to)
+    .fetch_all(connection)
+    .await?;
+    let link = |(first, last, at, octets, key_id, mac): (i64, i64, OffsetDateTime, Vec<u8>, String, Vec<u8>)| {
+        Ok(Link { first, last, at, hash: hash(&octets, "trace_link")?, key_id, mac })
+    };
+    rows.into_iter().map(link).collect()
+}
+
+/// The end of the chain, as it is said to be.
+pub(super) async fn end(connection: &mut PgConnection) -> Result<links::Head, StoreError> {
+    let (number, octets, key_id, mac): (i64, Vec<u8>, Option<String>, Option<Vec<u8>>) =
+        sqlx::query_as("SELECT number, hash, key_id, mac FROM trace_head").fetch_one(connection).await?;
+    Ok(links::Head { number, hash: hash(&octets, "trace_head")?, signed: key_id.zip(mac) })
+}
+
+/// What the trail says may be gone. The lines that say it are never emptied themselves, and are checked with the others.
+pub(super) async fn announced(connection: &mut PgConnection) -> Result<Announced, StoreError> {
+    let rows: Vec<Option<String>> =
+        sqlx::query_scalar("SELECT detail FROM trace_line WHERE event = 'audit.removal' ORDER BY number")
+            .fetch_all(connection)
+            .await?;
+    let mut announced = Announced::default();
+    for detail in rows.into_iter().flatten() {
+        if let Some((class, before)) = removal(&detail) {
+            announced.announce(class, before);
+        }
+    }
+    Ok(announced)
+}
+
+/// Class and time in the detail of a removal's announcement.
+pub(super) fn removal(detail: &str) -> Option<(EventClass, OffsetDateTime)> {
+    let detail: serde_json::Value = serde_json::from_str(detail).ok()?;
+    let class = detail["class"].as_str()?.parse().ok()?;
+    Some((class, super::line::parse_moment(detail["before"].as_str()?)?))
+}
+
+/// The word of that announcement stands in SQL.
+const _: Event = Event::AuditRemoval;
+
+/// Gives each line of these numbers to `take`, in order, as it comes.
+pub(super) async fn lines(
+    connection: &mut PgConnection,
+    from: i64,
+    to: i64,
+    mut take: impl FnMut(&Line),
+) -> Result<u64, StoreError> {
+    let mut rows = sqlx::query(
+        "SELECT number, at, event, digest, salt, actor, delegated, message_id, bal_id, peer, detail
+         FROM trace_line WHERE number BETWEEN $1 AND $2 ORDER BY number",
+    )
+    .bind(from)
+    .bind(to)
+    .fetch(connection);
+    let mut count = 0;
+    while let Some(row) = rows.try_next().await? {
+        take(&line(&row)?);
+        count += 1;
+    }
+    Ok(count)
+}
+
+/// Columns by place: looking names up costs more than the digest.
+fn line(row: &PgRow) -> Result<Line, StoreError> {
+    let head = Head { number: row.try_get(0)?, at: row.try_get(1)?, event: row.try_get(2)? };
+    // A digest of another length is nobody's.
+    let digest = row.try_get::<&[u8], _>(3)?.try_into().unwrap_or_default();
+    let Some(salt) = row.try_get::<Option<&[u8]>, _>(4)? else { return Ok(Line { head, digest, content: None }) };
+    let content = Content {
+        salt: salt.try_into().unwrap_or_default(),
+        actor: row.try_get::<Option<String>, _>(5)?.unwrap_or_default(),
+        delegated: row.try_get(6)?,
+        message: row.try_get(7)?,
+        bal: row.try_get(8)?,
+        peer: row.try_get(9)?,
+        detail: row.try_get(10)?,
+    };
+    Ok(Line { head, digest, content: Some(content) })
+}
