@@ -41,6 +41,7 @@ pub(crate) fn bal(address: &str, kind: BalKind, state: BalState) -> BalRecord {
         listing: mssante::Listing::Listed,
         service: None,
         description: None,
+        patient_mail: mssante::PatientMail::Answers,
         has_password: false,
         revision: 1,
         created_at: START,

@@ -12,6 +12,7 @@ mod forwarding;
 mod hex;
 mod identifiers;
 mod opening;
+mod patients;
 mod refusal;
 mod rules;
 
@@ -26,5 +27,9 @@ pub use identifiers::{
     PersonId, Rpps, Siren, Siret, StructureId, luhn,
 };
 pub use opening::{Credential, OpeningRow, may_log_in_with, opening_table};
+pub use patients::{
+    Answers, Conversation, ConversationStep, Judged, PatientMail, PatientPolicy, french_for_patient_status,
+    may_patient_write, may_redirect_answers,
+};
 pub use refusal::{Permanence, Refusal, RefusalRow, french_for_status, refusal_table};
 pub use rules::{Rule, Verdict, may_receive, may_send, rule_table};

@@ -66,6 +66,18 @@ refusals! {
     PatientAddressInvalid => "patient-address-invalid", 550, "5.1.3",
         "the part before the @ is not an INS with its key",
         "L'adresse du patient n'est pas valable : elle doit commencer par son matricule INS (15 caractères).";
+    /// A patient writes to a BAL that has never written to him. `[MSS1 PATIENT.CONVERSATION]`
+    NoConversation => "no-conversation", 550, "5.7.1",
+        "a patient may only answer: this BAL has not written to this patient",
+        "Un patient ne peut que répondre : ce professionnel ne lui a pas écrit.";
+    /// A patient answers after the professional has ended the conversation. `[MSS2 PATIENT.FIN]`
+    ConversationClosed => "conversation-closed", 550, "5.7.1",
+        "the professional has ended this conversation",
+        "Le professionnel a mis fin à cet échange.";
+    /// A patient answers a letter that takes no answer. `[MSS2 ECO.2.2.8]`
+    AnswerBlocked => "answer-blocked", 550, "5.7.1",
+        "this message takes no answer (X-MSS-MES: FIN)",
+        "Ce message n'admet pas de réponse.";
     /// Another operator's domain, but the directory has no such BAL, and the administrator wants it to.
     NotInAnnuaire => "not-in-annuaire", 550, "5.1.1",
         "the annuaire has no such BAL; check the address there",

@@ -2,7 +2,7 @@
 //! ends the entry.
 
 use message::{FailedRecipient, FailureReport, MessageFacts, Scanner, Span, failure_report};
-use mssante::{Address, BalId, ReversePath};
+use mssante::{Address, BalId, ReversePath, french_for_patient_status};
 use store::{Acceptance, Claimed, DsnNotify, LocalDelivery, QueueId, Setback, Source, StoreError};
 
 use crate::Relay;
@@ -65,7 +65,7 @@ impl Relay {
             arrived_at: first.accepted_at,
             now: self.clock.now(),
             id: format!("{}.{}.report@{}", first.message, first.id.0, self.hops.hostname),
-            recipients: wanted.iter().map(|(entry, trouble)| failed_recipient(entry, trouble)).collect(),
+            recipients: wanted.iter().map(|(entry, trouble)| self.failed_recipient(entry, trouble)).collect(),
             original_header: self.header_of(first).await?,
         };
         Ok(Word::Report(Box::new(self.take_in(&report, bal, sender).await?)))
@@ -90,6 +90,20 @@ impl Relay {
                 tracing::error!(message = %entry.message, %error, "the message to report on cannot be read");
                 Ok(Vec::new())
             }
+        }
+    }
+
+    /// A refusal of the citizens' operator is the patient's own or about him, and is told as such.
+    fn failed_recipient(&self, entry: &Claimed, trouble: &Trouble) -> FailedRecipient {
+        let of_patient = trouble.is_refusal_of_peer() && self.resolver.is_of_patients(entry.recipient.domain());
+        let french = if of_patient { french_for_patient_status(&trouble.status) } else { trouble.french };
+        FailedRecipient {
+            recipient: entry.recipient.clone(),
+            original_recipient: entry.dsn.original_recipient.clone(),
+            status: trouble.status.clone(),
+            diagnostic: trouble.text.clone(),
+            french: french.to_owned(),
+            remote_mta: trouble.host.clone(),
         }
     }
 
@@ -118,17 +132,6 @@ fn wants_failure(notify: &DsnNotify) -> bool {
         DsnNotify::Unsaid => true,
         DsnNotify::Never => false,
         DsnNotify::On { failure, .. } => *failure,
-    }
-}
-
-fn failed_recipient(entry: &Claimed, trouble: &Trouble) -> FailedRecipient {
-    FailedRecipient {
-        recipient: entry.recipient.clone(),
-        original_recipient: entry.dsn.original_recipient.clone(),
-        status: trouble.status.clone(),
-        diagnostic: trouble.text.clone(),
-        french: trouble.french.to_owned(),
-        remote_mta: trouble.host.clone(),
     }
 }
 

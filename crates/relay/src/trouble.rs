@@ -23,6 +23,8 @@ pub(crate) struct Trouble {
     weight: Weight,
 }
 
+const REFUSED_BY_PEER: &str = "refused-by-peer";
+
 /// Of the troubles with several hosts the weightiest is told: a certificate that was refused explains more than
 /// another host that was switched off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -88,7 +90,12 @@ impl Trouble {
 
     /// The peer refused a recipient.
     pub(crate) fn of_reply(reply: &Reply, host: &str) -> Self {
-        Self::new(Weight::Answered, &reply.status(), "refused-by-peer", reply.to_string(), Some(host))
+        Self::new(Weight::Answered, &reply.status(), REFUSED_BY_PEER, reply.to_string(), Some(host))
+    }
+
+    /// Whether the other operator itself said no.
+    pub(crate) fn is_refusal_of_peer(&self) -> bool {
+        self.reason == REFUSED_BY_PEER
     }
 
     /// The more telling of two, the first of equals.

@@ -18,8 +18,9 @@ use trust::{CertificateFacts, TlsError, Transport};
 
 use crate::command::RcptCommand;
 use crate::header::judge_header;
-use crate::incoming::{Incoming, unavailable};
+use crate::incoming::{Complete, Incoming, unavailable};
 use crate::patience::Patience;
+use crate::patients::Conversations;
 use crate::session::{Action, Channel, Declined, Destination, Envelope, LogIn, Session, Settings, Wait};
 use crate::{Role, Service, TlsStart, policy};
 
@@ -278,7 +279,19 @@ impl Connection {
             Some(address) => policy::judge_recipient(address, *role, resolver, trust, store).await,
             None => Err(Refusal::UnknownRecipient),
         };
+        let answer = match (answer, &address, self.session.envelope()) {
+            (Ok(destination @ Destination::Local(_)), Some(address), Some(envelope)) if *role == Role::Hop => {
+                let judged = self.conversations().judge_letter(&envelope.reverse_path, address).await;
+                judged.map(|()| destination)
+            }
+            (answer, ..) => answer,
+        };
         self.session.recipient_answer(address, answer);
+    }
+
+    fn conversations(&self) -> Conversations<'_> {
+        let Service { patients, resolver, store, .. } = &*self.service;
+        Conversations { policy: *patients, resolver, store }
     }
 
     async fn begin_message(&mut self) {
@@ -332,6 +345,22 @@ impl Connection {
         format!("<{id}.{:016x}@{}>", u64::from_be_bytes(chance), self.service.hostname)
     }
 
+    /// Patients answer only what takes an answer, and what is written to them opens and ends conversations.
+    async fn heed_patients(&self, source: &Source, envelope: &Envelope, complete: &Complete) -> Result<(), Refusal> {
+        let (headers, said) = (&complete.facts.headers, &complete.summary.envelope);
+        let recipients = envelope.recipients.iter().map(|recipient| &recipient.address);
+        match (source, envelope.reverse_path.address()) {
+            (Source::Hop { .. }, _) => {
+                self.conversations().judge_answer(&envelope.reverse_path, recipients, said).await
+            }
+            (Source::Submission { bal, .. }, Some(sender)) => {
+                let kind = self.service.resolver.local(sender).map(|known| known.kind);
+                self.conversations().note((*bal, kind), recipients, headers, said).await
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Accepts the message: when this returns, it is on disk. `[RFC5321 6.1]`
     async fn end_message(&mut self) -> Result<MessageId, Declined> {
         let role = self.service.role.word();
@@ -341,14 +370,15 @@ impl Connection {
         let begun = incoming.begun();
         let mut complete = incoming.complete(|header, id| self.trace_fields(header, id)).await?;
         self.service.xdm.judge(&mut complete, &self.patients(envelope), role).await?;
+        self.heed_patients(&source, envelope, &complete).await?;
         let (message, facts) = complete.seal().await?;
         let id = message.id();
         let recipients = envelope.recipients.len();
-        let said = facts.headers.words();
+        let words = facts.headers.words();
         let acceptance = acceptance(message, facts, envelope, source);
         self.service.store.accept(acceptance).await.map_err(|error| unavailable(&error))?;
         metrics::counter!("pli_smtp_accepted_total", "role" => role).increment(1);
-        count(said, role);
+        count(words, role);
         metrics::histogram!("pli_smtp_accept_seconds", "role" => role).record(begun.elapsed().as_secs_f64());
         tracing::info!(message = %id, recipients, "accepted");
         Ok(id)

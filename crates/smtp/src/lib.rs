@@ -11,6 +11,7 @@ mod line;
 mod parameter;
 mod path;
 mod patience;
+mod patients;
 mod policy;
 mod refused;
 mod reply;

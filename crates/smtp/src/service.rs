@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use annuaire::Resolver;
 use auth::Authenticator;
-use mssante::{Clock, Random};
+use mssante::{Clock, PatientPolicy, Random};
 use store::Store;
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
@@ -74,6 +74,8 @@ pub struct Service {
     pub limits: Limits,
     /// TLS.
     pub tls: Arc<ServerTls>,
+    /// How letters of patients are judged.
+    pub patients: PatientPolicy,
     /// Local BALs.
     pub resolver: Arc<Resolver>,
     /// The trust list.

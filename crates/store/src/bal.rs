@@ -7,7 +7,7 @@ mod ways;
 use std::fmt::Display;
 use std::str::FromStr;
 
-use mssante::{Address, BalId, BalKind, BalState, Listing, Rpps, StructureId};
+use mssante::{Address, BalId, BalKind, BalState, Listing, PatientMail, Rpps, StructureId};
 use serde::Serialize;
 use serde_json::{Value, json};
 use sqlx::postgres::PgArguments;
@@ -144,6 +144,8 @@ pub struct BalRecord {
     pub service: Option<String>,
     /// What it is for.
     pub description: Option<String>,
+    /// What it takes of patients.
+    pub patient_mail: PatientMail,
     /// Whether a password is set.
     pub has_password: bool,
     /// Grows with each change that an administrator makes or sees.
@@ -184,6 +186,7 @@ struct BalRow {
     service: Option<String>,
     description: Option<String>,
     revision: i64,
+    patient_mail: String,
     created_at: OffsetDateTime,
 }
 
@@ -205,6 +208,7 @@ impl TryFrom<BalRow> for BalRecord {
             listing: parsed(&row.listing)?,
             service: row.service,
             description: row.description,
+            patient_mail: parsed(&row.patient_mail)?,
             has_password: row.password_hash.is_some(),
             revision: row.revision,
             created_at: row.created_at,
@@ -285,6 +289,13 @@ impl Store {
         let change =
             sqlx::query_as("UPDATE bal SET listing = $2 WHERE id = $1 RETURNING *").bind(id.0).bind(listing.word());
         self.change(id, change, Event::BalListing, json!({ "listing": listing })).await
+    }
+
+    /// Says what a BAL takes of patients. `[MSS1 PATIENT.CONVERSATION]`
+    pub async fn set_patient_mail(&self, id: BalId, takes: PatientMail) -> Result<BalRecord, StoreError> {
+        let change =
+            sqlx::query_as("UPDATE bal SET patient_mail = $2 WHERE id = $1 RETURNING *").bind(id.0).bind(takes.word());
+        self.change(id, change, Event::BalPatientMail, json!({ "patient_mail": takes })).await
     }
 
     /// Says anew what a BAL is for, and who answers for it.

@@ -17,6 +17,7 @@ mod landing;
 mod lane;
 mod notices;
 mod numbers;
+mod patients;
 mod publication;
 mod queue;
 mod reading;
@@ -43,6 +44,7 @@ pub use folder::{
 pub use intake::{Intake, MessageId, QueueId, SealedMessage};
 pub use keyring::{KeyRing, KeyRingError};
 pub use notices::{BalChange, BalNews};
+pub use patients::LetterToPatients;
 pub use publication::{Publication, PublicationClaim, PublicationFilter, PublicationResult, PublicationState};
 pub use queue::{Claimed, DsnNotify, DsnParameters, HopFacts, Outcome, QueueStatus, Setback};
 pub use reading::BodyReader;

@@ -108,6 +108,7 @@ mod tests {
             listing: mssante::Listing::Listed,
             service: None,
             description: None,
+            patient_mail: mssante::PatientMail::Answers,
             has_password: true,
             revision: 1,
             created_at: OffsetDateTime::UNIX_EPOCH,

@@ -1,6 +1,6 @@
 //! A BAL itself: create, find, list, change, move through its life, give it a password.
 
-use mssante::{Address, BalState, Credential, may_log_in_with};
+use mssante::{Address, BalState, Credential, PatientMail, may_log_in_with};
 use store::{BalPage, BalRecord, BalSearch, Seen};
 
 use super::{AdminError, Administration, ChangeBal, CreateBal, MoveBal, Password};
@@ -54,6 +54,16 @@ impl Administration {
         let bal = self.find(address).await?;
         let seen = Seen { revision, state: None };
         Ok(self.store.edit_seen_bal(bal.id, &change.into(), seen).await?)
+    }
+
+    /// Says what a BAL takes of patients.
+    pub(crate) async fn set_patient_mail(
+        &self,
+        address: &Address,
+        takes: PatientMail,
+    ) -> Result<BalRecord, AdminError> {
+        let bal = self.find(address).await?;
+        Ok(self.store.set_patient_mail(bal.id, takes).await?)
     }
 
     /// Moves a BAL through its life, from the state in which it was found: of two who move it at once, one is told to

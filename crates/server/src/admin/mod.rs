@@ -14,7 +14,7 @@ mod request;
 mod ways;
 
 use mssante::{Domain, KeyPolicy};
-use store::{Actor, Store};
+use store::Store;
 
 use crate::config::Settings;
 

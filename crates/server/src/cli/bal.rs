@@ -7,7 +7,7 @@ mod ways;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
-use mssante::{Address, BalKind, BalState, Listing, Rpps, StructureId};
+use mssante::{Address, BalKind, BalState, Listing, PatientMail, Rpps, StructureId};
 use store::{BalRecord, BalSearch};
 use trust::DistinguishedName;
 
@@ -58,6 +58,13 @@ pub(super) enum Command {
         address: Address,
         /// listed or unlisted.
         listing: Listing,
+    },
+    /// Say what a BAL takes of patients: answers only, or prescriptions as well (a pharmacy).
+    SetPatientMail {
+        /// Its address.
+        address: Address,
+        /// answers or prescriptions.
+        takes: PatientMail,
     },
     /// Say anew what a BAL is for and who answers for it; an empty text takes it away.
     Edit(Edit),
@@ -201,6 +208,7 @@ impl Command {
                 let change = ChangeBal { listing: Some(listing), ..ChangeBal::default() };
                 show(&admin.change(&address, change, None).await?, json)
             }
+            Self::SetPatientMail { address, takes } => show(&admin.set_patient_mail(&address, takes).await?, json),
             Self::Edit(edit) => show(&admin.change(&edit.address.clone(), edit.into(), None).await?, json),
             Self::Suspend(to) => show(&to.work(admin, BalState::Suspended).await?, json),
             Self::Reopen(to) => show(&to.work(admin, BalState::Active).await?, json),

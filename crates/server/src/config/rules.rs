@@ -5,6 +5,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use message::{Severity, XdmVerdict};
+use mssante::PatientPolicy;
 use serde::Deserialize;
 use smtp::{Role, XdmDesk, XdmPolicy, XdmRule};
 
@@ -18,11 +19,17 @@ pub(crate) struct Rules {
     xdm_from_peers: Xdm,
     #[serde(deserialize_with = "list")]
     xdm_tolerated: Vec<ToleratedVerdict>,
+    pub(crate) patients: PatientPolicy,
 }
 
 impl Default for Rules {
     fn default() -> Self {
-        Self { xdm: Xdm::Report, xdm_from_peers: Xdm::Report, xdm_tolerated: Vec::new() }
+        Self {
+            xdm: Xdm::Report,
+            xdm_from_peers: Xdm::Report,
+            xdm_tolerated: Vec::new(),
+            patients: PatientPolicy::Enforce,
+        }
     }
 }
 

@@ -21,6 +21,9 @@ const MEANINGS: &[(Kind, &str, &str)] = &[
     (Counter, "pli_annuaire_refusals_total", "directories that were not taken, by reason"),
     (Gauge, "pli_annuaire_rejected_lines", "lines that the import of the directory in force passed over"),
     (Gauge, "pli_annuaire_unusable", "1 if the directory of the database cannot be used by this node"),
+    (Counter, "pli_audit_entered_total", "lines that this node entered into the audit trail"),
+    (Counter, "pli_audit_failures_total", "how often work on the audit trail failed, by step"),
+    (Counter, "pli_audit_removed_total", "lines of the audit trail whose content went because its retention was over"),
     (Counter, "pli_auth_delayed_total", "log-ins that had to wait because of failed ones before"),
     (Counter, "pli_auth_total", "log-ins, by mechanism and outcome"),
     (Gauge, "pli_bals", "BALs of this operator that the resolver knows"),
@@ -36,6 +39,8 @@ const MEANINGS: &[(Kind, &str, &str)] = &[
     (Counter, "pli_imap_commands_total", "IMAP commands, by command"),
     (Gauge, "pli_imap_sessions", "open IMAP sessions"),
     (Counter, "pli_mss_fields_total", "fields of MSSanté that were read in accepted messages, by field and what was found"),
+    (Counter, "pli_patient_conversations_ended_total", "letters with the subject [FIN] to patients"),
+    (Counter, "pli_patient_letters_doubtful_total", "letters of patients that were taken although a rule would refuse them, by reason (rules.patients = \"warn\")"),
     (Counter, "pli_publication_outcomes_total", "how telling the national directory of a BAL ended"),
     (Gauge, "pli_publications", "BALs by what the national directory knows of them"),
     (Counter, "pli_recipients_not_in_annuaire_total", "recipients of other operators whose domain the directory knows and whose address it does not (annuaire.peer_recipients = \"warn\")"),
@@ -72,6 +77,9 @@ const MEANINGS: &[(Kind, &str, &str)] = &[
     (Counter, "pli_trust_list_refusals_total", "trust lists that were not taken, by reason"),
     (Gauge, "pli_trust_list_standing", "1 for the state in which the trust list is"),
     (Counter, "pli_trust_source_failures_total", "sources of lists that gave nothing, by kind"),
+    (Counter, "pli_xdm_archives_total", "archives IHE_XDM.ZIP that were looked into, by role and outcome"),
+    (Histogram, "pli_xdm_look_seconds", "how long it took to look into an archive IHE_XDM.ZIP"),
+    (Counter, "pli_xdm_verdicts_total", "what was found wrong with archives IHE_XDM.ZIP, by role and code"),
 ];
 
 /// Tells whoever reads the metrics what they mean.

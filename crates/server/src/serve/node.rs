@@ -198,6 +198,7 @@ impl Parts<'_> {
             hostname: self.settings.operator.hostname.clone(),
             limits,
             tls: Arc::clone(tls),
+            patients: self.settings.rules.patients,
             resolver: Arc::clone(self.resolver),
             trust: self.trust.clone(),
             authenticator: Arc::clone(&self.authenticator),

@@ -134,6 +134,8 @@ events! {
         BalListing "bal.listing",
         /// What a BAL is for, or who answers for it, was said anew.
         BalEdited "bal.edited",
+        /// What a BAL takes of patients was said.
+        BalPatientMail "bal.patient-mail",
         /// A BAL got a password.
         BalPassword "bal.password",
         /// Another address leads to a BAL.
