@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -156,11 +157,14 @@ const OFFSETS: [u16; 6] = [25, 80, 143, 465, 587, 993];
 const SECOND_OPERATOR: u16 = 1000;
 
 /// A port base where all ports are free, below the range from which the system takes ports for outgoing connections.
-/// Tests that run at the same time begin their search at different places.
+/// Tests that run at the same time begin their search at different places, in one process or in several.
 pub fn free_port_base() -> Result<u16> {
     const FIRST: u16 = 10_000;
     const CHOICES: u16 = 2_000;
-    let start = u16::try_from(std::process::id() * 37 % u32::from(CHOICES)).expect("below the number of choices");
+    static SEARCHES: AtomicU32 = AtomicU32::new(0);
+    let search = SEARCHES.fetch_add(1, Ordering::Relaxed);
+    let start = (std::process::id() * 37).wrapping_add(search * 101) % u32::from(CHOICES);
+    let start = u16::try_from(start).expect("below the number of choices");
     (0..CHOICES)
         .map(|step| FIRST + (start + step * 7) % CHOICES * 10)
         .find(|base| OFFSETS.iter().all(|offset| is_free(base + offset) && is_free(base + offset + SECOND_OPERATOR)))
