@@ -6,12 +6,16 @@ use std::sync::Arc;
 use mssante::{Address, Clock, Credential, Permanence, Random, Refusal, may_log_in_with};
 use store::{BalRecord, Store, StoreError};
 use thiserror::Error;
+use time::OffsetDateTime;
+use tokio::sync::watch;
 use trust::VerifiedPeer;
 
-use crate::gate::PasswordGate;
+use crate::claim::Claim;
+use crate::gate::{Candidate, PasswordGate};
 use crate::guesses::Guesses;
 use crate::sasl::Credentials;
-use crate::{Identity, Principal, Secret};
+use crate::standing::Shown;
+use crate::{Access, Ground, Identity, Principal, Secret, Standing};
 
 /// Why nobody is logged in.
 #[derive(Debug, Error)]
@@ -58,7 +62,8 @@ impl Authenticator {
 
     /// Checks what a SASL exchange ended with; `peer` is the connection's certificate, or why there is none, `from` its
     /// other end.
-    /// BAL and hash are read from the store each time, so what an administrator changes holds at once.
+    /// BALs, people, delegations and hashes are read from the store each time, so what an administrator changes holds
+    /// at once.
     ///
     /// Whoever has guessed wrong often lately gets his refusal late, on every connection and protocol of this process.
     pub async fn check(
@@ -66,20 +71,32 @@ impl Authenticator {
         credentials: Credentials,
         peer: Result<&VerifiedPeer, Refusal>,
         from: IpAddr,
-    ) -> Result<Identity, AuthError> {
+    ) -> Result<Standing, AuthError> {
+        // before anything is read: a change while this runs, or after it, is noticed
+        let changes = self.store.bal_changes();
         let (kind, result) = match credentials {
-            Credentials::Password { login, password } => ("password", self.by_password(&login, password, from).await),
-            Credentials::Certificate { bal } => ("certificate", self.by_certificate(bal.as_deref(), peer).await),
+            Credentials::Password { login, bal, password } => {
+                let claim = Claim::new(&login, bal.as_deref());
+                ("password", self.by_password(claim, password, from, changes).await)
+            }
+            Credentials::Certificate { bal } => ("certificate", self.by_certificate(bal, peer, changes).await),
         };
         count(kind, &result);
         result
     }
 
-    async fn by_password(&self, login: &str, password: Secret, from: IpAddr) -> Result<Identity, AuthError> {
-        let result = self.prove(login, password, from).await;
+    async fn by_password(
+        &self,
+        claim: Claim,
+        password: Secret,
+        from: IpAddr,
+        changes: watch::Receiver<u64>,
+    ) -> Result<Standing, AuthError> {
+        let who = claim.who().to_owned();
+        let result = self.prove(claim, password, from, changes).await;
         match &result {
-            Ok(_) => self.guesses.succeeded(from, login),
-            Err(AuthError::Refused { .. }) => self.slow_down(from, login).await,
+            Ok(_) => self.guesses.succeeded(from, &who),
+            Err(AuthError::Refused { .. }) => self.slow_down(from, &who).await,
             Err(AuthError::Unavailable(_)) => {}
         }
         result
@@ -93,25 +110,63 @@ impl Authenticator {
         }
     }
 
-    async fn prove(&self, login: &str, password: Secret, from: IpAddr) -> Result<Identity, AuthError> {
-        let found = match Address::parse(login) {
-            Ok(address) => self.store.credential(&address).await?,
-            Err(_) => None,
-        };
-        let bal = self.gate.open(found, password, from).await?;
-        Ok(Identity { principal: Principal::Person(bal.address.clone()), bals: vec![bal] })
+    async fn prove(
+        &self,
+        claim: Claim,
+        password: Secret,
+        from: IpAddr,
+        changes: watch::Receiver<u64>,
+    ) -> Result<Standing, AuthError> {
+        let now = self.clock.now();
+        let found = claim.look(&self.store, now).await?;
+        let phc = found.phc.clone();
+        let candidate = Candidate { name: found.name, phc: found.phc, admitted: found.admitted };
+        let identity = self.gate.open(candidate, password, from).await?;
+        Ok(Standing::new(identity, Shown::Password { claim, phc }, changes, (now, found.until)))
     }
 
     async fn by_certificate(
         &self,
-        asked: Option<&str>,
+        asked: Option<String>,
         peer: Result<&VerifiedPeer, Refusal>,
-    ) -> Result<Identity, AuthError> {
-        let key = peer.map_err(no_certificate)?.name().key();
-        let registered = self.store.bals_of_certificate(key).await?;
-        let bals = opened_by_certificate(registered, asked).map_err(|word| AuthError::Refused { word })?;
-        Ok(Identity { principal: Principal::Software(key.to_owned()), bals })
+        changes: watch::Receiver<u64>,
+    ) -> Result<Standing, AuthError> {
+        let key = peer.map_err(no_certificate)?.name().key().to_owned();
+        let identity = self.of_software(&key, asked.as_deref()).await?.map_err(|word| AuthError::Refused { word })?;
+        Ok(Standing::new(identity, Shown::Certificate { key, asked }, changes, (self.clock.now(), None)))
     }
+
+    async fn of_software(&self, key: &str, asked: Option<&str>) -> Result<Result<Identity, &'static str>, StoreError> {
+        let registered = self.store.bals_of_certificate(key).await?;
+        Ok(opened_by_certificate(registered, asked).map(|bals| {
+            let accesses = bals.into_iter().map(|bal| Access { bal, ground: Ground::Own }).collect();
+            Identity { principal: Principal::Software(key.to_owned()), accesses }
+        }))
+    }
+
+    /// What was shown at a log-in, read anew; nobody if it opens nothing any more.
+    pub(crate) async fn look_again(&self, shown: &Shown) -> Result<Again, StoreError> {
+        match shown {
+            Shown::Password { claim, phc } => {
+                let found = claim.look(&self.store, self.clock.now()).await?;
+                let identity = found.admitted.ok().filter(|_| found.phc == *phc);
+                Ok(Again { identity, until: found.until })
+            }
+            Shown::Certificate { key, asked } => {
+                Ok(Again { identity: self.of_software(key, asked.as_deref()).await?.ok(), until: None })
+            }
+        }
+    }
+
+    pub(crate) fn now(&self) -> OffsetDateTime {
+        self.clock.now()
+    }
+}
+
+/// Who a log-in still stands for, and when that changes by itself.
+pub(crate) struct Again {
+    pub(crate) identity: Option<Identity>,
+    pub(crate) until: Option<OffsetDateTime>,
 }
 
 /// Of doubt nobody concludes that there is no certificate.
@@ -138,7 +193,7 @@ fn opened_by_certificate(registered: Vec<BalRecord>, asked: Option<&str>) -> Res
     if bals.is_empty() { Err("not-active") } else { Ok(bals) }
 }
 
-fn count(kind: &'static str, result: &Result<Identity, AuthError>) {
+fn count(kind: &'static str, result: &Result<Standing, AuthError>) {
     let outcome = match result {
         Ok(_) => "ok",
         Err(AuthError::Refused { word }) => word,

@@ -3,14 +3,23 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use mssante::{BalState, Clock, Credential, Random, may_log_in_with};
-use store::BalRecord;
+use mssante::{Clock, Random};
 
 use crate::memory::HashingMemory;
 use crate::password::hash;
 use crate::proofs::ProofCache;
 use crate::queue::Queue;
 use crate::{AuthError, Secret};
+
+/// Whose password it may be.
+pub(crate) struct Candidate<T> {
+    /// Tells his proofs from those of others.
+    pub(crate) name: String,
+    /// What the password is held against.
+    pub(crate) phc: Option<String>,
+    /// What opens, or the word for metrics and traces: the client never learns it.
+    pub(crate) admitted: Result<T, &'static str>,
+}
 
 /// Checks passwords against what the store holds, a few at a time.
 pub(crate) struct PasswordGate {
@@ -30,19 +39,29 @@ impl PasswordGate {
         Self { clock, queue: Queue::new(jobs), memory: Arc::default(), proofs: ProofCache::new(random), dummy }
     }
 
-    /// The BAL that `password` opens. `found` was read from the store for this very attempt.
-    pub(crate) async fn open(
+    /// Who is admitted if `password` is right. The candidate was read from the store for this very attempt.
+    pub(crate) async fn open<T>(
         &self,
-        found: Option<(BalRecord, Option<String>)>,
+        candidate: Candidate<T>,
         password: Secret,
         from: IpAddr,
-    ) -> Result<BalRecord, AuthError> {
-        let (bal, phc) = found.map_or((None, None), |(bal, phc)| (Some(bal), phc));
-        let may = bal.as_ref().is_some_and(|bal| may_log_in_with(bal.kind, bal.state, Credential::Password).is_ok());
-        let word = refusal_word(bal.as_ref(), phc.is_some(), may);
-        let login = bal.as_ref().map_or_else(String::new, |bal| bal.address.key());
-        let proven = self.proves(&login, password, phc.unwrap_or_else(|| self.dummy.clone()), from).await?;
-        bal.filter(|_| may && proven).ok_or(AuthError::Refused { word })
+    ) -> Result<T, AuthError> {
+        let Candidate { name, phc, admitted } = candidate;
+        let wrong = if phc.is_none() { "no-password-set" } else { "wrong-password" };
+        let phc = phc.unwrap_or_else(|| self.dummy.clone());
+        let admitted = match admitted {
+            Ok(admitted) => admitted,
+            Err(word) => {
+                // without a look at recent proofs: a refusal takes as long for the right password as for a wrong one
+                self.hashes(password, phc, from).await?;
+                return Err(AuthError::Refused { word });
+            }
+        };
+        if self.proves(&name, password, phc, from).await? {
+            Ok(admitted)
+        } else {
+            Err(AuthError::Refused { word: wrong })
+        }
     }
 
     async fn proves(&self, login: &str, password: Secret, phc: String, from: IpAddr) -> Result<bool, AuthError> {
@@ -68,23 +87,10 @@ impl PasswordGate {
     }
 }
 
-/// What metrics and traces say if it fails; the client never learns it.
-fn refusal_word(bal: Option<&BalRecord>, has_password: bool, may: bool) -> &'static str {
-    match bal {
-        None => "unknown-login",
-        Some(bal) if bal.state != BalState::Active => "not-active",
-        Some(_) if !may => "wrong-credential-kind",
-        Some(_) if !has_password => "no-password-set",
-        Some(_) => "wrong-password",
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use mssante::BalKind;
-
     use super::*;
-    use crate::fixture::{Counting, FixedClock, bal};
+    use crate::fixture::{Counting, FixedClock};
     use crate::hash_password;
 
     const PASSWORD: &str = "correct horse battery";
@@ -97,45 +103,42 @@ mod tests {
         hash_password(&Secret::new(password.into()), &Counting::default()).unwrap()
     }
 
-    async fn try_with(gate: &PasswordGate, found: Option<(BalRecord, Option<String>)>) -> Result<(), &'static str> {
-        match gate.open(found, Secret::new(PASSWORD.into()), IpAddr::from([127, 0, 0, 1])).await {
-            Ok(_) => Ok(()),
+    async fn try_with(
+        gate: &PasswordGate,
+        phc: Option<String>,
+        admitted: Result<(), &'static str>,
+    ) -> Result<(), &'static str> {
+        let candidate = Candidate { name: "a@b.fr".to_owned(), phc, admitted };
+        match gate.open(candidate, Secret::new(PASSWORD.into()), IpAddr::from([127, 0, 0, 1])).await {
+            Ok(()) => Ok(()),
             Err(AuthError::Refused { word }) => Err(word),
             Err(AuthError::Unavailable(why)) => panic!("{why}"),
         }
     }
 
     #[tokio::test]
-    async fn the_right_password_opens_an_active_bal() {
-        let found = Some((bal("a@b.fr", BalKind::Nominative, BalState::Active), Some(phc(PASSWORD))));
-        assert_eq!(try_with(&gate(), found).await, Ok(()));
+    async fn the_right_password_opens() {
+        assert_eq!(try_with(&gate(), Some(phc(PASSWORD)), Ok(())).await, Ok(()));
     }
 
     #[tokio::test]
     async fn everything_else_is_refused_and_only_the_word_differs() {
-        let active = |kind| bal("a@b.fr", kind, BalState::Active);
-        let suspended = bal("a@b.fr", BalKind::Nominative, BalState::Suspended);
-        for (found, word) in [
-            (None, "unknown-login"),
-            (Some((active(BalKind::Nominative), None)), "no-password-set"),
-            (Some((active(BalKind::Nominative), Some(phc("another password")))), "wrong-password"),
-            (Some((active(BalKind::Applicative), Some(phc(PASSWORD)))), "wrong-credential-kind"),
-            (Some((suspended, Some(phc(PASSWORD)))), "not-active"),
+        for (phc, admitted, word) in [
+            (None, Ok(()), "no-password-set"),
+            (Some(phc("another password")), Ok(()), "wrong-password"),
+            (None, Err("unknown-login"), "unknown-login"),
+            (Some(phc(PASSWORD)), Err("not-active"), "not-active"),
         ] {
-            assert_eq!(try_with(&gate(), found).await, Err(word));
+            assert_eq!(try_with(&gate(), phc, admitted).await, Err(word));
         }
     }
 
     #[tokio::test]
-    async fn a_recent_proof_ends_with_the_password_the_state_and_the_kind() {
+    async fn a_recent_proof_ends_with_the_password_and_with_what_it_opens() {
         let gate = gate();
         let stored = Some(phc(PASSWORD));
-        let active = || bal("a@b.fr", BalKind::Nominative, BalState::Active);
-        assert_eq!(try_with(&gate, Some((active(), stored.clone()))).await, Ok(()));
-        assert_eq!(try_with(&gate, Some((active(), Some(phc("another password"))))).await, Err("wrong-password"));
-        let closed = bal("a@b.fr", BalKind::Nominative, BalState::Closed);
-        assert_eq!(try_with(&gate, Some((closed, stored.clone()))).await, Err("not-active"));
-        let software = bal("a@b.fr", BalKind::Applicative, BalState::Active);
-        assert_eq!(try_with(&gate, Some((software, stored))).await, Err("wrong-credential-kind"));
+        assert_eq!(try_with(&gate, stored.clone(), Ok(())).await, Ok(()));
+        assert_eq!(try_with(&gate, Some(phc("another password")), Ok(())).await, Err("wrong-password"));
+        assert_eq!(try_with(&gate, stored, Err("not-delegated")).await, Err("not-delegated"));
     }
 }

@@ -2,6 +2,7 @@
 //! SMTP and IMAP.
 
 mod authenticator;
+mod claim;
 #[cfg(test)]
 mod fixture;
 mod gate;
@@ -12,7 +13,9 @@ mod password;
 mod proofs;
 mod queue;
 pub mod sasl;
+mod standing;
 
 pub use authenticator::{AuthError, Authenticator};
-pub use identity::{Identity, Principal};
+pub use identity::{Access, Ground, Identity, Principal, SendRight, SenderField};
 pub use password::{PasswordError, Secret, hash_password, is_usable_hash};
+pub use standing::Standing;

@@ -2,9 +2,9 @@
 
 use crate::Secret;
 
-/// Octets of a login or of the BAL that EXTERNAL names: an address is never longer. `[RFC4616 2]`
-/// asks for 255 at least.
-const LOGIN_OCTETS: usize = 320;
+/// Octets of a login, or of the BAL that is named beside it: two addresses are never longer. `[RFC4616 2]` asks for 255
+/// at least.
+const LOGIN_OCTETS: usize = 640;
 /// Octets of a password.
 const PASSWORD_OCTETS: usize = 1024;
 
@@ -43,8 +43,10 @@ impl Mechanism {
 pub enum Credentials {
     /// A login name and a password.
     Password {
-        /// As typed.
+        /// As typed: a name, or a name and a BAL (`login*bal@domain`).
         login: String,
+        /// The BAL that the mechanism names, if it names one.
+        bal: Option<String>,
         /// As typed.
         password: Secret,
     },
@@ -111,7 +113,7 @@ impl Exchange {
                 Step::Challenge(b"Password:".to_vec())
             }),
             Expects::Password { login } => text(response, PASSWORD_OCTETS).map(|password| {
-                Step::Done(Credentials::Password { login, password: Secret::new(password.to_owned()) })
+                Step::Done(Credentials::Password { login, bal: None, password: Secret::new(password.to_owned()) })
             }),
             Expects::Nothing => None,
         };
@@ -119,16 +121,17 @@ impl Exchange {
     }
 }
 
-/// `[authzid] NUL authcid NUL passwd`; nobody acts for somebody else by password. `[RFC4616 2]`
+/// `[authzid] NUL authcid NUL passwd`: who logs in, and the BAL that he wants if it is not his own. `[RFC4616 2]`
 fn plain(message: &[u8]) -> Option<Credentials> {
     let mut parts = message.split(|octet| *octet == 0);
-    let (acts_for, login, password) = (parts.next()?, parts.next()?, parts.next()?);
-    if parts.next().is_some() || !(acts_for.is_empty() || acts_for == login) {
+    let (bal, login, password) = (parts.next()?, parts.next()?, parts.next()?);
+    if parts.next().is_some() {
         return None;
     }
+    let bal = if bal.is_empty() { None } else { Some(text(bal, LOGIN_OCTETS)?.to_owned()) };
     let login = text(login, LOGIN_OCTETS)?.to_owned();
     let password = Secret::new(text(password, PASSWORD_OCTETS)?.to_owned());
-    Some(Credentials::Password { login, password })
+    Some(Credentials::Password { login, bal, password })
 }
 
 /// The authorisation identity, or nothing. `[RFC4422 A.1]`
@@ -153,7 +156,7 @@ mod tests {
 
     fn of_password(step: Step) -> Option<(String, String)> {
         match step {
-            Step::Done(Credentials::Password { login, password }) => Some((login, password.expose().to_owned())),
+            Step::Done(Credentials::Password { login, password, .. }) => Some((login, password.expose().to_owned())),
             _ => None,
         }
     }
@@ -181,8 +184,14 @@ mod tests {
     }
 
     #[test]
-    fn plain_for_somebody_else_is_refused() {
-        assert!(matches!(once(Mechanism::Plain, b"chief@b.fr\0a@b.fr\0p"), Step::Malformed));
+    fn plain_may_name_a_bal_that_is_not_ones_own() {
+        let named = |message| match once(Mechanism::Plain, message) {
+            Step::Done(Credentials::Password { login, bal, .. }) => (login, bal),
+            step => panic!("{step:?}"),
+        };
+        assert_eq!(named(b"chief@b.fr\0a@b.fr\0p"), ("a@b.fr".to_owned(), Some("chief@b.fr".to_owned())));
+        assert_eq!(named(b"\0a@b.fr\0p"), ("a@b.fr".to_owned(), None));
+        assert!(matches!(once(Mechanism::Plain, b"\xff\0a@b.fr\0p"), Step::Malformed));
     }
 
     #[test]
@@ -242,7 +251,7 @@ mod tests {
         ) {
             let (mut exchange, _) = Exchange::start(Mechanism::ALL[which], None);
             for answer in &answers {
-                if let Step::Done(Credentials::Password { login, password }) = exchange.answer(answer) {
+                if let Step::Done(Credentials::Password { login, password, .. }) = exchange.answer(answer) {
                     prop_assert!(!login.contains('\0') && !password.expose().contains('\0'));
                     prop_assert!(!login.is_empty() && !password.expose().is_empty());
                 }

@@ -67,6 +67,11 @@ pub(crate) fn try_create() -> Failure {
     Failure::No("[TRYCREATE] There is no such folder".into())
 }
 
+/// NO to a delegate who has not the right. `[RFC5530 3]`
+pub(crate) fn no_permission() -> Failure {
+    Failure::No("[NOPERM] You have no right to change this mailbox".into())
+}
+
 /// NO for a name that stands for no folder.
 pub(crate) fn no_such_folder() -> Failure {
     Failure::Store(StoreError::NoSuchFolder)

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use mssante::ReversePath;
+use mssante::{Address, ReversePath};
 use time::OffsetDateTime;
 
 use crate::{date, printable};
@@ -65,6 +65,8 @@ pub struct TraceFields {
     pub message_id: Option<String>,
     /// Whether to add a Date field. `[RFC6409 8.2]`
     pub add_date: bool,
+    /// A Sender to add: who has sent on behalf of the author. `[RFC6409 8.1]`
+    pub sender: Option<Address>,
 }
 
 impl TraceFields {
@@ -77,6 +79,9 @@ impl TraceFields {
         }
         if self.add_date {
             fields.push_str(&folded("Date:", &[date::written(self.at)]));
+        }
+        if let Some(sender) = &self.sender {
+            fields.push_str(&folded("Sender:", &[format!("<{sender}>")]));
         }
         fields.into_bytes()
     }
@@ -125,7 +130,6 @@ fn folded(name: &str, pieces: &[String]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use mssante::Address;
     use proptest::prelude::*;
 
     use super::*;
@@ -149,6 +153,7 @@ mod tests {
             at: OffsetDateTime::from_unix_timestamp(1_763_719_205).unwrap(),
             message_id: None,
             add_date: false,
+            sender: None,
         }
     }
 
@@ -178,6 +183,8 @@ mod tests {
         assert!(fields.ends_with("Message-ID: <abc@mx.ch.mssante.fr>\r\nDate: Fri, 21 Nov 2025 10:00:05 +0000\r\n"));
         trace.message_id = Some("<abc@ch.fr>".to_owned());
         assert!(rendered(&trace).contains("\r\nMessage-ID: <abc@ch.fr>\r\n"));
+        trace.sender = Some(Address::parse("secretariat@ch.fr").unwrap());
+        assert!(rendered(&trace).ends_with("\r\nSender: <secretariat@ch.fr>\r\n"));
     }
 
     #[test]

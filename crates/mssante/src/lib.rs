@@ -13,7 +13,9 @@ mod hex;
 mod identifiers;
 mod opening;
 mod patients;
+mod person;
 mod refusal;
+mod rights;
 mod rules;
 
 pub use address::{Address, AddressError, Domain, LocalPart, ReversePath};
@@ -31,5 +33,9 @@ pub use patients::{
     Answers, Conversation, ConversationStep, Judged, PatientMail, PatientPolicy, french_for_patient_status,
     may_patient_write, may_redirect_answers,
 };
+pub use person::{Login, LoginError, PersonState};
 pub use refusal::{Permanence, Refusal, RefusalRow, french_for_status, refusal_table};
+pub use rights::{
+    DelegateKind, DelegationForbidden, DelegationRow, Giver, Right, Rights, delegation_table, may_delegate,
+};
 pub use rules::{Rule, Verdict, may_receive, may_send, rule_table};

@@ -174,6 +174,10 @@ refusals! {
     FromMismatch => "from-mismatch", 550, "5.7.1",
         "the From field must name exactly the BAL that sends",
         "Le champ « De » doit porter l'adresse de la boîte qui envoie.";
+    /// Who sends on behalf of a BAL does not show himself.
+    SenderFieldMismatch => "sender-field-mismatch", 550, "5.7.1",
+        "the Sender field must name you: you send on behalf of this BAL",
+        "Le champ « Sender » doit porter votre propre adresse : vous écrivez de la part de cette boîte.";
     /// The message is larger than this listener takes.
     MessageTooLarge => "message-too-large", 552, "5.3.4",
         "message larger than the announced SIZE",

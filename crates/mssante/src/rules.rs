@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use crate::{BalState, Refusal, opening, patients};
+use crate::{BalState, Refusal, opening, patients, rights};
 
 /// The answer of a rule.
 pub type Verdict = Result<(), Refusal>;
@@ -22,7 +22,7 @@ pub struct Rule {
 }
 
 /// Each module brings its own.
-const TABLES: &[&[Rule]] = &[opening::RULES, patients::RULES];
+const TABLES: &[&[Rule]] = &[opening::RULES, rights::RULES, patients::RULES];
 
 /// All rules, in the order of their subjects.
 pub fn rule_table() -> impl Iterator<Item = &'static Rule> {

@@ -240,7 +240,7 @@ impl Bench {
             smtputf8: false,
             envelope_id: None,
             ret: None,
-            source: Source::Submission { bal: self.bal.id, address: "127.0.0.1".to_owned() },
+            source: Source::Submission { bal: self.bal.id, address: "127.0.0.1".to_owned(), right: None },
             deliveries: Vec::new(),
             relays: relays.collect(),
         };

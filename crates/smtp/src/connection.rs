@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use auth::sasl::Credentials;
-use auth::{AuthError, Identity};
-use message::{MessageFacts, ReceivedFrom, TlsFacts, TraceFields};
-use mssante::{BalId, Refusal, ReversePath};
-use store::{Acceptance, LocalDelivery, MessageId, RelayRequest, SealedMessage, Source};
+use auth::{AuthError, Standing};
+use message::{ReceivedFrom, TlsFacts, TraceFields};
+use mssante::{BalId, Refusal, ReversePath, Right};
+use store::{Acceptance, LocalDelivery, MessageId, RelayRequest, Source, Store};
 use thiserror::Error;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -17,8 +17,8 @@ use tokio_util::sync::CancellationToken;
 use trust::{CertificateFacts, TlsError, Transport};
 
 use crate::command::RcptCommand;
-use crate::header::judge_header;
-use crate::incoming::{Complete, Incoming, unavailable};
+use crate::header::{Author, judge_header};
+use crate::incoming::{Complete, Incoming, Judged, Whole, unavailable};
 use crate::patience::Patience;
 use crate::patients::Conversations;
 use crate::session::{Action, Channel, Declined, Destination, Envelope, LogIn, Session, Settings, Wait};
@@ -75,8 +75,18 @@ pub(crate) async fn run(
     };
     let session = Session::new(settings(&service), channel(&transport));
     let patience = Patience::new(Instant::now());
-    let connection =
-        Connection { service, address, stop, session, transport, settled_by, patience, identity: None, incoming: None };
+    let connection = Connection {
+        service,
+        address,
+        stop,
+        session,
+        transport,
+        settled_by,
+        patience,
+        standing: None,
+        author: Author::Anybody,
+        incoming: None,
+    };
     connection.run().await
 }
 
@@ -123,7 +133,9 @@ struct Connection {
     /// Until when a stranger may stay one.
     settled_by: Instant,
     patience: Patience,
-    identity: Option<Identity>,
+    standing: Option<Standing>,
+    /// Whose letter the message in progress has to be.
+    author: Author,
     incoming: Option<Incoming>,
 }
 
@@ -139,8 +151,8 @@ impl Connection {
                 Action::StartTls => self = self.start_tls().await?,
                 Action::Authenticate(credentials) => self.authenticate(credentials).await?,
                 Action::JudgeSender(mail) => {
-                    let answer = self.judge_sender(&mail.reverse_path).map(drop);
-                    self.session.sender_answer(answer);
+                    let answer = self.judge_sender(&mail.reverse_path).await;
+                    self.session.sender_answer(answer.map(|origin| self.author = origin.author));
                 }
                 Action::JudgeRecipient(rcpt) => self.judge_recipient(rcpt).await,
                 Action::BeginMessage => self.begin_message().await,
@@ -226,8 +238,8 @@ impl Connection {
     async fn authenticate(&mut self, credentials: Credentials) -> Result<(), ConnectionError> {
         let peer = self.transport.judged();
         let answer = match self.service.authenticator.check(credentials, peer, self.address.ip()).await {
-            Ok(identity) => {
-                self.identity = Some(identity);
+            Ok(standing) => {
+                self.standing = Some(standing);
                 LogIn::Accepted
             }
             Err(AuthError::Refused { word }) => {
@@ -253,23 +265,38 @@ impl Connection {
     }
 
     /// Where mail of this sender comes from, or why it is not taken. Asked at MAIL, and again before the message is
-    /// accepted: while it came in, the list may have been replaced and the certificate may have ended. `[MSS1 HOP.IN]`
-    fn judge_sender(&self, sender: &ReversePath) -> Result<Source, Refusal> {
-        let Service { role, resolver, trust, .. } = &*self.service;
-        let (peer, address) = (self.transport.judged(), self.address.ip().to_string());
-        match role {
-            Role::Hop => {
-                let matched = policy::judge_peer_sender(sender, peer, resolver, trust)?.word();
-                let peer = peer?;
-                Ok(Source::Hop { dn: peer.key().to_owned(), address, matched, certificate: *peer.sha256() })
-            }
-            Role::Submission => {
-                policy::judge_own_sender(sender, self.identity.as_ref(), peer, resolver, trust)?;
-                let bal =
-                    sender.address().zip(self.identity.as_ref()).and_then(|(sender, who)| who.may_send_as(sender));
-                Ok(Source::Submission { bal: bal.ok_or(Refusal::SenderNotAllowed)?, address })
-            }
+    /// accepted: while it came in, the list may have been replaced, the certificate may have ended, and what the log-in
+    /// rests on may have been taken away. `[MSS1 HOP.IN]`
+    async fn judge_sender(&mut self, sender: &ReversePath) -> Result<Origin, Refusal> {
+        if let Some(standing) = &mut self.standing
+            && !standing.holds(&self.service.authenticator).await
+        {
+            return Err(Refusal::SenderNotAllowed);
         }
+        match self.service.role {
+            Role::Hop => self.judge_peer_sender(sender),
+            Role::Submission => self.judge_own_sender(sender),
+        }
+    }
+
+    fn judge_peer_sender(&self, sender: &ReversePath) -> Result<Origin, Refusal> {
+        let Service { resolver, trust, .. } = &*self.service;
+        let (peer, address) = (self.transport.judged(), self.address.ip().to_string());
+        let matched = policy::judge_peer_sender(sender, peer, resolver, trust)?.word();
+        let peer = peer?;
+        let source = Source::Hop { dn: peer.key().to_owned(), address, matched, certificate: *peer.sha256() };
+        Ok(Origin { source, author: Author::Anybody })
+    }
+
+    fn judge_own_sender(&self, sender: &ReversePath) -> Result<Origin, Refusal> {
+        let Service { resolver, trust, .. } = &*self.service;
+        let identity = self.standing.as_ref().map(Standing::identity);
+        let right = policy::judge_own_sender(sender, identity, self.transport.judged(), resolver, trust)?;
+        let address = sender.address().ok_or(Refusal::SenderNotAllowed)?.clone();
+        // which of the two a delegate uses is seen in the header
+        let delegated = right.delegation.map(|_| Right::SendAs);
+        let source = Source::Submission { bal: right.bal, address: self.address.ip().to_string(), right: delegated };
+        Ok(Origin { source, author: Author::Bal { address, sender: right.sender } })
     }
 
     async fn judge_recipient(&mut self, rcpt: RcptCommand) {
@@ -308,10 +335,15 @@ impl Connection {
     }
 
     /// Judges the header and gives what goes on top of it.
-    fn trace_fields(&self, header: &[u8], id: MessageId) -> Result<Vec<u8>, Refusal> {
-        let Service { role, hostname, clock, .. } = &*self.service;
-        let reverse_path = self.session.envelope().map_or(ReversePath::Null, |envelope| envelope.reverse_path.clone());
-        let additions = judge_header(header, *role, &reverse_path)?;
+    fn trace_fields(&self, header: &[u8], id: MessageId) -> Result<Judged, Refusal> {
+        let Service { hostname, clock, .. } = &*self.service;
+        let envelope = self.session.envelope();
+        let reverse_path = envelope.map_or(ReversePath::Null, |envelope| envelope.reverse_path.clone());
+        let additions = judge_header(header, &self.author)?;
+        let utf8 = envelope.is_some_and(|envelope| envelope.parameters.smtputf8);
+        if additions.sender.as_ref().is_some_and(|sender| sender.needs_smtputf8() && !utf8) {
+            return Err(Refusal::Utf8Needed);
+        }
         let fields = TraceFields {
             reverse_path,
             from: ReceivedFrom {
@@ -325,8 +357,9 @@ impl Connection {
             at: clock.now(),
             message_id: additions.message_id.then(|| self.new_message_id(id)),
             add_date: additions.date,
+            sender: additions.sender,
         };
-        Ok(fields.render())
+        Ok(Judged { trace: fields.render(), right: additions.right })
     }
 
     /// Another operator's name is told to the reader of the message; who among our own has submitted it is not.
@@ -361,22 +394,34 @@ impl Connection {
         }
     }
 
+    /// The store, for whoever has logged in.
+    fn store(&self) -> Store {
+        let store = &self.service.store;
+        let actor = self.standing.as_ref().map(|standing| standing.identity().principal().actor());
+        actor.map_or_else(|| store.clone(), |actor| store.acting_as(actor))
+    }
+
     /// Accepts the message: when this returns, it is on disk. `[RFC5321 6.1]`
     async fn end_message(&mut self) -> Result<MessageId, Declined> {
         let role = self.service.role.word();
         let incoming = self.incoming.take().ok_or(Refusal::StoreUnavailable)?;
-        let envelope = self.session.envelope().ok_or(Refusal::StoreUnavailable)?;
-        let source = self.judge_sender(&envelope.reverse_path)?;
+        let reverse_path = self.session.envelope().ok_or(Refusal::StoreUnavailable)?.reverse_path.clone();
+        let Origin { source, author } = self.judge_sender(&reverse_path).await?;
+        if author != self.author {
+            // the delegation was replaced while the message came in
+            return Err(Refusal::SenderNotAllowed.into());
+        }
         let begun = incoming.begun();
         let mut complete = incoming.complete(|header, id| self.trace_fields(header, id)).await?;
+        let envelope = self.session.envelope().ok_or(Refusal::StoreUnavailable)?;
         self.service.xdm.judge(&mut complete, &self.patients(envelope), role).await?;
         self.heed_patients(&source, envelope, &complete).await?;
-        let (message, facts) = complete.seal().await?;
-        let id = message.id();
+        let whole = complete.seal().await?;
+        let id = whole.message.id();
         let recipients = envelope.recipients.len();
-        let words = facts.headers.words();
-        let acceptance = acceptance(message, facts, envelope, source);
-        self.service.store.accept(acceptance).await.map_err(|error| unavailable(&error))?;
+        let words = whole.facts.headers.words();
+        let acceptance = acceptance(whole, envelope, source);
+        self.store().accept(acceptance).await.map_err(|error| unavailable(&error))?;
         metrics::counter!("pli_smtp_accepted_total", "role" => role).increment(1);
         count(words, role);
         metrics::histogram!("pli_smtp_accept_seconds", "role" => role).record(begun.elapsed().as_secs_f64());
@@ -390,6 +435,12 @@ impl Connection {
         let patients = addresses.filter(|address| self.service.resolver.is_of_patients(address.domain()));
         patients.map(|address| address.local().to_string()).collect()
     }
+}
+
+/// Where a message comes from, and whose it has to be.
+struct Origin {
+    source: Source,
+    author: Author,
 }
 
 /// Tells the log whose certificate was judged how: the peer learns it by the reply to MAIL.
@@ -414,7 +465,7 @@ fn count(said: impl Iterator<Item = (&'static str, &'static str)>, role: &'stati
 }
 
 /// One message to all its recipients, local and remote: accepted together or not at all.
-fn acceptance(message: SealedMessage, facts: MessageFacts, envelope: &Envelope, source: Source) -> Acceptance {
+fn acceptance(whole: Whole, envelope: &Envelope, source: Source) -> Acceptance {
     let mut deliveries = Vec::new();
     let mut relays = Vec::new();
     for recipient in &envelope.recipients {
@@ -429,9 +480,15 @@ fn acceptance(message: SealedMessage, facts: MessageFacts, envelope: &Envelope, 
         }
     }
     let parameters = &envelope.parameters;
+    let source = match source {
+        Source::Submission { bal, address, right } => {
+            Source::Submission { bal, address, right: right.map(|_| whole.right) }
+        }
+        other => other,
+    };
     Acceptance {
-        message,
-        facts,
+        message: whole.message,
+        facts: whole.facts,
         reverse_path: envelope.reverse_path.clone(),
         smtputf8: parameters.smtputf8,
         envelope_id: parameters.envelope_id.clone(),

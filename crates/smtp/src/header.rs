@@ -1,11 +1,10 @@
 //! The header block of a message that is coming in: collected, then judged as a whole.
 
+use auth::SenderField;
 use bytes::{Bytes, BytesMut};
 use memchr::memmem;
 use message::{HeaderBlock, HeaderError};
-use mssante::{Refusal, ReversePath};
-
-use crate::Role;
+use mssante::{Address, Refusal, Right};
 
 /// Most octets of a header block.
 const LARGEST: usize = 256 * 1024;
@@ -58,47 +57,81 @@ impl HeaderCollector {
     }
 }
 
+/// Whose letter it has to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Author {
+    /// Anybody's: another operator hands it over.
+    Anybody,
+    /// That of one of our BALs.
+    Bal {
+        /// Its address.
+        address: Address,
+        /// What readers are told of who sends.
+        sender: SenderField,
+    },
+}
+
 /// What a message lacks and submission adds. `[RFC6409 8]`
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Additions {
     /// A Message-ID field.
     pub message_id: bool,
     /// A Date field.
     pub date: bool,
+    /// A Sender field.
+    pub sender: Option<Address>,
+    /// Under which right a delegate sends this.
+    pub right: Right,
 }
 
-/// Judges a header block; `sender` is the envelope's, from whom the principal was found to be allowed to send.
+/// Judges a header block.
 ///
-/// A submitted message has one author, and that is the BAL that sends, not another one of the same principal. What
+/// A submitted message has one author, and that is the BAL that sends, not another one of the same principal. Who sends
+/// on behalf of it stands in the Sender field, and is put there if he is not. `[RFC6409 8.1]` What
 /// another operator hands over is his users' business: real mail has From fields that no grammar knows, and a letter is
 /// not lost for them; it must only not go in circles. `[RFC6409 6.1]`, `[RFC5321 6.3]`
-pub fn judge_header(header: &[u8], role: Role, sender: &ReversePath) -> Result<Additions, Refusal> {
+pub fn judge_header(header: &[u8], author: &Author) -> Result<Additions, Refusal> {
     if HeaderBlock::count_received(header) > MOST_RECEIVED {
         return Err(Refusal::MailLoop);
     }
-    match role {
-        Role::Hop => Ok(Additions { message_id: false, date: false }),
-        Role::Submission => judge_author(header, sender),
+    match author {
+        Author::Anybody => Ok(Additions { message_id: false, date: false, sender: None, right: Right::SendAs }),
+        Author::Bal { address, sender } => judge_author(header, address, sender),
     }
 }
 
-fn judge_author(header: &[u8], sender: &ReversePath) -> Result<Additions, Refusal> {
+fn judge_author(header: &[u8], bal: &Address, sender: &SenderField) -> Result<Additions, Refusal> {
     let block = HeaderBlock::parse(header).map_err(|error| match error {
         HeaderError::From => Refusal::FromMismatch,
         HeaderError::Field(_) | HeaderError::StrayLine => Refusal::MalformedMessage,
     })?;
-    let bal = sender.address().ok_or(Refusal::FromMismatch)?;
     let sole_author = matches!(block.from.as_slice(), [author] if author == bal);
-    if !sole_author || block.sender.is_some_and(|named| named != *bal) {
+    if !sole_author {
         return Err(Refusal::FromMismatch);
     }
-    Ok(Additions { message_id: !block.has_message_id, date: !block.has_date })
+    let (right, sender) = judge_sender_field(block.sender.as_ref(), bal, sender)?;
+    Ok(Additions { message_id: !block.has_message_id, date: !block.has_date, sender, right })
+}
+
+/// Under which right this is sent, and the Sender field to add.
+fn judge_sender_field(
+    named: Option<&Address>,
+    bal: &Address,
+    expected: &SenderField,
+) -> Result<(Right, Option<Address>), Refusal> {
+    match (expected, named) {
+        (SenderField::Delegate(own), None) => Ok((Right::SendOnBehalf, Some(own.clone()))),
+        (SenderField::Delegate(own) | SenderField::BalOrDelegate(own), Some(named)) if named == own => {
+            Ok((Right::SendOnBehalf, None))
+        }
+        (SenderField::Delegate(_), Some(_)) => Err(Refusal::SenderFieldMismatch),
+        (SenderField::Bal | SenderField::BalOrDelegate(_), Some(named)) if named != bal => Err(Refusal::FromMismatch),
+        (SenderField::Bal | SenderField::BalOrDelegate(_), _) => Ok((Right::SendAs, None)),
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use mssante::Address;
-
     use super::*;
 
     fn collect(content: &'static [u8], cut: usize) -> (Bytes, Vec<u8>) {
@@ -132,15 +165,27 @@ mod tests {
     }
 
     fn submitted(header: &str) -> Result<Additions, Refusal> {
-        let sender = ReversePath::Address(Address::parse("a@ours.fr").unwrap());
-        judge_header(header.as_bytes(), Role::Submission, &sender)
+        submitted_by(header, SenderField::Bal)
+    }
+
+    fn submitted_by(header: &str, sender: SenderField) -> Result<Additions, Refusal> {
+        judge_header(header.as_bytes(), &Author::Bal { address: address("a@ours.fr"), sender })
+    }
+
+    fn address(text: &str) -> Address {
+        Address::parse(text).unwrap()
+    }
+
+    fn complete() -> Additions {
+        Additions { message_id: false, date: false, sender: None, right: Right::SendAs }
     }
 
     #[test]
     fn a_submitted_message_has_one_author_and_sender_who_are_the_bal_that_sends() {
         let complete = submitted("From: a@ours.fr\r\nSender: A@Ours.fr\r\nDate: x\r\nMessage-ID: <1@a>\r\n\r\n");
-        assert_eq!(complete, Ok(Additions { message_id: false, date: false }));
-        assert_eq!(submitted("From: a@ours.fr\r\n\r\n"), Ok(Additions { message_id: true, date: true }));
+        assert_eq!(complete, Ok(self::complete()));
+        let bare = submitted("From: a@ours.fr\r\n\r\n");
+        assert_eq!(bare, Ok(Additions { message_id: true, date: true, ..self::complete() }));
         for header in [
             "From: a@other.fr\r\n\r\n",
             "From: b@ours.fr\r\n\r\n",
@@ -154,10 +199,34 @@ mod tests {
         }
     }
 
+    const HEAD: &str = "From: a@ours.fr\r\nDate: x\r\nMessage-ID: <1@a>\r\n";
+
+    #[test]
+    fn rule_deleg_shown_who_sends_on_behalf_is_named_and_nobody_else() {
+        let secretary = || address("s@ours.fr");
+        let judge = |sender: &str| submitted_by(&format!("{HEAD}{sender}\r\n"), SenderField::Delegate(secretary()));
+        let on_behalf = |sender| Ok(Additions { right: Right::SendOnBehalf, sender, ..complete() });
+        assert_eq!(judge(""), on_behalf(Some(secretary())));
+        assert_eq!(judge("Sender: S@ours.fr\r\n"), on_behalf(None));
+        for other in ["a@ours.fr", "x@ours.fr"] {
+            assert_eq!(judge(&format!("Sender: {other}\r\n")), Err(Refusal::SenderFieldMismatch), "{other}");
+        }
+    }
+
+    #[test]
+    fn who_sends_as_the_bal_may_show_himself() {
+        let sender = || SenderField::BalOrDelegate(address("s@ours.fr"));
+        let judge = |field: &str| submitted_by(&format!("{HEAD}{field}\r\n"), sender()).map(|found| found.right);
+        assert_eq!(judge(""), Ok(Right::SendAs));
+        assert_eq!(judge("Sender: a@ours.fr\r\n"), Ok(Right::SendAs));
+        assert_eq!(judge("Sender: s@ours.fr\r\n"), Ok(Right::SendOnBehalf));
+        assert_eq!(judge("Sender: x@ours.fr\r\n"), Err(Refusal::FromMismatch));
+    }
+
     #[test]
     fn a_hundred_and_one_received_fields_are_a_loop() {
         let header = |n: usize| format!("{}From: a@peer.fr\r\n\r\n", "Received: x\r\n".repeat(n));
-        let judge = |n| judge_header(header(n).as_bytes(), Role::Hop, &ReversePath::Null);
+        let judge = |n| judge_header(header(n).as_bytes(), &Author::Anybody);
         assert!(judge(100).is_ok());
         assert_eq!(judge(101), Err(Refusal::MailLoop));
     }

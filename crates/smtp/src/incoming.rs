@@ -3,11 +3,26 @@
 
 use bytes::Bytes;
 use message::{MessageFacts, MssHeaders, Scanner, Summary};
-use mssante::Refusal;
+use mssante::{Refusal, Right};
 use store::{Intake, MessageId, SealedMessage, Store, StoreError};
 use tokio::time::Instant;
 
 use crate::header::{Collected, HeaderCollector};
+
+/// What the judge of a header block says.
+pub(crate) struct Judged {
+    /// The fields that go on top.
+    pub(crate) trace: Vec<u8>,
+    /// Under which right a delegate sends this.
+    pub(crate) right: Right,
+}
+
+/// A message that is all in and sealed.
+pub(crate) struct Whole {
+    pub(crate) message: SealedMessage,
+    pub(crate) facts: MessageFacts,
+    pub(crate) right: Right,
+}
 
 /// A message that is coming in. Dropped, it leaves nothing behind.
 ///
@@ -19,6 +34,7 @@ pub(crate) struct Incoming {
     scanner: Scanner,
     header: Option<HeaderCollector>,
     facts: MessageFacts,
+    right: Right,
     begun: Instant,
 }
 
@@ -27,7 +43,14 @@ impl Incoming {
         let intake = store.begin_intake().await.map_err(|error| unavailable(&error))?;
         let begun = Instant::now();
         let facts = MessageFacts::default();
-        Ok(Self { intake, scanner: Scanner::new(), header: Some(HeaderCollector::default()), facts, begun })
+        Ok(Self {
+            intake,
+            scanner: Scanner::new(),
+            header: Some(HeaderCollector::default()),
+            facts,
+            right: Right::SendAs,
+            begun,
+        })
     }
 
     /// When its first octet was awaited.
@@ -40,13 +63,14 @@ impl Incoming {
     pub(crate) async fn take(
         &mut self,
         content: Bytes,
-        judge: impl FnOnce(&[u8], MessageId) -> Result<Vec<u8>, Refusal>,
+        judge: impl FnOnce(&[u8], MessageId) -> Result<Judged, Refusal>,
     ) -> Result<(), Refusal> {
         let Some(collector) = self.header.as_mut() else { return self.write(&content).await };
         let Collected::Whole { header, rest } = collector.push(&content)? else { return Ok(()) };
         self.header = None;
         self.facts.headers = MssHeaders::read(&header);
-        let trace = judge(&header, self.intake.id())?;
+        let Judged { trace, right } = judge(&header, self.intake.id())?;
+        self.right = right;
         self.write(&trace).await?;
         self.write(&header).await?;
         self.write(&rest).await
@@ -55,16 +79,18 @@ impl Incoming {
     /// All octets are in.
     pub(crate) async fn complete(
         mut self,
-        judge: impl FnOnce(&[u8], MessageId) -> Result<Vec<u8>, Refusal>,
+        judge: impl FnOnce(&[u8], MessageId) -> Result<Judged, Refusal>,
     ) -> Result<Complete, Refusal> {
         if let Some(mut collector) = self.header.take() {
             let header = collector.finish();
             self.facts.headers = MssHeaders::read(&header);
-            let trace = judge(&header, self.intake.id())?;
+            let Judged { trace, right } = judge(&header, self.intake.id())?;
+            self.right = right;
             self.write(&trace).await?;
             self.write(&header).await?;
         }
-        Ok(Complete { intake: self.intake, summary: self.scanner.finish(), facts: self.facts })
+        let Self { intake, scanner, facts, right, .. } = self;
+        Ok(Complete { intake, summary: scanner.finish(), facts, right })
     }
 
     async fn write(&mut self, octets: &[u8]) -> Result<(), Refusal> {
@@ -78,13 +104,14 @@ pub(crate) struct Complete {
     pub(crate) intake: Intake,
     pub(crate) summary: Summary,
     pub(crate) facts: MessageFacts,
+    right: Right,
 }
 
 impl Complete {
     /// Seals what is not sealed yet; only the store can read the message then.
-    pub(crate) async fn seal(self) -> Result<(SealedMessage, MessageFacts), Refusal> {
+    pub(crate) async fn seal(self) -> Result<Whole, Refusal> {
         let message = self.intake.finish(self.summary).await.map_err(|error| unavailable(&error))?;
-        Ok((message, self.facts))
+        Ok(Whole { message, facts: self.facts, right: self.right })
     }
 }
 

@@ -20,7 +20,7 @@ pub mod session;
 mod xdm;
 
 pub use command::{MailCommand, RcptCommand};
-pub use header::{Additions, Collected, HeaderCollector, judge_header};
+pub use header::{Additions, Author, Collected, HeaderCollector, judge_header};
 pub use parameter::MailParameters;
 pub use path::ForwardPath;
 pub use refused::RefusedHops;

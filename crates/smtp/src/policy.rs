@@ -2,7 +2,7 @@
 //! resolver and, in doubt, the store.
 
 use annuaire::{Forward, LocalBal, Resolver, Route, Standing};
-use auth::{Identity, Principal};
+use auth::{Identity, Principal, SendRight};
 use mssante::{Address, Refusal, ReversePath, may_send};
 use store::{Store, StoreError};
 use trust::{DnMatch, TrustSpace, VerifiedPeer};
@@ -26,7 +26,7 @@ pub(crate) fn judge_peer_sender(
     trust.judge_sender(sender, peer)
 }
 
-/// Whether a principal may send as this sender. `<>` is for servers. Software is there by its
+/// How a principal may send as this sender, if at all. `<>` is for servers. Software is there by its
 /// certificate (`peer`), which must still be good. `[RFC6409 6.1]`
 pub(crate) fn judge_own_sender(
     sender: &ReversePath,
@@ -34,15 +34,16 @@ pub(crate) fn judge_own_sender(
     peer: Result<&VerifiedPeer, Refusal>,
     resolver: &Resolver,
     trust: &TrustSpace,
-) -> Result<(), Refusal> {
+) -> Result<SendRight, Refusal> {
     let identity = identity.ok_or(Refusal::AuthenticationRequired)?;
     if let Principal::Software(_) = identity.principal() {
         trust.judge_certificate(peer?)?;
     }
     let address = sender.address().ok_or(Refusal::SenderNotAllowed)?;
-    identity.may_send_as(address).ok_or(Refusal::SenderNotAllowed)?;
+    let right = identity.may_send_as(address).ok_or(Refusal::SenderNotAllowed)?;
     // The BAL may have been suspended since the log-in.
-    resolver.local(address).map_or(Ok(()), |bal| may_send(bal.state))
+    resolver.local(address).map_or(Ok(()), |bal| may_send(bal.state))?;
+    Ok(right)
 }
 
 /// The address that a forward path stands for; `<postmaster>` is that of the one of our

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use message::MessageFacts;
-use mssante::{Address, BalId, ReversePath};
+use mssante::{Address, BalId, ReversePath, Right};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 use tokio::sync::oneshot;
@@ -33,6 +33,8 @@ pub enum Source {
         bal: BalId,
         /// Network address.
         address: String,
+        /// Under which right a delegate sent it; nobody's if it was sent by the BAL's own credential.
+        right: Option<Right>,
     },
     /// pli itself (reports).
     Internal,
@@ -176,7 +178,13 @@ fn accepted(acceptance: &Acceptance, at: OffsetDateTime, actor: &Actor) -> Trace
     let trace = Trace::new(at, Event::MessageAccepted).of_message(acceptance.message.id()).with(detail);
     match &acceptance.source {
         Source::Hop { dn, .. } => trace.by(Actor::Operator).with_peer(dn),
-        Source::Submission { bal, .. } => trace.by(actor.clone()).of_bal(*bal),
+        Source::Submission { bal, right, .. } => {
+            let trace = trace.by(actor.clone()).of_bal(*bal);
+            match right {
+                Some(right) => trace.under(right.word()),
+                None => trace,
+            }
+        }
         Source::Internal => trace,
     }
 }

@@ -170,7 +170,7 @@ const DEFAULT_FOLDERS: [SpecialUse; 5] =
 
 /// A row of the table; the closed lists are still words.
 #[derive(FromRow)]
-struct BalRow {
+pub(crate) struct BalRow {
     id: i64,
     address: String,
     kind: String,

@@ -1,6 +1,6 @@
 //! What can go wrong in the store, and whose fault it is.
 
-use mssante::{Address, BalId};
+use mssante::{Address, BalId, Login};
 use thiserror::Error;
 
 use crate::MessageId;
@@ -55,6 +55,15 @@ pub enum StoreError {
     /// The BAL is not any more as it was seen.
     #[error("somebody changed BAL {0} meanwhile: look at it again, and ask again if the change is still right")]
     Overtaken(Address),
+    /// The login is taken.
+    #[error("there is already a person {0}")]
+    PersonExists(Login),
+    /// There is no such person.
+    #[error("there is no person {0}; `pli person list` shows who there is")]
+    NoSuchPerson(Login),
+    /// Nothing to end.
+    #[error("there is no such delegation; `pli bal delegations` shows which there are")]
+    NoSuchDelegation,
     /// A folder of this name exists.
     #[error("there is already a folder of this name")]
     FolderExists,

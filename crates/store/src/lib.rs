@@ -7,6 +7,7 @@ mod annuaire;
 mod bal;
 mod committer;
 mod database;
+mod delegation;
 mod doubt;
 mod embedded;
 mod error;
@@ -18,6 +19,7 @@ mod lane;
 mod notices;
 mod numbers;
 mod patients;
+mod person;
 mod publication;
 mod queue;
 mod reading;
@@ -35,6 +37,9 @@ pub use acceptance::{Acceptance, Appended, LocalDelivery, RelayRequest, Source};
 pub use annuaire::{AnnuaireId, AnnuaireKind, AnnuaireOrigin, AnnuaireRecord, AnnuaireRejection, AnnuaireVersion};
 pub use bal::{AliasRecord, BalEdit, BalFilter, BalPage, BalRecord, BalSearch, ForwardRecord, NewBal, Seen, Ways};
 pub use database::{DatabaseSettings, Store, StoreParts};
+pub use delegation::{
+    Delegate, DelegateName, Delegated, DelegationFilter, DelegationId, DelegationRecord, NewDelegation,
+};
 pub use embedded::{Cluster, ClusterProfile, EmbeddedError};
 pub use error::StoreError;
 pub use folder::{
@@ -45,6 +50,7 @@ pub use intake::{Intake, MessageId, QueueId, SealedMessage};
 pub use keyring::{KeyRing, KeyRingError};
 pub use notices::{BalChange, BalNews};
 pub use patients::LetterToPatients;
+pub use person::{NewPerson, PersonNumber, PersonRecord};
 pub use publication::{Publication, PublicationClaim, PublicationFilter, PublicationResult, PublicationState};
 pub use queue::{Claimed, DsnNotify, DsnParameters, HopFacts, Outcome, QueueStatus, Setback};
 pub use reading::BodyReader;

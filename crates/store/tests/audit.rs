@@ -239,7 +239,7 @@ async fn indicators_count_each_message_once_and_know_no_correspondents() {
     }
     let message = seal(&store, &letter(1_000, false)).await;
     let mut sent = acceptance(message, &[], &["123@patient.mssante.fr", "x@peer.mssante.fr"]);
-    sent.source = store::Source::Submission { bal: a.id, address: "::1".into() };
+    sent.source = store::Source::Submission { bal: a.id, address: "::1".into(), right: None };
     store.accept(sent).await.unwrap();
     enter(&store).await;
     enter(&store).await;

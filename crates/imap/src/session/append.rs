@@ -1,13 +1,15 @@
 //! APPEND: the message goes into the store as it arrives. `[RFC3501 6.3.11]`
 
 use message::Scanner;
-use store::{FolderId, SealedMessage, Store};
+use mssante::Right;
+use store::{Folder, FolderId, SealedMessage, SpecialUse, Store};
 
 use super::Session;
 use super::change::{target, target_gone};
+use super::state::Account;
 use crate::codec::{self, AppendHead, fields};
 use crate::framer::{Bounds, Literal};
-use crate::reply::{Done, Failure};
+use crate::reply::{Done, Failure, no_permission};
 use crate::wire::Wire;
 
 impl Session {
@@ -50,7 +52,8 @@ impl Session {
             return Err(Failure::No("[CANNOT] The message is empty".into()));
         }
         fields::flags(&head.flags).map_err(super::limit)?;
-        target(&self.service.store, account, &head.mailbox).await
+        let folder = target(&self.service.store, account, &head.mailbox).await?;
+        if may_file(account, &folder) { Ok(folder.id) } else { Err(no_permission()) }
     }
 
     /// Reads away what a client sends without waiting for leave; how the command ends.
@@ -71,6 +74,13 @@ impl Session {
         let rest = self.wire.line(Bounds::AFTER_LOGIN).await?;
         if rest.is_empty() { Ok(()) } else { Err(Failure::Bad("APPEND takes one message")) }
     }
+}
+
+/// Who may send, but not write, keeps what he has sent and what he is about to send: in Sent and Drafts only.
+fn may_file(account: &Account, folder: &Folder) -> bool {
+    let rights = account.rights();
+    let of_sending = matches!(folder.special_use, Some(SpecialUse::Sent | SpecialUse::Drafts));
+    rights.has(Right::Write) || (rights.may_send() && of_sending)
 }
 
 /// Takes `length` octets into the store. The outer error is the connection's; after an inner

@@ -3,7 +3,7 @@
 use imap_types::flag::StoreType;
 use imap_types::mailbox::Mailbox;
 use imap_types::sequence::SequenceSet;
-use store::{Copied, FlagChange, Flags, FolderId, Store, StoreError, Uid};
+use store::{Copied, FlagChange, Flags, Folder, Store, StoreError, Uid};
 
 use super::fetch::numbers;
 use super::state::{Account, Selected};
@@ -24,12 +24,13 @@ pub(super) struct FlagRequest {
 /// `[RFC3501 6.4.6]`
 pub(super) async fn store_flags(
     store: &Store,
+    account: &Account,
     selected: &mut Selected,
     wire: &mut Wire,
     set: &SequenceSet,
     request: FlagRequest,
 ) -> Result<Done, Failure> {
-    writable(selected)?;
+    writable(account, selected)?;
     let numbers = numbers(&selected.view, set, request.uid)?;
     let uids = uids(selected, &numbers);
     let change = match request.kind {
@@ -63,10 +64,11 @@ pub(super) async fn store_flags(
 /// EXPUNGE, or UID EXPUNGE with a set; what went is announced after it. `[RFC3501 6.4.3]`, `[RFC4315 2.1]`
 pub(super) async fn expunge(
     store: &Store,
+    account: &Account,
     selected: &mut Selected,
     set: Option<&SequenceSet>,
 ) -> Result<Done, Failure> {
-    writable(selected)?;
+    writable(account, selected)?;
     match set {
         None => {
             store.expunge(selected.folder(), None).await?;
@@ -91,8 +93,9 @@ pub(super) async fn copy(
     to: &Mailbox<'_>,
     uid: bool,
 ) -> Result<Done, Failure> {
+    account.may_write()?;
     let uids = uids(selected, &numbers(&selected.view, set, uid)?);
-    let to = target(store, account, to).await?;
+    let to = target(store, account, to).await?.id;
     if uids.is_empty() {
         return Ok(Done::text("COPY completed, of nothing"));
     }
@@ -113,9 +116,9 @@ pub(super) async fn move_messages(
     to: &Mailbox<'_>,
     uid: bool,
 ) -> Result<Done, Failure> {
-    writable(selected)?;
+    writable(account, selected)?;
     let uids = uids(selected, &numbers(&selected.view, set, uid)?);
-    let to = target(store, account, to).await?;
+    let to = target(store, account, to).await?.id;
     if uids.is_empty() {
         return Ok(Done::text("MOVE completed, of nothing"));
     }
@@ -127,10 +130,10 @@ pub(super) async fn move_messages(
 }
 
 /// A folder to put messages into.
-pub(super) async fn target(store: &Store, account: &Account, mailbox: &Mailbox<'_>) -> Result<FolderId, Failure> {
+pub(super) async fn target(store: &Store, account: &Account, mailbox: &Mailbox<'_>) -> Result<Folder, Failure> {
     let name = fields::folder_name(mailbox).ok_or_else(no_such_folder)?;
     let folders = store.folders(account.bal()).await?;
-    folders.into_iter().find(|folder| folder.name == name).map(|folder| folder.id).ok_or_else(try_create)
+    folders.into_iter().find(|folder| folder.name == name).ok_or_else(try_create)
 }
 
 /// NO for a target that went away meanwhile.
@@ -141,7 +144,8 @@ pub(super) fn target_gone(error: StoreError) -> Failure {
     }
 }
 
-fn writable(selected: &Selected) -> Result<(), Failure> {
+fn writable(account: &Account, selected: &Selected) -> Result<(), Failure> {
+    account.may_write()?;
     if selected.is_writable() { Ok(()) } else { Err(Failure::No("[CANNOT] The folder was opened read-only".into())) }
 }
 

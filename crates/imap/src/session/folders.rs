@@ -85,6 +85,7 @@ pub(super) async fn status(
 
 /// `[RFC3501 6.3.3]`
 pub(super) async fn create(store: &Store, account: &Account, mailbox: &Mailbox<'_>) -> Result<Done, Failure> {
+    account.may_write()?;
     let name = creatable(mailbox)?;
     store.create_folder(account.bal(), &name, None).await?;
     Ok(Done::text("CREATE completed"))
@@ -92,6 +93,7 @@ pub(super) async fn create(store: &Store, account: &Account, mailbox: &Mailbox<'
 
 /// `[RFC3501 6.3.4]`
 pub(super) async fn delete(store: &Store, account: &Account, mailbox: &Mailbox<'_>) -> Result<Done, Failure> {
+    account.may_write()?;
     store.delete_folder(account.bal(), &name(mailbox)?).await?;
     Ok(Done::text("DELETE completed"))
 }
@@ -103,6 +105,7 @@ pub(super) async fn rename(
     from: &Mailbox<'_>,
     to: &Mailbox<'_>,
 ) -> Result<Done, Failure> {
+    account.may_write()?;
     let (from, to) = (name(from)?, creatable(to)?);
     store.rename_folder(account.bal(), &from, &to).await?;
     Ok(Done::text("RENAME completed"))
@@ -115,6 +118,7 @@ pub(super) async fn subscribe(
     mailbox: &Mailbox<'_>,
     subscribed: bool,
 ) -> Result<Done, Failure> {
+    account.may_write()?;
     let name = if subscribed { creatable(mailbox)? } else { name(mailbox)? };
     store.set_subscribed(account.bal(), &name, subscribed).await?;
     Ok(Done::text("Subscription changed"))

@@ -3,16 +3,14 @@
 use std::borrow::Cow;
 
 use auth::sasl::{Credentials, Exchange, Mechanism, Step};
-use auth::{AuthError, Identity, Principal};
+use auth::{AuthError, Ground, Standing};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use imap_types::core::AString;
 use imap_types::secret::Secret;
-use mssante::Address;
-use store::StoreError;
+use mssante::Right;
 
 use super::Session;
-use super::standing::{Proof, Standing};
 use super::state::Account;
 use crate::framer::Bounds;
 use crate::reply::{Done, Failure};
@@ -31,7 +29,7 @@ impl Session {
         let text = |octets: &[u8]| String::from_utf8_lossy(octets).into_owned();
         let login = text(username.as_ref());
         let password = auth::Secret::new(text(password.declassify().as_ref()));
-        self.check(Credentials::Password { login, password }).await
+        self.check(Credentials::Password { login, bal: None, password }).await
     }
 
     /// `[RFC3501 6.2.2]`, `[RFC4959 3]`
@@ -79,18 +77,12 @@ impl Session {
     }
 
     async fn check(&mut self, credentials: Credentials) -> Result<Done, Failure> {
-        // both before the check: a change while it runs, or after it, ends the session
-        let changes = self.service.store.bal_changes();
-        let hash = self.present_hash(&credentials).await?;
         let peer = self.wire.transport().judged();
         match self.service.authenticator.check(credentials, peer, self.peer.ip()).await {
-            Ok(identity) => {
-                let proof = match identity.principal() {
-                    Principal::Person(_) => Proof::Password(hash),
-                    Principal::Software(key) => Proof::Certificate(key.clone()),
-                };
-                let standing = Standing::new(identity.bal().address.clone(), proof, changes);
-                Ok(self.welcome(&identity, standing))
+            Ok(standing) if standing.identity().access().rights().has(Right::Read) => self.welcome(standing).await,
+            Ok(_) => {
+                tracing::info!(reason = "may-not-read", peer = %self.peer, "log-in refused");
+                self.refused().await
             }
             Err(AuthError::Refused { word }) => {
                 tracing::info!(reason = word, peer = %self.peer, "log-in refused");
@@ -98,23 +90,26 @@ impl Session {
             }
             Err(AuthError::Unavailable(why)) => {
                 tracing::warn!(why, "log-in is not possible");
-                Err(Failure::No("[UNAVAILABLE] Log-in is not possible at the moment".into()))
+                Err(unavailable())
             }
         }
     }
 
-    /// The hash that a password will be checked against.
-    async fn present_hash(&self, credentials: &Credentials) -> Result<Option<String>, StoreError> {
-        let Credentials::Password { login, .. } = credentials else { return Ok(None) };
-        let Ok(address) = Address::parse(login) else { return Ok(None) };
-        Ok(self.service.store.credential(&address).await?.and_then(|(_, hash)| hash))
-    }
-
-    fn welcome(&mut self, identity: &Identity, standing: Standing) -> Done {
+    /// Nobody opens a BAL that is not his own without a line in the audit trail.
+    async fn welcome(&mut self, standing: Standing) -> Result<Done, Failure> {
+        let identity = standing.identity();
         let bal = identity.bal();
+        if let Ground::Delegation { id, rights, .. } = identity.access().ground {
+            let store = self.service.store.acting_as(identity.principal().actor());
+            let traced = store.trace_delegated_reading(bal.id, id, rights, self.peer.ip()).await;
+            traced.map_err(|error| {
+                tracing::warn!(%error, "a delegate's log-in cannot be traced");
+                unavailable()
+            })?;
+        }
         tracing::info!(bal = %bal.address.masked(), peer = %self.peer, "logged in");
-        self.state.log_in(Account::new(bal.id, standing));
-        Done::coded(&format!("CAPABILITY {}", self.capabilities()), "Logged in")
+        self.state.log_in(Account::new(standing));
+        Ok(Done::coded(&format!("CAPABILITY {}", self.capabilities()), "Logged in"))
     }
 
     /// The same answer for every reason, later each time.
@@ -128,4 +123,8 @@ impl Session {
         }
         Err(Failure::Bye("[AUTHENTICATIONFAILED] Too many refused log-ins"))
     }
+}
+
+fn unavailable() -> Failure {
+    Failure::No("[UNAVAILABLE] Log-in is not possible at the moment".into())
 }

@@ -10,7 +10,6 @@ mod find;
 mod folders;
 mod login;
 mod select;
-mod standing;
 mod state;
 
 use std::io;
@@ -131,9 +130,11 @@ impl Session {
     /// Deals with the next thing that the client says, or waits for it.
     async fn step(&mut self, stop: &CancellationToken) -> Result<(), End> {
         if let Some(standing) = self.state.standing()
-            && !standing.holds(&self.service.store).await
+            && !standing.holds(&self.service.authenticator).await
         {
-            return Err(End::Bye("This mailbox was closed, or its password or certificate was changed"));
+            return Err(End::Bye(
+                "This mailbox was closed, or the password, certificate or right that opened it was changed",
+            ));
         }
         let bounds = if self.state.is_logged_in() { Bounds::AFTER_LOGIN } else { Bounds::BEFORE_LOGIN };
         match self.wire.next(bounds) {
@@ -294,6 +295,7 @@ impl Session {
         match body {
             CommandBody::Check => Ok(Done::text("CHECK completed")),
             CommandBody::Close => {
+                // a folder that was opened by EXAMINE, or by somebody who may not write, stays as it is
                 if selected.is_writable() {
                     store.expunge(selected.folder(), None).await?;
                 }
@@ -305,8 +307,10 @@ impl Session {
                 self.state.deselect();
                 Ok(Done::text("UNSELECT completed"))
             }
-            CommandBody::Expunge => change::expunge(store, selected, None).await,
-            CommandBody::ExpungeUid { sequence_set } => change::expunge(store, selected, Some(&sequence_set)).await,
+            CommandBody::Expunge => change::expunge(store, account, selected, None).await,
+            CommandBody::ExpungeUid { sequence_set } => {
+                change::expunge(store, account, selected, Some(&sequence_set)).await
+            }
             CommandBody::Search { charset, criteria, uid } => {
                 let now = self.service.clock.now().unix_timestamp();
                 find::search(store, selected, wire, charset.as_ref(), criteria.as_ref(), uid, now).await
@@ -317,7 +321,7 @@ impl Session {
             CommandBody::Store { sequence_set, kind, response, flags, uid, modifiers } if modifiers.is_empty() => {
                 let silent = response == StoreResponse::Silent;
                 let wanted = change::FlagRequest { kind, flags: fields::flags(&flags).map_err(limit)?, silent, uid };
-                change::store_flags(store, selected, wire, &sequence_set, wanted).await
+                change::store_flags(store, account, selected, wire, &sequence_set, wanted).await
             }
             CommandBody::Copy { sequence_set, mailbox, uid } => {
                 change::copy(store, account, selected, &sequence_set, &mailbox, uid).await

@@ -27,7 +27,10 @@ impl Session {
         if !plain {
             return Err(Failure::Bad("Parameters of SELECT are not offered"));
         }
-        let bal = self.state.account()?.bal();
+        let account = self.state.account()?;
+        let (bal, asked) = (account.bal(), writable);
+        // whoever may only read opens by SELECT what EXAMINE opens [RFC3501 6.3.1]
+        let writable = asked && account.may_write().is_ok();
         // also if the new folder cannot be opened, the old one is closed
         self.state.deselect();
         let name = fields::folder_name(mailbox).ok_or_else(no_such_folder)?;
@@ -37,10 +40,10 @@ impl Session {
         let view = View::new(&opened);
         introduce(&mut self.wire.out, &view, opened.folder.uid_validity, opened.folder.uid_next, writable);
         self.state.select(Selected::new(opened.folder.id, name, writable, view, watch));
-        Ok(if writable {
-            Done::coded("READ-WRITE", "SELECT completed")
-        } else {
-            Done::coded("READ-ONLY", "EXAMINE completed")
+        Ok(match (asked, writable) {
+            (_, true) => Done::coded("READ-WRITE", "SELECT completed"),
+            (true, false) => Done::coded("READ-ONLY", "SELECT completed"),
+            (false, false) => Done::coded("READ-ONLY", "EXAMINE completed"),
         })
     }
 

@@ -3,13 +3,13 @@
 
 use std::time::Duration;
 
-use mssante::BalId;
+use auth::Standing;
+use mssante::{BalId, Right, Rights};
 use store::{FolderId, Modseq};
 use tokio::sync::watch;
 use tokio::time::sleep;
 
-use super::standing::Standing;
-use crate::reply::Failure;
+use crate::reply::{Failure, no_permission};
 use crate::view::View;
 
 /// Where a session is.
@@ -25,18 +25,25 @@ pub(super) enum State {
 }
 
 /// The BAL that was logged in to.
-pub(super) struct Account {
-    bal: BalId,
-    standing: Standing,
-}
+pub(super) struct Account(Standing);
 
 impl Account {
-    pub(super) fn new(bal: BalId, standing: Standing) -> Self {
-        Self { bal, standing }
+    pub(super) fn new(standing: Standing) -> Self {
+        Self(standing)
     }
 
     pub(super) fn bal(&self) -> BalId {
-        self.bal
+        self.0.identity().bal().id
+    }
+
+    /// What may be done on it.
+    pub(super) fn rights(&self) -> Rights {
+        self.0.identity().access().rights()
+    }
+
+    /// NO to whoever may not change anything. `[RFC5530 3]`
+    pub(super) fn may_write(&self) -> Result<(), Failure> {
+        if self.rights().has(Right::Write) { Ok(()) } else { Err(no_permission()) }
     }
 }
 
@@ -105,7 +112,7 @@ impl State {
     pub(super) fn standing(&mut self) -> Option<&mut Standing> {
         match self {
             Self::NotAuthenticated => None,
-            Self::Authenticated(account) | Self::Selected(account, _) => Some(&mut account.standing),
+            Self::Authenticated(account) | Self::Selected(account, _) => Some(&mut account.0),
         }
     }
 
@@ -177,17 +184,39 @@ impl State {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::session::standing::Proof;
     use crate::view::tests::view;
-    use mssante::Address;
+    use mssante::{Address, BalKind, BalState};
+    use store::BalRecord;
+    use time::OffsetDateTime;
+
+    fn bal() -> BalRecord {
+        BalRecord {
+            id: BalId(1),
+            address: Address::parse("a@b.fr").unwrap(),
+            kind: BalKind::Nominative,
+            state: BalState::Active,
+            state_reason: None,
+            display_name: None,
+            holder: None,
+            structure: None,
+            responsible: None,
+            certificate_dn: None,
+            listing: mssante::Listing::Listed,
+            service: None,
+            description: None,
+            patient_mail: mssante::PatientMail::Answers,
+            has_password: true,
+            revision: 1,
+            created_at: OffsetDateTime::UNIX_EPOCH,
+        }
+    }
 
     /// A state with an open folder, and what wakes it.
     fn open() -> (State, watch::Sender<Modseq>) {
-        let proof = Proof::Password(None);
-        let standing = Standing::new(Address::parse("a@b.fr").unwrap(), proof, watch::channel(0).1);
+        let standing = Standing::fixture(bal(), watch::channel(0).1);
         let (sender, receiver) = watch::channel(0);
         let selected = Selected::new(FolderId(1), "INBOX".into(), true, view(Vec::new()), receiver);
-        (State::Selected(Account::new(BalId(1), standing), Box::new(selected)), sender)
+        (State::Selected(Account::new(standing), Box::new(selected)), sender)
     }
 
     #[tokio::test]

@@ -1,6 +1,8 @@
 //! Why something was not done, and what to do about it: the same sentence at the command line and in the API.
 
-use mssante::{Address, Attribute, AttributeError, BalKind, ForwardForbidden, IdentifierError};
+use mssante::{
+    Address, Attribute, AttributeError, BalKind, DelegationForbidden, ForwardForbidden, IdentifierError, Login,
+};
 use store::StoreError;
 use thiserror::Error;
 
@@ -29,6 +31,18 @@ pub(crate) enum AdminError {
     /// The kinds do not hand on to each other.
     #[error(transparent)]
     Forward(#[from] ForwardForbidden),
+    /// The BAL is not opened to others in this way.
+    #[error(transparent)]
+    Delegation(#[from] DelegationForbidden),
+    /// A BAL would be opened to its own holder.
+    #[error("{0} is the delegate's own BAL; he has every right on it")]
+    OwnBal(Address),
+    /// Something would end before it begins, or has ended already.
+    #[error("the delegation would have ended already: --until has to lie after --from and in the future")]
+    EndedAlready,
+    /// Nobody has this login.
+    #[error("there is no person {0}; `pli person list` shows who there is")]
+    NoSuchPerson(Login),
     /// The kind opens otherwise.
     #[error("a BAL of kind {0} has no password; it opens by certificate")]
     NoPassword(BalKind),
@@ -149,12 +163,15 @@ impl AdminError {
             | Self::Attribute(_)
             | Self::Key(_)
             | Self::Forward(_)
+            | Self::Delegation(_)
+            | Self::OwnBal(_)
+            | Self::EndedAlready
             | Self::NoPassword(_)
             | Self::Alias { .. }
             | Self::ForwardToItself(_)
             | Self::File(_) => Kind::Refused,
             Self::ForwardCircle { .. } => Kind::Exists,
-            Self::NoSuchBal(_) | Self::NoSuchForward { .. } => Kind::NotFound,
+            Self::NoSuchBal(_) | Self::NoSuchForward { .. } | Self::NoSuchPerson(_) => Kind::NotFound,
             Self::Store(error) => of_store(error),
             Self::Internal(_) => Kind::Internal,
         }
@@ -179,9 +196,11 @@ fn of_store(error: &StoreError) -> Kind {
     match error {
         E::Unavailable(_) => Kind::Unavailable,
         E::SchemaTooNew { .. } | E::ServerTooOld(_) | E::Unseal(_) => Kind::Configuration,
-        E::BalExists(_) | E::AliasExists(_) | E::ForwardCircle { .. } => Kind::Exists,
+        E::BalExists(_) | E::AliasExists(_) | E::PersonExists(_) | E::ForwardCircle { .. } => Kind::Exists,
         E::Overtaken(_) => Kind::Overtaken,
-        E::NoSuchAlias(_) | E::NoSuchForward { .. } | E::NoSuchBal(_) => Kind::NotFound,
+        E::NoSuchAlias(_) | E::NoSuchForward { .. } | E::NoSuchBal(_) | E::NoSuchPerson(_) | E::NoSuchDelegation => {
+            Kind::NotFound
+        }
         E::Inconsistent { .. } => Kind::Internal,
         _ => Kind::Refused,
     }

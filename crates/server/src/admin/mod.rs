@@ -9,7 +9,9 @@
 
 mod bal;
 mod bulk;
+mod delegation;
 mod error;
+mod person;
 mod request;
 mod ways;
 
@@ -20,7 +22,9 @@ use crate::config::Settings;
 
 pub(crate) use bal::LARGEST_PAGE;
 pub(crate) use bulk::{Column, Done, Invalid, LARGEST_FILE, Outcome, Plan, Sink, record};
+pub(crate) use delegation::{Begin, End, EndDelegation, GiveDelegation};
 pub(crate) use error::{AdminError, Field};
+pub(crate) use person::{CreatePerson, MovePerson};
 pub(crate) use request::{ChangeBal, CreateBal, MoveBal, Password, SetForward, Warning};
 pub(crate) use ways::{AliasEntry, ForwardEntry};
 

@@ -1,5 +1,6 @@
 //! `pli bal …`: works beside a running server and without one.
 
+mod delegation;
 mod export;
 mod import;
 mod ways;
@@ -47,6 +48,13 @@ pub(super) enum Command {
     /// Mail that is handed on from one BAL to another.
     #[command(subcommand)]
     Forward(ways::Forward),
+    /// Open a BAL to a person, or to the holder of another BAL; `pli rules` prints which BALs may be opened to whom. What
+    /// he could do on it until now ends.
+    Delegate(delegation::Delegate),
+    /// List to whom BALs are open.
+    Delegations(delegation::Delegations),
+    /// Take away what somebody may do on a BAL; his open sessions on it end.
+    Undelegate(delegation::Undelegate),
     /// Set the password, read from standard input or asked for.
     SetPassword {
         /// Its address.
@@ -203,6 +211,9 @@ impl Command {
             Self::Show { address } => show(&admin.find(&address).await?, json),
             Self::Alias(alias) => alias.work(admin, json).await,
             Self::Forward(forward) => forward.work(admin, json).await,
+            Self::Delegate(delegate) => delegate.work(admin, json).await,
+            Self::Delegations(delegations) => delegations.work(admin, json).await,
+            Self::Undelegate(undelegate) => undelegate.work(admin, json).await,
             Self::SetPassword { address } => show(&set_password(admin, &address).await?, json),
             Self::SetListing { address, listing } => {
                 let change = ChangeBal { listing: Some(listing), ..ChangeBal::default() };

@@ -6,6 +6,7 @@ mod bal;
 mod cert;
 mod indicators;
 mod password;
+mod person;
 mod print;
 mod probe;
 mod rules;
@@ -59,6 +60,9 @@ enum Command {
     /// Create and change BALs.
     #[command(subcommand)]
     Bal(bal::Command),
+    /// People without a BAL, who open those of others.
+    #[command(subcommand)]
+    Person(person::Command),
     /// Our certificate and the authorities: look at them, request, import.
     #[command(subcommand)]
     Cert(cert::Command),
@@ -120,6 +124,7 @@ impl Cli {
             Command::Serve { with_parent } => serve::serve(settings()?, with_parent).await,
             Command::CheckConfig => check_config(&config::load_with_list(&file)?, self.json).await,
             Command::Bal(command) => command.run(&settings()?, self.json).await,
+            Command::Person(command) => command.run(&settings()?, self.json).await,
             Command::Trust(command) => command.run(&warned()?, self.json).await,
             Command::Cert(command) => command.run(|| config::load_without_files(&file), self.json).await,
             Command::Annuaire(command) => command.run(&settings()?, self.json).await,

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use message::{Severity, verdict_table};
 use mssante::{
-    AttributeRow, BalKind, Credential, Presence, attribute_table, forward_table, opening_table, refusal_table,
-    rule_table,
+    AttributeRow, BalKind, Credential, Giver, Presence, attribute_table, delegation_table, forward_table,
+    opening_table, refusal_table, rule_table,
 };
 
 use super::print;
@@ -24,7 +24,8 @@ impl Rules {
         match (json, self.markdown) {
             (true, _) => print::json(&serde_json::json!({
                 "rules": rule_table().collect::<Vec<_>>(), "opening": opening_table(), "attributes": attribute_table(),
-                "forwards": forward_table(), "refusals": refusal_table(), "verdicts": verdict_table(),
+                "forwards": forward_table(), "delegations": delegation_table(), "refusals": refusal_table(),
+                "verdicts": verdict_table(),
             })),
             (false, true) => print::line(page().trim_end()),
             (false, false) => Lists::of(Language::English).0.iter().try_for_each(List::print),
@@ -54,6 +55,7 @@ impl Lists {
             openings(language),
             attributes(language),
             forwards(language),
+            delegations(language),
             refusals(language),
             verdicts(language),
         ])
@@ -156,6 +158,23 @@ fn forwards(language: Language) -> List {
     let rows = forward_table().iter().map(|row| {
         let to = row.to.iter().map(|kind| kind.code()).collect::<Vec<_>>().join(", ");
         [row.from.code().to_owned(), if to.is_empty() { nobody.to_owned() } else { to }, row.remark.to_owned()]
+    });
+    List::new(title, head, rows)
+}
+
+fn delegations(language: Language) -> List {
+    let (title, head, nobody) = match language {
+        Language::English => ("Delegations", ["BAL", "opened to others by"], "nobody"),
+        Language::French => ("Délégations", ["BAL", "ouverte à d'autres par"], "personne"),
+    };
+    let giver = |giver: &Giver| match (language, giver) {
+        (Language::English, giver) => giver.word(),
+        (Language::French, Giver::Holder) => "titulaire",
+        (Language::French, Giver::Administrator) => "administrateur",
+    };
+    let rows = delegation_table().iter().map(|row| {
+        let givers = row.givers.iter().map(giver).collect::<Vec<_>>().join(", ");
+        [row.kind.code().to_owned(), if givers.is_empty() { nobody.to_owned() } else { givers }]
     });
     List::new(title, head, rows)
 }

@@ -6,12 +6,13 @@ use std::path::Path;
 use std::time::Duration;
 
 use annuaire::{LocalBal, Resolver};
+use auth::SenderField;
 use auth::sasl::Credentials;
 use mssante::{Address, BalId, BalKind, BalState, Domain, Refusal, ReversePath};
 
 use super::{Action, Channel, LogIn, Session, Settings};
 use crate::command::encode;
-use crate::header::{Collected, HeaderCollector, judge_header};
+use crate::header::{Author, Collected, HeaderCollector, judge_header};
 use crate::{Limits, Role, policy};
 
 const OURS: &str = "ch.mssante.example";
@@ -146,7 +147,7 @@ impl World {
 
     fn log_in(&mut self, credentials: Credentials) -> LogIn {
         let who = match credentials {
-            Credentials::Password { login, password } if password.expose() == "right" => {
+            Credentials::Password { login, password, .. } if password.expose() == "right" => {
                 Address::parse(&login).into_iter().collect()
             }
             Credentials::Certificate { .. } if self.certificate == "software" => {
@@ -178,7 +179,11 @@ impl World {
     }
 
     fn judge_header(&self, header: &[u8], sender: &ReversePath) -> Result<(), Refusal> {
-        judge_header(header, self.role, sender).map(drop)
+        let author = match (self.role, sender.address()) {
+            (Role::Submission, Some(address)) => Author::Bal { address: address.clone(), sender: SenderField::Bal },
+            _ => Author::Anybody,
+        };
+        judge_header(header, &author).map(drop)
     }
 
     fn take(&mut self, content: &bytes::Bytes, sender: &ReversePath) -> Result<(), Refusal> {

@@ -138,6 +138,12 @@ events! {
         BalPatientMail "bal.patient-mail",
         /// A BAL got a password.
         BalPassword "bal.password",
+        /// A person without a BAL was registered.
+        PersonCreated "person.created",
+        /// A person may log in, or not any more.
+        PersonState "person.state",
+        /// A person got a password.
+        PersonPassword "person.password",
         /// Another address leads to a BAL.
         AliasAdded "bal.alias.added",
         /// An address does not lead to a BAL any more.
@@ -152,6 +158,16 @@ events! {
         LogInAccepted "login.accepted",
         /// Somebody did not.
         LogInRefused "login.refused",
+    }
+    Delegation {
+        /// A BAL was opened to somebody.
+        DelegationGiven "delegation.given",
+        /// What somebody could do on a BAL was taken away.
+        DelegationEnded "delegation.ended",
+    }
+    Reading {
+        /// A delegate opened a BAL to read it: once for each session.
+        DelegationRead "delegation.read",
     }
     Send {
         /// A message was taken on.
