@@ -247,6 +247,7 @@ impl<'a> Lines<'a> {
 }
 
 #[cfg(test)]
+#[allow(clippy::cast_possible_wrap, reason = "chains of a few lines")]
 mod tests {
     use proptest::prelude::*;
 
@@ -370,7 +371,9 @@ mod tests {
             content.actor.push('x');
             chain.lines[1] = Line::new(line.head, content);
             let (mut links, hash) = relinked(&chain.lines, size, &ring("cd"));
-            links.iter_mut().for_each(|link| link.key_id = "ab".into());
+            for link in &mut links {
+                link.key_id = "ab".into();
+            }
             chain.links = links;
             chain.head = Head { hash, ..chain.head };
             let faults = chain.faults();

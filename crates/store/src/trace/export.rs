@@ -112,7 +112,9 @@ impl<W: Write> Writer<'_, W> {
             TraceFormat::Csv => self.put(&file::csv(line, link.as_ref())),
             TraceFormat::JsonLines => {
                 self.put(&Record::Line(line.clone()).json());
-                link.into_iter().for_each(|link| self.put(&Record::Link(link).json()));
+                if let Some(link) = link {
+                    self.put(&Record::Link(link).json());
+                }
             }
         }
     }

@@ -16,16 +16,19 @@ fn hash(octets: &[u8], table: &'static str) -> Result<Hash, StoreError> {
     octets.try_into().map_err(|_| StoreError::inconsistent(table, "a hash of another length than 32 octets"))
 }
 
+/// First and last number, time, hash, key, signature.
+type LinkRow = (i64, i64, OffsetDateTime, Vec<u8>, String, Vec<u8>);
+
 /// All links that end in these numbers, in order.
 pub(super) async fn links(connection: &mut PgConnection, from: i64, to: i64) -> Result<Vec<Link>, StoreError> {
-    let rows: Vec<(i64, i64, OffsetDateTime, Vec<u8>, String, Vec<u8>)> = sqlx::query_as(
+    let rows: Vec<LinkRow> = sqlx::query_as(
         "SELECT first, last, at, hash, key_id, mac FROM trace_link WHERE last BETWEEN $1 AND $2 ORDER BY last",
     )
     .bind(from)
     .bind(to)
     .fetch_all(connection)
     .await?;
-    let link = |(first, last, at, octets, key_id, mac): (i64, i64, OffsetDateTime, Vec<u8>, String, Vec<u8>)| {
+    let link = |(first, last, at, octets, key_id, mac): LinkRow| {
         Ok(Link { first, last, at, hash: hash(&octets, "trace_link")?, key_id, mac })
     };
     rows.into_iter().map(link).collect()

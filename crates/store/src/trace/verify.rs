@@ -94,7 +94,9 @@ impl Store {
 
         let mut findings = check::check_links(&links, 0, Some(self.keyring()));
         findings.extend(check::check_end(&links, &head, self.keyring()));
-        beyond.into_iter().for_each(|number| findings.push(number, Fault::Added));
+        if let Some(number) = beyond {
+            findings.push(number, Fault::Added);
+        }
         let (lines, removed, witnessed, found) = self.verify_lines(&links, &announced, witnesses).await?;
         findings.extend(found);
         for witness in witnesses.iter().filter(|witness| !witnessed.contains(witness) && witness.number > 0) {
