@@ -81,6 +81,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Command, Undecodable> {
             .ok_or_else(|| undecodable(bytes));
     }
     let bytes = &*without_eight_bit_quotes(bytes);
+    let bytes = &*with_quoted_login(bytes);
     if search::is_search(bytes) {
         return search::decode(bytes).ok_or_else(|| undecodable(bytes));
     }
@@ -158,6 +159,20 @@ fn without_eight_bit_quotes(bytes: &[u8]) -> std::borrow::Cow<'_, [u8]> {
     out.into()
 }
 
+/// Python's imaplib and others send the login as it was typed; `*`, by which delegates name a BAL, may not stand in an
+/// atom and is taken all the same. `[RFC3501 9]`
+fn with_quoted_login(bytes: &[u8]) -> std::borrow::Cow<'_, [u8]> {
+    let quoted = || {
+        let mut words = bytes.splitn(4, |octet| *octet == b' ');
+        let (tag, verb, login, rest) = (words.next()?, words.next()?, words.next()?, words.next()?);
+        let bare =
+            login.contains(&b'*') && !login.iter().any(|octet| matches!(octet, b'"' | b'{' | b'\\' | b'\r' | b'\n'));
+        let is_login = verb.eq_ignore_ascii_case(b"LOGIN") && bare;
+        is_login.then(|| [tag, b" ", verb, b" \"", login, b"\" ", rest].concat())
+    };
+    quoted().map_or(bytes.into(), Into::into)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -169,6 +184,16 @@ mod tests {
             Body::Base(body) => *body,
             Body::List(_) => panic!("LIST"),
         }
+    }
+
+    #[test]
+    fn a_login_with_a_star_needs_no_quotes() {
+        let CommandBody::Login { username, .. } = base(b"a login martin*team@b.fr \"p*w\"\r\n") else {
+            panic!("LOGIN")
+        };
+        assert_eq!(username, AString::try_from("martin*team@b.fr").unwrap());
+        assert_eq!(base(b"a LOGIN \"m*t@b.fr\" pw\r\n"), base(b"a LOGIN m*t@b.fr pw\r\n"));
+        assert!(decode(b"a SELECT m*t\r\n").is_err());
     }
 
     #[test]
