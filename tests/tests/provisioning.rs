@@ -1,5 +1,6 @@
 //! Provisioning for administrators through the real binary: lists that office software wrote, kills, two at once.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -83,12 +84,12 @@ fn nothing_is_changed_until_every_line_is_right() -> Result<()> {
     import(&site, format!("address;kind\ntaken@{DOMAIN};CAB\n"), &[])?;
     site.pli()?.args(["bal", "alias", "add", &format!("taken@{DOMAIN}"), &format!("alias@{DOMAIN}")]).succeed()?;
     let mut text = "address;kind;rpps;structure\n".to_owned();
-    (0..200).for_each(|n| text += &format!("n{n}@{DOMAIN};CAB;;\n"));
-    text += &format!("n7@{DOMAIN};CAB;;\n"); // 202: twice
-    text += &format!("taken@{DOMAIN};ORG;;318751275100020\n"); // 203: another kind
-    text += &format!("x@{DOMAIN};PER;1,00012E+10;\n"); // 204: Excel
+    text.extend((0..200).map(|n| format!("n{n}@{DOMAIN};CAB;;\n")));
+    writeln!(text, "n7@{DOMAIN};CAB;;")?; // 202: twice
+    writeln!(text, "taken@{DOMAIN};ORG;;318751275100020")?; // 203: another kind
+    writeln!(text, "x@{DOMAIN};PER;1,00012E+10;")?; // 204: Excel
     text += "x@elsewhere.mssante.fr;CAB;;\n"; // 205
-    text += &format!("alias@{DOMAIN};CAB;;\n"); // 206
+    writeln!(text, "alias@{DOMAIN};CAB;;")?; // 206
     for options in [&[][..], &["--dry-run"]] {
         let exit = import(&site, &text, options)?;
         let found = problems(&exit)?;
@@ -138,7 +139,7 @@ fn an_import_that_is_killed_is_gone_on_with() -> Result<()> {
     let site = Site::new()?;
     let _server = site.serve(&[])?;
     let mut text = "address;kind\n".to_owned();
-    (0..LINES).for_each(|n| text += &format!("n{n}@{DOMAIN};CAB\n"));
+    text.extend((0..LINES).map(|n| format!("n{n}@{DOMAIN};CAB\n")));
     let file = list(&site, &text)?;
     let result = site.folder().join("result.csv");
     let mut child = Command::new(pli()?)

@@ -21,7 +21,7 @@ use store::Store;
 use crate::config::Settings;
 
 pub(crate) use bal::LARGEST_PAGE;
-pub(crate) use bulk::{Column, Done, Invalid, LARGEST_FILE, Outcome, Plan, Sink, record};
+pub(crate) use bulk::{Column, Done, Invalid, KeepPasswords, LARGEST_FILE, Outcome, Plan, Sink, record};
 pub(crate) use delegation::{Begin, End, EndDelegation, GiveDelegation};
 pub(crate) use error::{AdminError, Field};
 pub(crate) use person::{CreatePerson, MovePerson};

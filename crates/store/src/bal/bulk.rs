@@ -71,7 +71,7 @@ impl Store {
 }
 
 fn keys(addresses: &[Address]) -> Vec<String> {
-    addresses.iter().map(|address| address.key()).collect()
+    addresses.iter().map(Address::key).collect()
 }
 
 /// An address is a BAL's own or an alias, never both. Locks are taken in one order, so that two imports wait for each

@@ -51,10 +51,13 @@ pub(crate) struct Done {
     pub(crate) detail: String,
 }
 
+/// Keeps passwords somewhere.
+pub(crate) type KeepPasswords<'a> = Box<dyn FnOnce(&[(Address, Password)]) -> Result<(), AdminError> + Send + 'a>;
+
 /// Who hears how a list goes on.
 pub(crate) trait Sink {
     /// Passwords of BALs that are about to be created: kept somewhere before they count. `None` makes none.
-    fn passwords(&mut self) -> Option<Box<dyn FnOnce(&[(Address, Password)]) -> Result<(), AdminError> + Send + '_>>;
+    fn passwords(&mut self) -> Option<KeepPasswords<'_>>;
     /// Lines that are done for good, in their order.
     fn done(&mut self, done: &[Done]) -> Result<(), AdminError>;
     /// BALs whose lines were done before, and are not looked at again.

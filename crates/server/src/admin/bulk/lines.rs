@@ -15,6 +15,7 @@ const LONGEST: usize = 1000;
 
 /// One line that can be read.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_field_names, reason = "the number of a line is called so in all messages")]
 pub(crate) struct Line {
     /// Where it stands.
     pub(crate) line: u64,

@@ -12,7 +12,7 @@ use serde::Serialize;
 use store::BalRecord;
 
 use super::{AdminError, Administration};
-pub(crate) use apply::{Done, Outcome, Sink};
+pub(crate) use apply::{Done, KeepPasswords, Outcome, Sink};
 pub(crate) use columns::Column;
 pub(crate) use problem::Problem;
 pub(crate) use text::{Form, LARGEST_FILE};
@@ -87,7 +87,9 @@ impl Administration {
         };
         for batch in good.chunks(BATCH) {
             let present = Present::read(&self.store, batch).await?;
-            batch.iter().for_each(|line| plan.take(line, present.step(line)));
+            for line in batch {
+                plan.take(line, present.step(line));
+            }
         }
         plan.problems.sort_by_key(|problem| problem.line);
         Ok(plan)

@@ -62,7 +62,7 @@ fn broken(error: &dyn std::error::Error) -> Failure {
 }
 
 enum Output {
-    Csv(csv::Writer<std::io::Stdout>),
+    Csv(Box<csv::Writer<std::io::Stdout>>),
     /// How many were written.
     Json(u64),
 }
@@ -74,7 +74,7 @@ impl Output {
         }
         let mut writer = writer()?;
         writer.write_record(Column::ALL.map(Column::name)).map_err(|error| broken(&error))?;
-        Ok(Self::Csv(writer))
+        Ok(Self::Csv(Box::new(writer)))
     }
 
     fn put(&mut self, bal: &store::BalRecord) -> Result<(), Failure> {

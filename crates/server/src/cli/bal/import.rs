@@ -8,11 +8,10 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use mssante::Address;
 use serde_json::json;
 
 use super::export;
-use crate::admin::{AdminError, Administration, Done, Invalid, LARGEST_FILE, Outcome, Password, Plan, Sink};
+use crate::admin::{AdminError, Administration, Done, Invalid, KeepPasswords, LARGEST_FILE, Outcome, Plan, Sink};
 use crate::cli::print;
 use crate::failure::Failure;
 use files::{PasswordFile, ResultFile};
@@ -22,6 +21,7 @@ const PROGRESS: Duration = Duration::from_secs(2);
 
 /// A list and what to do with it.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "switches of a command line, each on its own")]
 pub(in crate::cli) struct Import {
     /// The list: CSV with semicolons, commas or tabs, in UTF-8 or as Windows writes it; "-" is standard input.
     #[arg(required_unless_present = "template")]
@@ -161,7 +161,7 @@ impl Course {
 }
 
 impl Sink for Course {
-    fn passwords(&mut self) -> Option<Box<dyn FnOnce(&[(Address, Password)]) -> Result<(), AdminError> + Send + '_>> {
+    fn passwords(&mut self) -> Option<KeepPasswords<'_>> {
         let file = self.passwords.as_mut()?;
         Some(Box::new(|passwords| file.put(passwords)))
     }
