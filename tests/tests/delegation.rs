@@ -185,7 +185,7 @@ fn curl_reads_with_the_authorisation_identity_and_marks_nothing() -> Result<()> 
     own.command(&format!("MAIL FROM:<{}>", world.correspondent.address), "250")?;
     own.command(&format!("RCPT TO:<{}>", address(TEAM)), "250")?;
     own.command("DATA", "354")?;
-    own.send(format!("From: <{}>\r\n\r\nPour l'équipe\r\n.\r\n", world.correspondent.address).as_bytes())?;
+    own.send(format!("From: <{}>\r\n\r\nPour l'equipe\r\n.\r\n", world.correspondent.address).as_bytes())?;
     own.expect("250")?;
     let url = format!("imaps://127.0.0.1:{}/INBOX;MAILINDEX=1", world.site.operator.imaps_port);
     let curl = || {
@@ -195,7 +195,7 @@ fn curl_reads_with_the_authorisation_identity_and_marks_nothing() -> Result<()> 
     let user = format!("{PERSON}:{PASSWORD}");
     let authority = ["--login-options", "AUTH=PLAIN", "--sasl-authzid", &address(TEAM), "--user", &user];
     let letter = curl().args(authority).arg(&url).succeed()?;
-    ensure!(letter.contains("Pour l'équipe"), "{letter}");
+    ensure!(letter.contains("Pour l'equipe"), "{letter}");
     let mut team = world.open(&address(TEAM))?;
     team.command("EXAMINE INBOX")?;
     let flags = team.command("FETCH 1 FLAGS")?;
