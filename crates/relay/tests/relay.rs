@@ -266,7 +266,12 @@ impl Bench {
             .await;
         stop.cancel();
         running.await.unwrap();
-        std::iter::from_fn(|| self.heard.try_recv().ok()).collect()
+        // The peer tells of a connection when it has seen its end, which may be after the relay has.
+        let mut heard = Vec::new();
+        while let Ok(Some(one)) = tokio::time::timeout(Duration::from_millis(300), self.heard.recv()).await {
+            heard.push(one);
+        }
+        heard
     }
 
     async fn pending(&self) -> u64 {
