@@ -4,6 +4,8 @@
 
 mod common;
 
+use std::time::Duration;
+
 use common::{address, bal};
 use mssante::{BalKind, Login, PersonState};
 use sqlx::AssertSqlSafe;
@@ -134,12 +136,13 @@ async fn another_process_hears_that_a_delegation_ends() {
     let database = TestDatabase::new().await;
     let (here, there) = (database.store().await, common::listening_store(&database).await);
     let (team, secretary) = (bal(&here, "cardiologie").await, person(&here, "s.martin").await);
-    here.delegate(given(&team, Delegate::Person(secretary.id), "read")).await.unwrap();
     let mut changes = there.bal_changes();
+    here.delegate(given(&team, Delegate::Person(secretary.id), "read")).await.unwrap();
     changes.changed().await.unwrap();
-    changes.mark_unchanged();
+    // Until all that was done so far is heard.
+    while tokio::time::timeout(Duration::from_millis(500), changes.changed()).await.is_ok() {}
     here.end_delegation(team.id, Delegate::Person(secretary.id), "retour").await.unwrap();
-    changes.changed().await.unwrap();
+    tokio::time::timeout(Duration::from_secs(30), changes.changed()).await.expect("it is heard").unwrap();
     there.close().await;
     here.close().await;
 }

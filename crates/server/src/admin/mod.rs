@@ -3,7 +3,7 @@
 //!
 //! Where a new function goes: a file per subject (`bal.rs` for a BAL itself, `ways.rs` for aliases and forwards, `bulk` for lists of many BALs), as a
 //! method of [`Administration`]; what is asked as a type in `request.rs`, which denies fields that it does not know; why it
-//! is refused as a variant of [`AdminError`], where its [`Kind`] gives exit code and HTTP status. A request is checked as
+//! is refused as a variant of [`AdminError`], where its [`kind`](AdminError::kind) gives exit code and HTTP status. A request is checked as
 //! far as it can be without the database by a method of its own (`check`), so that commands can refuse before they open
 //! one. Changes name only what they change, and states are left only from where the administrator saw them.
 
