@@ -14,7 +14,8 @@ const HEADER: &[u8] = b"Subject: XDM/1.0/DDM+a\r\nX-MSS-CODECDA: 11490-0\r\nX-MS
 const METADATA: &str = "IHE_XDM/SUBSET01/METADATA.XML";
 const DOCUMENT: &str = "IHE_XDM/SUBSET01/DOC0001.XML";
 /// Metadata of a document that has no hash.
-const DESCRIBED: &[u8] = b"<a><ExtrinsicObject><Slot name='URI'><Value>DOC0001.XML</Value></Slot></ExtrinsicObject></a>";
+const DESCRIBED: &[u8] =
+    b"<a><ExtrinsicObject><Slot name='URI'><Value>DOC0001.XML</Value></Slot></ExtrinsicObject></a>";
 
 fuzz_target!(|octets: &[u8]| {
     let verdicts = judged(octets);
