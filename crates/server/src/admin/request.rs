@@ -64,12 +64,23 @@ impl fmt::Display for Warning {
 impl CreateBal {
     /// What a BAL of its kind must come with. `[MSS1 BAL.KINDS]`
     pub(crate) fn check(&self, rules: &Rules) -> Result<Vec<Warning>, AdminError> {
+        let warnings = self.check_fields(rules)?;
+        self.check_attributes()?;
+        Ok(warnings)
+    }
+
+    /// Each field for itself, whether the BAL is there already or not.
+    pub(super) fn check_fields(&self, rules: &Rules) -> Result<Vec<Warning>, AdminError> {
         if !rules.domains.contains(self.address.domain()) {
             return Err(AdminError::ForeignDomain(self.address.clone(), "a BAL"));
         }
-        may_create(self.kind, &self.given())?;
         self.certificate_key()?;
         self.check_key(rules)
+    }
+
+    /// Whether all is given that a new BAL of its kind needs, and nothing that it must not have.
+    pub(super) fn check_attributes(&self) -> Result<(), AdminError> {
+        Ok(may_create(self.kind, &self.given())?)
     }
 
     /// Whether a BAL of its kind may have a password, which somebody may be asked for after this.

@@ -101,8 +101,7 @@ impl Lines {
                 self.good.push(line);
             }
             Err(error) => {
-                let column = error.field().map_or("", crate::admin::Field::word);
-                self.problems.push(Problem::new(line.line, column, error));
+                self.problems.push(Problem::of(line.line, &error));
             }
         }
     }
@@ -113,7 +112,7 @@ impl Line {
         if self.password_hash.is_some() {
             self.request.check_password_allowed()?;
         }
-        self.request.check(rules)
+        self.request.check_fields(rules)
     }
 }
 
@@ -172,12 +171,13 @@ impl Cells<'_> {
     /// What stands in a column, without spaces around it; `None` if nothing does.
     fn text(&mut self, column: Column) -> Option<&str> {
         let place = self.header.0.iter().position(|other| *other == Some(column))?;
-        let cell = self.record.get(place)?.trim();
-        if cell.is_empty() {
+        let whole = self.record.get(place)?;
+        let cell = whole.trim();
+        if whole.contains('\n') {
+            self.problem(column, "the field runs over several lines; a quote (\") is open, close it or take it away");
             return None;
         }
-        if cell.contains('\n') {
-            self.problem(column, "the field runs over several lines; a quote (\") is open, close it or take it away");
+        if cell.is_empty() {
             return None;
         }
         if cell.len() > LONGEST || cell.chars().any(char::is_control) {
@@ -263,7 +263,7 @@ mod tests {
              a@ch.mssante.fr;PER;1,00012E+10;\n\
              not an address;XYZ;;\n\n\
              b@elsewhere.fr;CAB;;\n\
-             c@ch.mssante.fr;ORG;;\n\
+             c@ch.mssante.fr;CAB;1;\n\
              c@ch.mssante.fr;CAB;;;x\n\
              D@ch.mssante.fr;CAB;;\n\
              d@CH.mssante.fr;CAB;;\n",
@@ -273,7 +273,7 @@ mod tests {
             "line 3, address: ",
             "line 3, kind: ",
             "line 5, address: ",
-            "line 6, structure: ",
+            "line 6, rpps: ",
             "line 7: ",
             "line 9, address: ",
         ];

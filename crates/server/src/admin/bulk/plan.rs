@@ -60,6 +60,7 @@ impl Line {
     }
 
     fn may_be_created(&self) -> Result<(), Problem> {
+        self.request.check_attributes().map_err(|error| Problem::of(self.line, &error))?;
         match self.state {
             None | Some(BalState::Active) => Ok(()),
             Some(state) => Err(self.refuse(

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::admin::{AdminError, Field};
+
 /// One thing that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Problem {
@@ -16,6 +18,11 @@ pub(crate) struct Problem {
 }
 
 impl Problem {
+    /// What a request of this line is refused for.
+    pub(super) fn of(line: u64, error: &AdminError) -> Self {
+        Self::new(line, error.field().map_or("", Field::word), error)
+    }
+
     pub(super) fn new(line: u64, column: &str, why: impl fmt::Display) -> Self {
         Self { line, column: column.trim().to_owned(), why: why.to_string() }
     }
