@@ -37,6 +37,17 @@ fn an_archive_as_large_as_a_letter_may_be_is_looked_into() {
 }
 
 #[test]
+fn lengths_of_a_record_are_added_up_and_do_not_wrap_around() {
+    let mut archive = good();
+    let record = archive.windows(4).position(|octets| octets == b"PK\x01\x02").unwrap();
+    // Extra field and comment of 32 KiB each: in sixteen bits they would come to nothing.
+    for length in [30, 32] {
+        archive[record + length..record + length + 2].copy_from_slice(&0x8000_u16.to_le_bytes());
+    }
+    assert_eq!(verdicts(&archive, HEADER, &[]), ["archive-unreadable"]);
+}
+
+#[test]
 fn every_flaw_has_its_verdict_and_no_other() {
     for (flaw, expected) in [
         (Flaw::NoZip, &["archive-unreadable"][..]),

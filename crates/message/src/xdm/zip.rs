@@ -139,7 +139,7 @@ impl DirectoryReader<'_, '_> {
     /// Reads the record at `at`; gives where the next one begins.
     fn entry(&mut self, at: usize, end: &End) -> Option<usize> {
         let record = Record(self.octets.get(at..end.directory.end)?);
-        let (name_len, rest) = (record.u16(28)?, record.u16(30)? + record.u16(32)?);
+        let (name_len, extra, comment) = (record.u16(28)?, record.u16(30)?, record.u16(32)?);
         let name = record.slice(CENTRAL_SIZE, name_len.into())?;
         if !record.0.starts_with(CENTRAL) {
             return None;
@@ -162,7 +162,7 @@ impl DirectoryReader<'_, '_> {
                 self.entries.push(Entry { name, size, packing, packed, checksum });
             }
         }
-        at.checked_add(CENTRAL_SIZE + usize::from(name_len) + usize::from(rest))
+        at.checked_add(CENTRAL_SIZE + usize::from(name_len) + usize::from(extra) + usize::from(comment))
     }
 
     /// Where the octets of an entry lie whose local header is at `start`: it must have the same name, because some
