@@ -138,6 +138,17 @@ impl Site {
         &self.pki
     }
 
+    /// The subject of [`Site::software`], as settings write it.
+    pub fn software_dn(&self) -> String {
+        software_holder().dn()
+    }
+
+    /// Adds settings to its file.
+    pub fn configure(&self, settings: &str) -> Result<()> {
+        let text = fs::read_to_string(&self.operator.config_file)?;
+        Ok(fs::write(&self.operator.config_file, text + settings)?)
+    }
+
     /// A `pli` command with this site's configuration.
     pub fn pli(&self) -> Result<Program> {
         Ok(Program::pli()?.arg("--config").arg(&self.operator.config_file))

@@ -61,7 +61,7 @@ fn lists_of_office_software_are_read_and_done_once() -> Result<()> {
     let exit = import(&site, &mixed, &[])?;
     ensure!(exit.code == Some(0) && done(&exit, "created")? == 2, "{exit}");
 
-    let mut latin = format!("address;kind;structure;name\na@{DOMAIN};ORG;318751275100020;H").into_bytes();
+    let mut latin = format!("address;kind;name\na@{DOMAIN};ORG;H").into_bytes();
     latin.extend([0xf4]);
     latin.extend(b"pital de jour\n");
     let exit = import(&site, &latin, &[])?;
@@ -122,6 +122,7 @@ fn files_that_are_no_lists_are_refused_in_one_sentence() -> Result<()> {
         (b"PK\x03\x04xxxx", "spreadsheet"),
         (b"nom;prenom\nx;y\n", "no column address"),
         (b"address;kind;password\na@b.fr;CAB;secret\n", "--passwords"),
+        (b"address;kind;name\na@b.fr;CAB;\"never closed\n\n\n", "quote"),
     ] {
         let exit = site.pli()?.args(["bal", "import"]).arg(list(&site, octets)?).run()?;
         ensure!(exit.code == Some(1) && exit.stderr.contains(word), "{exit}");

@@ -125,7 +125,6 @@ pub(crate) enum Kind {
 
 impl Kind {
     /// The word in JSON.
-    #[expect(dead_code, reason = "the API prints it")]
     pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Invalid => "invalid",
@@ -140,7 +139,6 @@ impl Kind {
     }
 
     /// The HTTP status.
-    #[expect(dead_code, reason = "the API answers with it")]
     pub(crate) fn status(self) -> u16 {
         match self {
             Self::Invalid => 400,

@@ -23,7 +23,7 @@ use crate::config::Settings;
 pub(crate) use bal::LARGEST_PAGE;
 pub(crate) use bulk::{Column, Done, Invalid, KeepPasswords, LARGEST_FILE, Outcome, Plan, Sink, record};
 pub(crate) use delegation::{Begin, End, EndDelegation, GiveDelegation};
-pub(crate) use error::{AdminError, Field};
+pub(crate) use error::{AdminError, Field, Kind};
 pub(crate) use person::{CreatePerson, MovePerson};
 pub(crate) use request::{ChangeBal, CreateBal, MoveBal, Password, SetForward, Warning};
 pub(crate) use ways::{AliasEntry, ForwardEntry};

@@ -10,26 +10,32 @@ use mssante::{
 use serde::{Deserialize, Deserializer};
 use store::{BalEdit, NewBal};
 use trust::DistinguishedName;
+use utoipa::ToSchema;
 
 use super::{AdminError, Field, Rules};
 use crate::ambient::SystemRandom;
 
 /// A BAL to create.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = NewBal)]
 pub(crate) struct CreateBal {
     /// Its address, in one of our domains; never changes.
+    #[schema(value_type = String)]
     pub(crate) address: Address,
     /// Its kind; never changes.
+    #[schema(value_type = String)]
     pub(crate) kind: BalKind,
     /// Name shown to people.
     #[serde(default)]
     pub(crate) name: Option<String>,
     /// RPPS number of the holder (PER).
     #[serde(default)]
+    #[schema(value_type = Option<String>)]
     pub(crate) rpps: Option<Rpps>,
     /// The structure that answers for it: 1 and its FINESS, or 3 and its SIRET.
     #[serde(default)]
+    #[schema(value_type = Option<String>)]
     pub(crate) structure: Option<StructureId>,
     /// The responsible person (ORG, APP).
     #[serde(default)]
@@ -42,12 +48,14 @@ pub(crate) struct CreateBal {
     pub(crate) description: Option<String>,
     /// Whether it shows in directories.
     #[serde(default)]
+    #[schema(value_type = Option<String>)]
     pub(crate) listing: Option<Listing>,
     /// Subject of the certificate that opens an APP BAL.
     #[serde(default)]
     pub(crate) certificate_dn: Option<String>,
     /// The password that opens it.
     #[serde(default)]
+    #[schema(value_type = Option<String>)]
     pub(crate) password: Option<Password>,
 }
 
@@ -141,12 +149,14 @@ impl CreateBal {
 }
 
 /// What is said anew of a BAL. What is left out stays as it is; an empty text takes it away.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schema(as = BalChange)]
 pub(crate) struct ChangeBal {
     /// Name shown to people.
     pub(crate) name: Option<String>,
     /// Whether it shows in directories (liste rouge).
+    #[schema(value_type = Option<String>)]
     pub(crate) listing: Option<Listing>,
     /// Service de rattachement.
     pub(crate) service: Option<String>,

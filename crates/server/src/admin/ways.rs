@@ -5,11 +5,13 @@ use std::collections::HashMap;
 use mssante::{Address, BalId, ForwardCopy, may_forward};
 use serde::Serialize;
 use store::{AliasRecord, ForwardRecord, StoreError};
+use utoipa::ToSchema;
 
 use super::{AdminError, Administration, Rules, SetForward};
 
 /// Another address of a BAL.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = Alias)]
 pub(crate) struct AliasEntry {
     /// The other address.
     pub(crate) alias: String,
@@ -17,14 +19,23 @@ pub(crate) struct AliasEntry {
     pub(crate) bal: String,
 }
 
+impl AliasEntry {
+    /// Whether it is this address.
+    pub(crate) fn is(&self, alias: &Address) -> bool {
+        Address::parse(&self.alias).is_ok_and(|own| own == *alias)
+    }
+}
+
 /// Mail of one BAL that goes to another.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = Forward)]
 pub(crate) struct ForwardEntry {
     /// Whose mail.
     pub(crate) from: String,
     /// To whom.
     pub(crate) to: String,
     /// What stays.
+    #[schema(value_type = String)]
     pub(crate) copy: ForwardCopy,
 }
 

@@ -79,6 +79,8 @@ enum Command {
     Indicators(indicators::Command),
     /// Print the rules that are enforced, and every refusal.
     Rules(rules::Rules),
+    /// Print the description of the administrators' API (OpenAPI 3.1).
+    Openapi,
     /// Ask the running server how it is.
     ///
     /// Exit code 0 if it works. 1 if it works without a trust list that peers are judged by (missing or expired):
@@ -131,6 +133,7 @@ impl Cli {
             Command::Audit(command) => command.run(&settings()?, self.json).await,
             Command::Indicators(command) => command.run(&settings()?, self.json).await,
             Command::Rules(rules) => rules.print(self.json),
+            Command::Openapi => line(serve::api::description().trim_end()),
             Command::Status => status::print(&warned()?, self.json).await,
             Command::Probe { domain } => probe::print(&settings()?, &domain, self.json).await,
             Command::Demo(args) => {

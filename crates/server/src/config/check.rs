@@ -21,6 +21,7 @@ impl Settings {
         self.fetch.check()?;
         self.annuaire.check(&self.operator.domains)?;
         self.publication.check()?;
+        self.admin.check()?;
         self.audit.check()?;
         if !self.http.listen.ip().is_loopback() {
             return Err(format!(
@@ -50,6 +51,8 @@ impl Settings {
             ("submission.listen_tls", &self.submission.listen_tls),
             ("imap.listen_starttls", &self.imap.listen_starttls),
             ("imap.listen_tls", &self.imap.listen_tls),
+            ("admin.listen", &self.admin.listen),
+            ("admin.listen_tls", &self.admin.listen_tls),
         ];
         let http = ("http.listen", self.http.listen);
         let mut seen: Vec<(&str, SocketAddr)> = Vec::new();
@@ -184,6 +187,11 @@ impl Settings {
     /// Where the key ring is.
     pub(crate) fn keyring_file(&self) -> PathBuf {
         self.store.keyring_file.clone().unwrap_or_else(|| self.data.dir.join("keyring"))
+    }
+
+    /// Where tokens of the administrators' API are.
+    pub(crate) fn token_file(&self) -> PathBuf {
+        self.admin.token_file.clone().unwrap_or_else(|| self.data.dir.join("admin-tokens"))
     }
 
     /// Our certificate and whom we believe.

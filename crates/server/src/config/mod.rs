@@ -1,6 +1,7 @@
 //! Configuration: one TOML file, then the environment; every error names the file, the
 //! setting and what to do.
 
+mod admin;
 mod annuaire;
 mod audit;
 mod check;

@@ -11,6 +11,7 @@ use mssante::Domain;
 use secrecy::SecretString;
 use serde::{Deserialize, Deserializer, de};
 
+use super::admin::Admin;
 use super::annuaire::Annuaire;
 use super::audit::Audit;
 use super::fhir::Publication;
@@ -53,6 +54,8 @@ pub(crate) struct Settings {
     pub(crate) dns: Dns,
     #[serde(default)]
     pub(crate) http: Http,
+    #[serde(default)]
+    pub(crate) admin: Admin,
     #[serde(default)]
     pub(crate) log: Log,
 }

@@ -13,6 +13,7 @@ use Kind::{Counter, Gauge, Histogram};
 /// Every metric of this program, in the order of names.
 #[rustfmt::skip]
 const MEANINGS: &[(Kind, &str, &str)] = &[
+    (Counter, "pli_admin_refused_total", "connections and requests to the administrators' API of somebody whom neither a token nor a certificate names"),
     (Gauge, "pli_annuaire_age_seconds", "seconds since the entries of the directory were generated, or last said to be current if that is earlier"),
     (Gauge, "pli_annuaire_entries", "BALs in the directory in force, by kind"),
     (Gauge, "pli_annuaire_import_seconds", "how long the last import took that this node did"),

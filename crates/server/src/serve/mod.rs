@@ -1,6 +1,7 @@
 //! `pli serve`: everything wired together, from the first socket to the last drained session.
 
 pub(crate) mod annuaire;
+pub(crate) mod api;
 pub(crate) mod audit;
 mod certificates;
 mod directory;
@@ -86,12 +87,15 @@ async fn run(
     settings: Settings,
     node: Node,
     database: Database,
-    sockets: Sockets,
+    mut sockets: Sockets,
     signals: Signals,
-    health: &Health,
+    health: &Arc<Health>,
 ) -> Result<(), Failure> {
     let (accepting, sessions) = (CancellationToken::new(), CancellationToken::new());
     let tasks = TaskTracker::new();
+    for server in api::servers(&settings, &node, health, sockets.take_admin())? {
+        tasks.spawn(server.run(accepting.clone(), sessions.clone(), tasks.clone()));
+    }
     for listener in sockets.into_listeners(&settings, &node) {
         tasks.spawn(listener.run(accepting.clone(), sessions.clone(), tasks.clone()));
     }

@@ -29,6 +29,8 @@ pub(super) struct Tls {
     submission: Arc<ServerTls>,
     imap: Arc<ServerTls>,
     hop_out: Arc<HopTls>,
+    /// Of the administrators' API, where it has a port with TLS.
+    admin: Option<Arc<ServerTls>>,
 }
 
 impl Tls {
@@ -44,7 +46,17 @@ impl Tls {
             submission: server(settings.submission.client_certificate, "smtp")?,
             imap: server(settings.imap.client_certificate, "imap")?,
             hop_out: Arc::new(HopTls::load(settings.tls_files(), for_out, clock())?),
+            admin: if settings.admin.listen_tls.is_empty() {
+                None
+            } else {
+                Some(server(ClientCertificate::Required, "http/1.1")?)
+            },
         })
+    }
+
+    /// That of the administrators' API.
+    pub(super) fn admin(&self) -> Option<&Arc<ServerTls>> {
+        self.admin.as_ref()
     }
 
     /// When our certificate ends, by the part that uses it: after a reload that failed for one
@@ -72,6 +84,7 @@ impl Tls {
             ("imap", self.imap.reload()),
             ("outgoing hops", self.hop_out.reload()),
         ];
+        let results = results.into_iter().chain(self.admin.as_ref().map(|admin| ("admin", admin.reload())));
         for (part, result) in results {
             let outcome = if result.is_ok() { "taken" } else { "refused" };
             metrics::counter!("pli_certificate_reloads_total", "part" => part, "outcome" => outcome).increment(1);

@@ -19,6 +19,14 @@ pub(super) struct Sockets {
     submissions: Vec<TcpListener>,
     imap: Vec<TcpListener>,
     imaps: Vec<TcpListener>,
+    admin: AdminSockets,
+}
+
+/// Those of the administrators' API.
+#[derive(Default)]
+pub(super) struct AdminSockets {
+    pub(super) plain: Vec<TcpListener>,
+    pub(super) tls: Vec<TcpListener>,
 }
 
 impl Sockets {
@@ -30,8 +38,17 @@ impl Sockets {
             submissions: bind_all("submission.listen_tls", &settings.submission.listen_tls).await?,
             imap: bind_all("imap.listen_starttls", &settings.imap.listen_starttls).await?,
             imaps: bind_all("imap.listen_tls", &settings.imap.listen_tls).await?,
+            admin: AdminSockets {
+                plain: bind_all("admin.listen", &settings.admin.listen).await?,
+                tls: bind_all("admin.listen_tls", &settings.admin.listen_tls).await?,
+            },
         };
         Ok((sockets, bind("http.listen", settings.http.listen).await?))
+    }
+
+    /// The ports of the administrators' API.
+    pub(super) fn take_admin(&mut self) -> AdminSockets {
+        std::mem::take(&mut self.admin)
     }
 
     /// The listeners; the two of a section share its room.

@@ -1,0 +1,81 @@
+//! BALs as the API shows them: fields are called as in requests.
+
+use mssante::{BalKind, BalState, Listing};
+use serde::Serialize;
+use store::BalRecord;
+use time::OffsetDateTime;
+use utoipa::ToSchema;
+
+/// A BAL.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Bal)]
+pub(super) struct BalView {
+    /// Its address; never changes.
+    address: String,
+    /// Its kind; never changes.
+    #[schema(value_type = String, example = "ORG")]
+    kind: BalKind,
+    /// Where it is in its life.
+    #[schema(value_type = String, example = "active")]
+    state: BalState,
+    /// Why.
+    state_reason: Option<String>,
+    /// Name shown to people.
+    name: Option<String>,
+    /// RPPS number of the holder.
+    rpps: Option<String>,
+    /// The structure that answers for it.
+    structure: Option<String>,
+    /// The responsible person.
+    responsible: Option<String>,
+    /// Service de rattachement.
+    service: Option<String>,
+    /// What it is for.
+    description: Option<String>,
+    /// Whether it shows in directories.
+    #[schema(value_type = String, example = "listed")]
+    listing: Listing,
+    /// Subject of the certificate that opens it, as it compares.
+    certificate_dn: Option<String>,
+    /// Whether a password is set.
+    has_password: bool,
+    /// When it was created.
+    #[serde(with = "time::serde::rfc3339")]
+    #[schema(value_type = String, format = DateTime)]
+    created_at: OffsetDateTime,
+    /// Grows with each change; the entity tag.
+    revision: i64,
+}
+
+impl From<BalRecord> for BalView {
+    fn from(bal: BalRecord) -> Self {
+        Self {
+            address: bal.address.to_string(),
+            kind: bal.kind,
+            state: bal.state,
+            state_reason: bal.state_reason,
+            name: bal.display_name,
+            rpps: bal.holder.as_ref().map(ToString::to_string),
+            structure: bal.structure.as_ref().map(ToString::to_string),
+            responsible: bal.responsible,
+            service: bal.service,
+            description: bal.description,
+            listing: bal.listing,
+            certificate_dn: bal.certificate_dn,
+            has_password: bal.has_password,
+            created_at: bal.created_at,
+            revision: bal.revision,
+        }
+    }
+}
+
+/// Some BALs, by address.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = BalPage)]
+pub(super) struct PageView {
+    /// The BALs.
+    pub(super) bals: Vec<BalView>,
+    /// What `after` is for the next page; absent on the last one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) next: Option<String>,
+}
