@@ -41,7 +41,9 @@ impl Reply {
 fn exchange(mut stream: impl Read + Write, line: &str, headers: &[(&str, &str)], body: &[u8]) -> Result<Reply> {
     let mut request =
         format!("{line} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {}\r\n", body.len());
-    headers.iter().for_each(|(name, value)| request += &format!("{name}: {value}\r\n"));
+    for (name, value) in headers {
+        request.extend([*name, ": ", *value, "\r\n"]);
+    }
     stream.write_all((request + "\r\n").as_bytes())?;
     // A body that is too large is refused before it is read to its end.
     let _ = stream.write_all(body).and_then(|()| stream.flush());
@@ -78,7 +80,7 @@ impl World {
 
     fn connect(&self, beyond: u16) -> Result<TcpStream> {
         let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.site.operator.http_port + beyond))?;
-        stream.set_read_timeout(Some(Duration::from_secs(60)))?;
+        stream.set_read_timeout(Some(Duration::from_mins(1)))?;
         Ok(stream)
     }
 
