@@ -26,8 +26,8 @@ impl Marks {
     /// Tells whether these were all.
     pub(super) fn add(&mut self, reach: &Reach<'_>, index: &Index<'_>, most: usize) -> bool {
         self.grades.resize(index.tables.rows.len(), 0);
-        for (_, grade, bals) in &reach.frequent()[self.frequent..] {
-            bals.each(|bal| self.mark(bal, *grade));
+        for known in &reach.frequent()[self.frequent..] {
+            known.bals.each(|bal| self.mark(bal, known.grade));
         }
         self.frequent = reach.frequent().len();
         let mut visited = 0;

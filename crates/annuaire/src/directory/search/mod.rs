@@ -112,7 +112,7 @@ impl<'a> Search<'a> {
         Self {
             required: words.required.iter().map(|_| Reach::default()).collect(),
             optional: words.optional.iter().map(|word| Reach::of_optional(word, &index, &grades)).collect(),
-            phrases: Phrases::of(&[], &[]),
+            phrases: Phrases::of(&[], &[], &index),
             rarest_first: Vec::new(),
             marks: Vec::new(),
             is_partial: false,
@@ -141,7 +141,7 @@ impl<'a> Search<'a> {
         }
         self.rarest_first = (0..self.required.len()).collect();
         self.rarest_first.sort_by_key(|word| self.required[*word].bals());
-        self.phrases = Phrases::of(&self.words.required, &self.required);
+        self.phrases = Phrases::of(&self.words.required, &self.required, &self.index);
         if !self.marks.is_empty() || self.is_quicker_marked() {
             self.mark();
         }

@@ -39,6 +39,16 @@ impl Budget {
     }
 }
 
+/// Values of a field that many BALs have.
+#[derive(Debug)]
+pub(super) struct Frequent<'a> {
+    pub(super) field: Field,
+    pub(super) grade: u8,
+    pub(super) bals: &'a Bals,
+    /// As they are packed.
+    values: &'a [u32],
+}
+
 /// What a word is found in.
 #[derive(Debug, Default)]
 pub(super) struct Reach<'a> {
@@ -47,7 +57,7 @@ pub(super) struct Reach<'a> {
     /// The values, the best fits first.
     values: Vec<Occurrence>,
     /// The BALs of values that many have, with their grades.
-    frequent: Vec<(Field, u8, &'a Bals)>,
+    frequent: Vec<Frequent<'a>>,
     /// The BALs of all values, those counted twice that have two of them.
     bals: usize,
     best: u8,
@@ -77,7 +87,7 @@ impl<'a> Reach<'a> {
         word.each_whole(index, &mut |finding, fit| {
             let field = match finding {
                 Finding::Value(occurrence) => occurrence.field(),
-                Finding::Frequent(field, _) => Some(field),
+                Finding::Frequent(field, ..) => Some(field),
             };
             if let Some(Field::Family | Field::Given | Field::Service | Field::Place) = field
                 && budget.spend()
@@ -91,7 +101,9 @@ impl<'a> Reach<'a> {
     fn take(&mut self, finding: Finding<'a>, fit: Fit, index: &Index<'_>, grades: &Grades) {
         match finding {
             Finding::Value(occurrence) => self.take_value(occurrence, fit, index, grades),
-            Finding::Frequent(field, bals) => self.take_frequent(field, bals, grades.grade(field, fit)),
+            Finding::Frequent(field, bals, values) => {
+                self.take_frequent(Frequent { field, grade: grades.grade(field, fit), bals, values });
+            }
         }
     }
 
@@ -109,17 +121,17 @@ impl<'a> Reach<'a> {
         }
     }
 
-    fn take_frequent(&mut self, field: Field, bals: &'a Bals, grade: u8) {
-        if self.frequent.iter().any(|(_, _, known)| std::ptr::eq(*known, bals)) {
+    fn take_frequent(&mut self, new: Frequent<'a>) {
+        if self.frequent.iter().any(|known| std::ptr::eq(known.bals, new.bals)) {
             return;
         }
-        self.best = self.best.max(grade);
-        self.bals += bals.len();
-        self.frequent.push((field, grade, bals));
+        self.best = self.best.max(new.grade);
+        self.bals += new.bals.len();
+        self.frequent.push(new);
     }
 
     /// The BALs of values that many have, with their grades.
-    pub(super) fn frequent(&self) -> &[(Field, u8, &'a Bals)] {
+    pub(super) fn frequent(&self) -> &[Frequent<'a>] {
         &self.frequent
     }
 
@@ -130,12 +142,51 @@ impl<'a> Reach<'a> {
 
     /// Whether a BAL has the word in one of its values of this field; `value` is one that is asked about.
     pub(super) fn may_be_in(&self, field: Field, value: u32, bal: u32) -> bool {
-        self.grade_of(field, value) > 0 || self.frequent.iter().any(|(known, _, bals)| *known == field && bals.has(bal))
+        self.grade_of(field, value) > 0 || self.frequent.iter().any(|known| known.field == field && known.bals.has(bal))
+    }
+
+    /// Adds the values of a field in which this word and the other one are found, at most `most`.
+    pub(super) fn common_values(
+        &self,
+        other: &Self,
+        field: Field,
+        index: &Index<'_>,
+        most: usize,
+        common: &mut Vec<(Field, u32)>,
+    ) {
+        if !self.is_in_field(field) || !other.is_in_field(field) {
+            return;
+        }
+        let mut has = vec![0_u64; index.tables.values_of(field).div_ceil(64)];
+        self.each_value_in(field, |value| {
+            if let Some(word) = has.get_mut(at(value / 64)) {
+                *word |= 1 << (value % 64);
+            }
+        });
+        let end = common.len() + most;
+        other.each_value_in(field, |value| {
+            // Each once: several words of the directory may stand for one of the query.
+            if let Some(word) = has.get_mut(at(value / 64)).filter(|word| **word >> (value % 64) & 1 == 1)
+                && common.len() < end
+            {
+                *word &= !(1 << (value % 64));
+                common.push((field, value));
+            }
+        });
+    }
+
+    fn each_value_in(&self, field: Field, mut visit: impl FnMut(u32)) {
+        if !self.grades[field as usize].is_empty() {
+            let values = self.values.iter().filter(|value| value.field() == Some(field));
+            values.for_each(|value| visit(value.value()));
+        }
+        let packed = self.frequent.iter().filter(|known| known.field == field).flat_map(|known| known.values);
+        packed.for_each(|packed| visit(Occurrence(*packed).value()));
     }
 
     /// Whether the word is found in any value of this field.
     pub(super) fn is_in_field(&self, field: Field) -> bool {
-        !self.grades[field as usize].is_empty() || self.frequent.iter().any(|(known, ..)| *known == field)
+        !self.grades[field as usize].is_empty() || self.frequent.iter().any(|known| known.field == field)
     }
 
     pub(super) fn values(&self) -> &[Occurrence] {
@@ -158,8 +209,8 @@ impl<'a> Reach<'a> {
 
     /// The best grade of what a BAL has.
     pub(super) fn grade(&self, bal: u32, index: &Index<'_>) -> u8 {
-        let with = self.frequent.iter().filter(|(_, _, bals)| bals.has(bal));
-        let mut best = with.map(|(_, grade, _)| *grade).max().unwrap_or(0);
+        let with = self.frequent.iter().filter(|known| known.bals.has(bal));
+        let mut best = with.map(|known| known.grade).max().unwrap_or(0);
         if !self.values.is_empty() {
             index.each_value_of(bal, |field, value| best = self.grade_of(field, value).max(best));
         }
@@ -176,8 +227,8 @@ impl<'a> Reach<'a> {
                 visit(bal);
             }
         };
-        for (.., bals) in &self.frequent {
-            bals.each(&mut visit_once);
+        for known in &self.frequent {
+            known.bals.each(&mut visit_once);
         }
         for value in &self.values {
             let Some(field) = value.field() else { continue };

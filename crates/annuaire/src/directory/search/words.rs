@@ -101,8 +101,8 @@ pub(super) enum Mistakes {
 pub(super) enum Finding<'a> {
     /// A value.
     Value(Occurrence),
-    /// Values that many BALs have: these.
-    Frequent(Field, &'a Bals),
+    /// Values that many BALs have: these. The values come as they are packed.
+    Frequent(Field, &'a Bals, &'a [u32]),
 }
 
 impl Word {
@@ -168,7 +168,7 @@ fn each_finding<'a>(index: &Index<'a>, word: Option<u32>, fit: Fit, take: &mut i
     let Some(word) = word else { return };
     for (field, occurrences) in index.vocabulary.by_field(word) {
         match index.frequent.bals(word, field) {
-            Some(bals) => take(Finding::Frequent(field, bals), fit),
+            Some(bals) => take(Finding::Frequent(field, bals, occurrences), fit),
             None => occurrences.iter().for_each(|packed| take(Finding::Value(Occurrence(*packed)), fit)),
         }
     }
