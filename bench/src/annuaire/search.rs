@@ -1,7 +1,7 @@
 //! Searching as people do, as people mistype, and as nobody should.
 
-use std::collections::HashSet;
-use std::time::Instant;
+use std::collections::{BTreeMap, HashSet};
+use std::time::{Duration, Instant};
 
 use annuaire::{Directory, Entry, Query};
 use anyhow::{Result, ensure};
@@ -90,6 +90,9 @@ fn figures(case: &'static str, what: &str, directory: &Directory, queries: &[Str
         cpu.push(spent()?.saturating_sub(before));
         clock.push(begun.elapsed());
     }
+    for (words, cpu) in slowest(queries, &cpu) {
+        println!("  {what}: {:.1} ms CPU: {}", cpu.as_secs_f64() * 1e3, words.chars().take(60).collect::<String>());
+    }
     let (clock, cpu) = (Percentiles::of(clock), Percentiles::of(cpu));
     Ok([
         Figure::new(case, format!("{what}: p50"), clock.p50, "ms", None),
@@ -97,6 +100,19 @@ fn figures(case: &'static str, what: &str, directory: &Directory, queries: &[Str
         Figure::new(case, format!("{what}: p50, CPU"), cpu.p50, "ms", None),
         Figure::new(case, format!("{what}: p99, CPU"), cpu.p99, "ms", None),
     ])
+}
+
+/// The five slowest queries, each once, by the least that each took.
+fn slowest<'a>(queries: &'a [String], cpu: &[Duration]) -> Vec<(&'a str, Duration)> {
+    let mut least: BTreeMap<&str, Duration> = BTreeMap::new();
+    for (words, cpu) in queries.iter().zip(cpu) {
+        let known = least.entry(words).or_insert(*cpu);
+        *known = (*cpu).min(*known);
+    }
+    let mut slowest: Vec<(&str, Duration)> = least.into_iter().collect();
+    slowest.sort_by_key(|(_, cpu)| std::cmp::Reverse(*cpu));
+    slowest.truncate(5);
+    slowest
 }
 
 fn search(directory: &Directory, words: &str) -> Vec<annuaire::Hit> {

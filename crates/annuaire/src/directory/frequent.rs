@@ -23,9 +23,19 @@ pub(super) struct Frequent {
 /// BALs, each once, in the order of names: one bit for each of the directory, or their numbers if that is less.
 #[derive(Debug)]
 pub(super) enum Bals {
-    Bits { bits: Box<[u64]>, count: usize },
-    Numbers(Box<[u32]>),
+    Bits {
+        bits: Box<[u64]>,
+        count: usize,
+    },
+    Numbers {
+        numbers: Box<[u32]>,
+        /// Where those of each block begin, and where the last ones end.
+        starts: Box<[u32]>,
+    },
 }
+
+/// BALs of a block, as a power of two: a number is looked for among those of its block only.
+const BLOCK: u32 = 9;
 
 impl Frequent {
     /// `frequent` is [`FREQUENT`], but for tests.
@@ -95,27 +105,42 @@ impl Bals {
         }
         let mut numbers = Vec::with_capacity(count);
         marked.each(|bal| numbers.push(bal));
-        Self::Numbers(numbers.into())
+        let blocks = 0..=number(bits.len() * 64) >> BLOCK;
+        let start = |block: u32| number(numbers.partition_point(|bal| bal >> BLOCK < block));
+        let starts = blocks.map(start).chain([number(numbers.len())]).collect();
+        Self::Numbers { numbers: numbers.into(), starts }
     }
 
     pub(super) fn len(&self) -> usize {
         match self {
             Self::Bits { count, .. } => *count,
-            Self::Numbers(numbers) => numbers.len(),
+            Self::Numbers { numbers, .. } => numbers.len(),
         }
     }
 
     pub(super) fn has(&self, bal: u32) -> bool {
         match self {
             Self::Bits { bits, .. } => bits.get(at(bal / 64)).is_some_and(|word| word >> (bal % 64) & 1 == 1),
-            Self::Numbers(numbers) => numbers.binary_search(&bal).is_ok(),
+            Self::Numbers { numbers, starts } => {
+                let bound = |block: u32| starts.get(at(block)).map_or(numbers.len(), |start| at(*start));
+                let block = bal >> BLOCK;
+                numbers.get(bound(block)..bound(block + 1)).is_some_and(|some| some.contains(&bal))
+            }
+        }
+    }
+
+    /// Sets the bits of all of them.
+    pub(super) fn mark(&self, to: &mut [u64]) {
+        match self {
+            Self::Numbers { numbers, .. } => numbers.iter().for_each(|bal| mark(to, *bal)),
+            Self::Bits { bits, .. } => to.iter_mut().zip(bits).for_each(|(to, mine)| *to |= mine),
         }
     }
 
     /// Visits all of them, in their order.
     pub(super) fn each(&self, mut visit: impl FnMut(u32)) {
         match self {
-            Self::Numbers(numbers) => numbers.iter().copied().for_each(visit),
+            Self::Numbers { numbers, .. } => numbers.iter().copied().for_each(visit),
             Self::Bits { bits, .. } => {
                 for (word, start) in bits.iter().zip((0_u32..).step_by(64)) {
                     let mut left = *word;
@@ -152,7 +177,9 @@ mod tests {
             bals.each(|bal| found.push(bal));
             assert_eq!(found, numbers);
             assert_eq!(bals.len(), numbers.len());
-            assert!((0..1100).all(|bal| bals.has(bal) == numbers.contains(&bal)));
+            let mut marked = vec![0; 16];
+            bals.mark(&mut marked);
+            assert_eq!(marked, bits(numbers, 1000));
         }
     }
 }

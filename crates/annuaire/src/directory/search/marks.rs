@@ -1,88 +1,85 @@
-//! Which BALs a word of a query is found in: an octet for each BAL of the directory. For words that are found in many:
-//! going through their BALs one behind the other is quicker than asking of each BAL what it has.
+//! Which BALs a word of a query is found in: a bit for each BAL of the directory. For words that are found in many: to
+//! compare all bits of two words takes less time than to ask a hundred BALs what they have.
 
-use std::ops::ControlFlow;
-
-use super::super::texts::{at, number};
-use super::super::vocabulary::Occurrence;
+use super::super::texts::at;
 use super::index::Index;
 use super::reach::Reach;
+
+/// A bit for each BAL.
+pub(super) type Bits = Vec<u64>;
 
 /// The marks of a word.
 #[derive(Debug, Default)]
 pub(super) struct Marks {
-    /// The grade of each BAL; 0 if the word is not found in it.
+    /// The BALs that have the word.
+    all: Bits,
+    /// Those of values that are not frequent, which are also in the first.
+    rare: Bits,
+    /// The grades of these; empty if there is none.
     grades: Vec<u8>,
-    /// How many are marked.
-    marked: usize,
     /// How many values of the reach have been gone through.
     values: usize,
-    /// The same of its frequent ones.
-    frequent: usize,
 }
 
 impl Marks {
     /// Marks the BALs of what has come to the reach of a word; of values that few have, about as many as `most`.
     /// Tells whether these were all.
     pub(super) fn add(&mut self, reach: &Reach<'_>, index: &Index<'_>, most: usize) -> bool {
-        self.grades.resize(index.tables.rows.len(), 0);
-        for known in &reach.frequent()[self.frequent..] {
-            known.bals.each(|bal| self.mark(bal, known.grade));
+        let total = index.tables.rows.len();
+        self.all.resize(total.div_ceil(64), 0);
+        let were_all = self.add_values(reach, index, most);
+        for (all, rare) in self.all.iter_mut().zip(&self.rare) {
+            *all |= *rare;
         }
-        self.frequent = reach.frequent().len();
-        let mut visited = 0;
-        let mut were_all = true;
-        for value in &reach.values()[self.values..] {
-            if visited >= most {
-                were_all = false;
-                break;
-            }
-            visited += self.mark_value(*value, reach, index);
+        for known in reach.frequent() {
+            known.bals.mark(&mut self.all);
         }
-        self.values = reach.values().len();
         were_all
     }
 
-    fn mark_value(&mut self, value: Occurrence, reach: &Reach<'_>, index: &Index<'_>) -> usize {
-        let Some(field) = value.field() else { return 0 };
-        let grade = reach.grade_of(field, value.value());
-        let mut visited = 0;
-        index.each_bal_of(field, value.value(), |bal| {
-            visited += 1;
-            self.mark(bal, grade);
-        });
-        visited
-    }
-
-    fn mark(&mut self, bal: u32, grade: u8) {
-        if let Some(mark) = self.grades.get_mut(at(bal)) {
-            self.marked += usize::from(*mark == 0);
-            *mark = grade.max(*mark);
+    fn add_values(&mut self, reach: &Reach<'_>, index: &Index<'_>, most: usize) -> bool {
+        let new = &reach.values()[self.values..];
+        if !new.is_empty() && self.grades.is_empty() {
+            self.grades = vec![0; index.tables.rows.len()];
+            self.rare = vec![0; self.all.len()];
         }
-    }
-
-    pub(super) fn marked(&self) -> usize {
-        self.marked
-    }
-
-    pub(super) fn grade(&self, bal: u32) -> u8 {
-        self.grades.get(at(bal)).copied().unwrap_or(0)
-    }
-
-    /// Visits all BALs that are marked, with their grades, in their order, until it is told to end.
-    pub(super) fn each_bal(&self, mut visit: impl FnMut(u32, u8) -> ControlFlow<()>) {
-        let (eights, rest) = self.grades.as_chunks::<8>();
-        let rest_start = number(eights.len() * 8);
-        let eights = eights.iter().map(<[u8; 8]>::as_slice).zip((0_u32..).step_by(8));
-        for (some, start) in eights.chain(std::iter::once((rest, rest_start))) {
-            if some.iter().all(|grade| *grade == 0) {
-                continue;
+        self.values = reach.values().len();
+        let mut visited = 0;
+        for value in new {
+            if visited >= most {
+                return false;
             }
-            for (grade, place) in some.iter().zip(start..) {
-                if *grade > 0 && visit(place, *grade).is_break() {
-                    return;
+            let Some(field) = value.field() else { continue };
+            let grade = reach.grade_of(field, value.value());
+            index.each_bal_of(field, value.value(), |bal| {
+                visited += 1;
+                if let (Some(known), Some(bits)) = (self.grades.get_mut(at(bal)), self.rare.get_mut(at(bal / 64))) {
+                    *known = grade.max(*known);
+                    *bits |= 1 << (bal % 64);
                 }
-            }
+            });
+        }
+        true
+    }
+
+    /// The BALs that have the word.
+    pub(super) fn all(&self) -> &Bits {
+        &self.all
+    }
+
+    /// How well a BAL has the word; 0 if it has not.
+    pub(super) fn grade(&self, bal: u32, reach: &Reach<'_>) -> u8 {
+        reach.frequent_grade(bal).max(self.grades.get(at(bal)).copied().unwrap_or(0))
+    }
+
+    /// Takes those out of `bals` that have the word with a lesser grade, as far as that is soon told.
+    pub(super) fn keep(&self, bals: &mut Bits, floor: u8, reach: &Reach<'_>) {
+        let mut good = if self.rare.is_empty() { vec![0; self.all.len()] } else { self.rare.clone() };
+        for known in reach.frequent().iter().filter(|known| known.grade >= floor) {
+            known.bals.mark(&mut good);
+        }
+        for (kept, good) in bals.iter_mut().zip(good) {
+            *kept &= good;
         }
     }
 }

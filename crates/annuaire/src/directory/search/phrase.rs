@@ -10,11 +10,13 @@ use super::super::texts::at;
 use super::super::vocabulary::Field;
 use super::index::Index;
 use super::reach::Reach;
-use super::words::Word;
+use super::words::{Mistakes, Word};
 
 /// Values of a pair that are read before any BAL is compared; if more values have both words, they are read as their BALs
 /// come up, and the best are soon found.
-const MOST_READ_BEFORE: usize = 4_000;
+const MOST_READ_BEFORE: usize = 1_000;
+/// If so few BALs are compared, values are read as they come up as well.
+const FEW: usize = 30_000;
 /// Values that are read for a query as their BALs come up.
 const MOST_READ: usize = 20_000;
 
@@ -29,6 +31,8 @@ pub(super) struct Phrases<'a> {
 #[derive(Debug)]
 struct Pair<'a> {
     words: [&'a Word; 2],
+    /// Whether they may be mistyped.
+    mistakes: Mistakes,
     bals: Bals,
 }
 
@@ -44,17 +48,20 @@ enum Bals {
 
 impl<'a> Phrases<'a> {
     /// `reaches` are those of the words.
-    pub(super) fn of(words: &'a [Word], reaches: &[Reach<'_>], index: &Index<'_>) -> Self {
+    pub(super) fn of(words: &'a [Word], mistakes: Mistakes, reaches: &[Reach<'_>], index: &Index<'_>) -> Self {
+        let candidates = reaches.iter().map(Reach::bals).min().unwrap_or(0);
         let pairs = words.windows(2).zip(reaches.windows(2)).map(|(words, reaches)| {
             let words = [&words[0], &words[1]];
-            Pair { bals: Bals::of(words, reaches, index), words }
+            let mut pair = Pair { words, mistakes, bals: Bals::None };
+            pair.bals = pair.bals_of(reaches, index, candidates);
+            pair
         });
         Self { pairs: pairs.collect(), left: Cell::new(MOST_READ), is_exceeded: Cell::new(false) }
     }
 
     /// How many pairs may be found together.
     pub(super) fn most(&self) -> u32 {
-        self.pairs.iter().map(|pair| u32::from(!matches!(pair.bals, Bals::None))).sum()
+        self.pairs.iter().map(|pair| u32::from(pair.bals.may_be())).sum()
     }
 
     /// Whether the word of this number and the next one stand one behind the other in a value of the BAL.
@@ -63,6 +70,7 @@ impl<'a> Phrases<'a> {
         match &pair.bals {
             Bals::None => false,
             Bals::Known(bits) => bits.get(at(bal / 64)).is_some_and(|word| word >> (bal % 64) & 1 == 1),
+            Bals::Many(fields, _) if fields.is_empty() => false,
             Bals::Many(fields, known) => {
                 let mut found = false;
                 index.each_value_of(bal, |field, value| {
@@ -100,26 +108,40 @@ impl<'a> Phrases<'a> {
             return false;
         }
         self.left.set(left - 1);
-        let found = index.texts_of(field, value).any(|text| stand_in(pair.words, text));
+        let found = index.texts_of(field, value).any(|text| pair.stands_in(text));
         known.borrow_mut().insert(key, found);
         found
     }
 }
 
 impl Bals {
-    fn of(words: [&Word; 2], reaches: &[Reach<'_>], index: &Index<'_>) -> Self {
-        let [a, b] = reaches else { return Self::None };
+    fn may_be(&self) -> bool {
+        match self {
+            Self::None => false,
+            Self::Known(_) => true,
+            Self::Many(fields, _) => !fields.is_empty(),
+        }
+    }
+}
+
+impl Pair<'_> {
+    fn bals_of(&self, reaches: &[Reach<'_>], index: &Index<'_>, candidates: usize) -> Bals {
+        let [a, b] = reaches else { return Bals::None };
+        let in_both = |field: &Field| has_texts(*field) && reaches.iter().all(|reach| reach.is_in_field(*field));
+        let many = || Bals::Many(Field::ALL.into_iter().filter(in_both).collect(), RefCell::default());
+        if candidates <= FEW {
+            return many();
+        }
         let mut both = Vec::new();
         for field in Field::ALL.into_iter().filter(|field| has_texts(*field)) {
             a.common_values(b, field, index, MOST_READ_BEFORE + 1 - both.len(), &mut both);
         }
         if both.len() > MOST_READ_BEFORE {
-            let in_both = |field: &Field| has_texts(*field) && reaches.iter().all(|reach| reach.is_in_field(*field));
-            return Self::Many(Field::ALL.into_iter().filter(in_both).collect(), RefCell::default());
+            return many();
         }
-        both.retain(|(field, value)| index.texts_of(*field, *value).any(|text| stand_in(words, text)));
+        both.retain(|(field, value)| index.texts_of(*field, *value).any(|text| self.stands_in(text)));
         if both.is_empty() {
-            return Self::None;
+            return Bals::None;
         }
         let mut bits = vec![0_u64; index.tables.rows.len().div_ceil(64)];
         for (field, value) in both {
@@ -129,18 +151,19 @@ impl Bals {
                 }
             });
         }
-        Self::Known(bits)
+        Bals::Known(bits)
     }
-}
 
-/// Articles between the words do not count: `hay roses` stands in `L'Haÿ-les-Roses`.
-fn stand_in([first, second]: [&Word; 2], text: &str) -> bool {
-    let (mut follows, mut found) = (false, false);
-    each_word(text, &mut String::new(), |word| {
-        found |= follows && second.is_meant_by(word);
-        follows = first.is_meant_by(word) || (follows && is_optional(word));
-    });
-    found
+    /// Articles between the words do not count: `hay roses` stands in `L'Haÿ-les-Roses`.
+    fn stands_in(&self, text: &str) -> bool {
+        let [first, second] = self.words;
+        let (mut follows, mut found) = (false, false);
+        each_word(text, &mut String::new(), |word| {
+            found |= follows && second.is_meant_by(word, self.mistakes);
+            follows = first.is_meant_by(word, self.mistakes) || (follows && is_optional(word));
+        });
+        found
+    }
 }
 
 /// Whether its values are texts that people name, word by word. Domains are not: they have no order that says anything.

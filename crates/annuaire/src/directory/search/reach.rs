@@ -56,7 +56,9 @@ pub(super) struct Reach<'a> {
     grades: [Vec<u8>; Field::ALL.len()],
     /// The values, the best fits first.
     values: Vec<Occurrence>,
-    /// The BALs of values that many have, with their grades.
+    /// The best grade of these.
+    best_of_values: u8,
+    /// Values that many BALs have, the best grades first.
     frequent: Vec<Frequent<'a>>,
     /// The BALs of all values, those counted twice that have two of them.
     bals: usize,
@@ -116,6 +118,7 @@ impl<'a> Reach<'a> {
         if let Some(grade @ 0) = known.get_mut(at(occurrence.value())) {
             *grade = grades.grade(field, fit);
             self.best = self.best.max(*grade);
+            self.best_of_values = self.best_of_values.max(*grade);
             self.bals += index.bals_of(field, occurrence.value());
             self.values.push(occurrence);
         }
@@ -127,7 +130,8 @@ impl<'a> Reach<'a> {
         }
         self.best = self.best.max(new.grade);
         self.bals += new.bals.len();
-        self.frequent.push(new);
+        let place = self.frequent.partition_point(|known| known.grade >= new.grade);
+        self.frequent.insert(place, new);
     }
 
     /// The BALs of values that many have, with their grades.
@@ -207,11 +211,20 @@ impl<'a> Reach<'a> {
         self.grades[field as usize].get(at(value)).copied().unwrap_or(0)
     }
 
+    /// The best grade of what a BAL has of the values that many have.
+    pub(super) fn frequent_grade(&self, bal: u32) -> u8 {
+        self.frequent.iter().find(|known| known.bals.has(bal)).map_or(0, |known| known.grade)
+    }
+
+    /// The BALs of values that few have, those counted twice that have two of them.
+    pub(super) fn rare_bals(&self) -> usize {
+        self.bals - self.frequent.iter().map(|known| known.bals.len()).sum::<usize>()
+    }
+
     /// The best grade of what a BAL has.
     pub(super) fn grade(&self, bal: u32, index: &Index<'_>) -> u8 {
-        let with = self.frequent.iter().filter(|known| known.bals.has(bal));
-        let mut best = with.map(|known| known.grade).max().unwrap_or(0);
-        if !self.values.is_empty() {
+        let mut best = self.frequent_grade(bal);
+        if best < self.best_of_values {
             index.each_value_of(bal, |field, value| best = self.grade_of(field, value).max(best));
         }
         best

@@ -44,6 +44,8 @@ impl Fit {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Word {
     text: String,
+    /// Other forms of it.
+    forms: Vec<String>,
     /// Whether this is the last one, which may still be in the making.
     is_last: bool,
 }
@@ -68,7 +70,11 @@ impl Words {
                 true
             }
         });
-        let words = texts.into_iter().map(|text| Word { is_last: Some(&text) == last.as_ref(), text });
+        let words = texts.into_iter().map(|text| Word {
+            is_last: Some(&text) == last.as_ref(),
+            forms: other_forms(&text).collect(),
+            text,
+        });
         let (mut optional, mut required): (Vec<_>, Vec<_>) =
             words.partition(|word| is_optional(written_out(&word.text)));
         if required.is_empty() {
@@ -113,12 +119,17 @@ impl Word {
         }
     }
 
-    /// Whether a word of a text may be this one: as it is, another form of it, a completion, or mistyped.
-    pub(super) fn is_meant_by(&self, word: &str) -> bool {
+    /// Whether a word of a text may be this one: as it is, another form of it, a completion, or also mistyped.
+    pub(super) fn is_meant_by(&self, word: &str, mistakes: Mistakes) -> bool {
         word == written_out(&self.text)
             || (self.text.len() >= BEGINNING && word.starts_with(&self.text))
-            || other_forms(&self.text).any(|form| form == word)
-            || Distance::allowed(&self.text).is_some_and(|most| Pattern::new(&self.text).distance(word, most).is_some())
+            || self.forms.iter().any(|form| form == word)
+            || (mistakes == Mistakes::Only && self.is_nearly(word))
+    }
+
+    fn is_nearly(&self, word: &str) -> bool {
+        let near = Distance::allowed(&self.text).filter(|most| self.text.len().abs_diff(word.len()) <= most.edits());
+        near.is_some_and(|most| Pattern::new(&self.text).distance(word, most).is_some())
     }
 
     /// Calls `take` with what the word is found in, the best fits first.
@@ -126,8 +137,8 @@ impl Word {
         match mistakes {
             Mistakes::Without => {
                 self.each_whole(index, take);
-                for form in other_forms(&self.text) {
-                    each_finding(index, index.vocabulary.find(&form), Fit::NearlyWhole, take);
+                for form in &self.forms {
+                    each_finding(index, index.vocabulary.find(form), Fit::NearlyWhole, take);
                 }
                 self.each_beginning(index, take);
             }

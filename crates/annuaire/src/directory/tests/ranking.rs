@@ -6,6 +6,7 @@ use mssante::{BalKind, Domain};
 use proptest::prelude::*;
 
 use super::super::fold::words_as_written;
+use super::super::search::Way;
 use super::sample::{
     address, any_activities, any_entries, built_with, built_with_frequent, coded, directory, entries, structure,
 };
@@ -104,14 +105,15 @@ fn where_a_bound_ends_a_search_the_answers_say_that_there_may_be_more() {
     let mut builder = DirectoryBuilder::new();
     let model = entries().swap_remove(0);
     // More words that begin so than are looked at.
-    for n in 0..30 {
+    for n in 0..15 {
         let words: Vec<String> = (0..6_000).map(|word| format!("za{}", n * 6_000 + word)).collect();
         let service = words.join(" ");
         let address = address(&format!("{n}@medecin.mssante.fr"));
         builder.put(&crate::Entry { address, service, ..model.clone() });
     }
     let answers = builder.finish().search(&query("za"), &HashSet::new());
-    assert_eq!((answers.hits.len(), answers.extent), (20, Extent::Partial));
+    assert_eq!(answers.extent, Extent::Partial);
+    assert!((1..15).contains(&answers.hits.len()), "{}", answers.hits.len());
 }
 
 #[test]
@@ -265,6 +267,10 @@ proptest! {
         let answers = usual.search(&query, &HashSet::new());
         prop_assert_eq!(&all_frequent.search(&query, &HashSet::new()), &answers);
         prop_assert_eq!(&some.search(&query, &HashSet::new()), &answers);
+        for directory in [&usual, &all_frequent, &some] {
+            prop_assert_eq!(&directory.search_by(&query, &HashSet::new(), Way::Marked), &answers);
+            prop_assert_eq!(&directory.search_by(&query, &HashSet::new(), Way::Asked), &answers);
+        }
     }
 
     #[test]
