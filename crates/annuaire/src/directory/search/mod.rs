@@ -37,6 +37,8 @@ const MOST_MARKS: usize = 250_000;
 const COMMON: usize = 10_000;
 /// BALs with all words that are compared.
 const MOST_COMPARED: usize = 300_000;
+/// BALs that are compared before all others because they have a word best.
+const MOST_FIRST: usize = 1_000;
 /// Most answers.
 const MOST_HITS: usize = 1_000;
 
@@ -221,40 +223,55 @@ impl<'a> Search<'a> {
         (best.into_sorted(), compared)
     }
 
-    /// Offers the BALs that all words have marked, in the order of names: one as good as those that are there already comes
-    /// too late. As soon as there are enough, those are left out of which a single word says that they are not better.
+    /// Offers the BALs that all words have marked, in the order of names, after the few that have a word best. As soon as
+    /// there are enough, those are left out of which a single word says that they are not better.
     fn compare_marked(&self, best: &mut Best) -> usize {
         let Some((first, others)) = self.marks.split_first() else { return 0 };
         let mut bals = first.all().clone();
         for other in others {
             bals.iter_mut().zip(other.all()).for_each(|(bals, other)| *bals &= other);
         }
+        let mut compared = self.compare_best_of_words(&mut bals, best);
         let mut floors = vec![1; self.required.len()];
-        let mut compared = 0;
+        let mut is_full = compared > 0;
         for place in 0..bals.len() {
-            let mut is_full = false;
+            if is_full && self.raise(&mut floors, &mut bals, best, number(place * 64)) || compared > MOST_COMPARED {
+                break;
+            }
+            is_full = false;
             while bals[place] != 0 {
                 let bal = number(place * 64) + bals[place].trailing_zeros();
                 bals[place] &= bals[place] - 1;
                 is_full |= self.offer(bal, best, &mut compared);
             }
-            if is_full && self.raise(&mut floors, &mut bals, best) || compared > MOST_COMPARED {
-                break;
+        }
+        compared
+    }
+
+    /// Offers those of `bals` that have one of the words as well as any has it, if these are few, and takes them out: the
+    /// better the first ones, the more of the others need not be looked at.
+    fn compare_best_of_words(&self, bals: &mut Bits, best: &mut Best) -> usize {
+        let mut compared = 0;
+        for marks in &self.marks {
+            for bal in marks.best_of(bals, MOST_FIRST) {
+                bals[at(bal / 64)] &= !(1 << (bal % 64));
+                self.offer(bal, best, &mut compared);
             }
         }
         compared
     }
 
-    /// Takes those out of `bals` that cannot be among the best any more; tells whether these are all.
-    fn raise(&self, floors: &mut [u8], bals: &mut Bits, best: &Best) -> bool {
+    /// Takes those out of `bals`, which are of this number or greater ones, that cannot be among the best any more; tells whether
+    /// these are all.
+    fn raise(&self, floors: &mut [u8], bals: &mut Bits, best: &Best, from: u32) -> bool {
         for (word, floor) in floors.iter_mut().enumerate() {
-            let new = self.floor(word, best);
+            let new = self.floor(word, best, from);
             if new == u8::MAX {
                 return true;
             }
             if new > *floor {
                 *floor = new;
-                self.marks[word].keep(bals, new, &self.required[word]);
+                self.marks[word].keep(bals, new);
             }
         }
         false
@@ -264,20 +281,23 @@ impl<'a> Search<'a> {
     fn offer(&self, bal: u32, best: &mut Best, compared: &mut usize) -> bool {
         let Some(grades) = self.grades_of(bal) else { return false };
         *compared += 1;
-        if !best.may_take(Rank { class: self.best_class(grades), bal }) || !self.may_show(bal) {
+        // What is dear to find out comes last.
+        if !best.may_take(Rank { class: self.best_class(grades), bal }) {
             return false;
         }
-        best.offer(Rank { class: self.class(bal, grades), bal })
+        let rank = Rank { class: self.class(bal, grades), bal };
+        best.may_take(rank) && self.may_show(bal) && best.offer(rank)
     }
 
-    /// The least grade of a word with which a BAL that comes later may still be among the best; `u8::MAX` if none is.
-    fn floor(&self, word: usize, best: &Best) -> u8 {
+    /// The least grade of a word with which a BAL of this number or a greater one may still be among the best; `u8::MAX`
+    /// if none is.
+    fn floor(&self, word: usize, best: &Best, from: u32) -> u8 {
         let points_of = |reach: &Reach<'_>| self.grades.points(reach.best());
         let others = self.required.iter().map(points_of).sum::<u32>() - points_of(&self.required[word]);
         let extra = others + self.most_extra();
         let may_be = |grade: &u8| {
             let points = self.grades.points(*grade) + extra;
-            best.may_take(Rank { class: class_of(points, self.grades.is_mistyped(*grade)), bal: u32::MAX })
+            best.may_take(Rank { class: class_of(points, self.grades.is_mistyped(*grade)), bal: from })
         };
         (1..=self.required[word].best()).find(may_be).unwrap_or(u8::MAX)
     }
@@ -293,8 +313,8 @@ impl<'a> Search<'a> {
     fn grades_of(&self, bal: u32) -> Option<[u8; MOST_WORDS]> {
         let mut grades = [0; MOST_WORDS];
         if !self.marks.is_empty() {
-            for (grade, (marks, reach)) in grades.iter_mut().zip(self.marks.iter().zip(&self.required)) {
-                *grade = Some(marks.grade(bal, reach)).filter(|grade| *grade > 0)?;
+            for (grade, marks) in grades.iter_mut().zip(&self.marks) {
+                *grade = Some(marks.grade(bal)).filter(|grade| *grade > 0)?;
             }
             return Some(grades);
         }
@@ -306,25 +326,26 @@ impl<'a> Search<'a> {
 
     /// The class of a BAL if everything is as good as it can be; what is dear to find out is not looked at.
     fn best_class(&self, grades: [u8; MOST_WORDS]) -> u32 {
-        self.class_with(grades, self.most_extra())
+        let pairs = self.pairs_extra(grades, |first| self.phrases.may_be_in(first));
+        self.class_with(grades, pairs + OPTIONAL * number(self.optional.len()))
     }
 
     /// The part of the rank that follows from the words.
     fn class(&self, bal: u32, grades: [u8; MOST_WORDS]) -> u32 {
-        let mut extra = 0;
-        for (first, pair) in grades[..self.required.len()].windows(2).enumerate() {
-            extra += if self.phrases.is_in(first, bal, &self.required, &self.index) {
-                PHRASE
-            } else if self.grades.are_together(pair[0], pair[1]) {
-                TOGETHER
-            } else {
-                0
-            };
-        }
-        for reach in &self.optional {
-            extra += if reach.grade(bal, &self.index) == 0 { 0 } else { OPTIONAL };
-        }
-        self.class_with(grades, extra)
+        let is_phrase = |first| self.phrases.is_in(first, bal, &self.required, &self.index);
+        let found = self.optional.iter().filter(|reach| reach.grade(bal, &self.index) > 0).count();
+        self.class_with(grades, self.pairs_extra(grades, is_phrase) + OPTIONAL * number(found))
+    }
+
+    /// Points for words one behind the other; `is_phrase` tells of the first one of a pair whether they stand so.
+    fn pairs_extra(&self, grades: [u8; MOST_WORDS], is_phrase: impl Fn(usize) -> bool) -> u32 {
+        let pairs = grades[..self.required.len()].windows(2).enumerate();
+        let extra = pairs.map(|(first, pair)| match pair {
+            _ if is_phrase(first) => PHRASE,
+            [a, b] if self.grades.are_together(*a, *b) => TOGETHER,
+            _ => 0,
+        });
+        extra.sum()
     }
 
     fn class_with(&self, grades: [u8; MOST_WORDS], extra: u32) -> u32 {

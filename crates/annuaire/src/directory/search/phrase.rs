@@ -64,6 +64,11 @@ impl<'a> Phrases<'a> {
         self.pairs.iter().map(|pair| u32::from(pair.bals.may_be())).sum()
     }
 
+    /// Whether the word of this number and the next one may stand one behind the other in a value of any BAL.
+    pub(super) fn may_be_in(&self, first: usize) -> bool {
+        self.pairs.get(first).is_some_and(|pair| pair.bals.may_be())
+    }
+
     /// Whether the word of this number and the next one stand one behind the other in a value of the BAL.
     pub(super) fn is_in(&self, first: usize, bal: u32, reaches: &[Reach<'_>], index: &Index<'_>) -> bool {
         let (Some(pair), Some([a, b])) = (self.pairs.get(first), reaches.get(first..first + 2)) else { return false };
