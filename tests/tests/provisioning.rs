@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -20,6 +20,14 @@ fn list(site: &Site, octets: impl AsRef<[u8]>) -> Result<PathBuf> {
 fn import(site: &Site, octets: impl AsRef<[u8]>, options: &[&str]) -> Result<Exit> {
     let file = list(site, octets)?;
     site.pli()?.args(["bal", "import", "--json"]).arg(file).args(options).run()
+}
+
+/// An import that goes on by itself.
+fn begin_import(site: &Site, file: &Path, result: &Path) -> Result<Child> {
+    let mut command = Command::new(pli()?);
+    command.arg("--config").arg(&site.operator.config_file).args(["bal", "import"]).arg(file);
+    command.arg("--result").arg(result).stdout(Stdio::null()).stderr(Stdio::null());
+    Ok(command.spawn()?)
 }
 
 fn done(exit: &Exit, what: &str) -> Result<u64> {
@@ -142,16 +150,7 @@ fn an_import_that_is_killed_is_gone_on_with() -> Result<()> {
     text.extend((0..LINES).map(|n| format!("n{n}@{DOMAIN};CAB\n")));
     let file = list(&site, &text)?;
     let result = site.folder().join("result.csv");
-    let mut child = Command::new(pli()?)
-        .arg("--config")
-        .arg(&site.operator.config_file)
-        .args(["bal", "import"])
-        .arg(&file)
-        .arg("--result")
-        .arg(&result)
-        .stderr(Stdio::null())
-        .stdout(Stdio::null())
-        .spawn()?;
+    let mut child = begin_import(&site, &file, &result)?;
     let begun = wait_until(PATIENCE, || fs::read_to_string(&result).is_ok_and(|text| text.lines().count() > 2));
     child.kill()?;
     child.wait()?;
@@ -164,6 +163,49 @@ fn an_import_that_is_killed_is_gone_on_with() -> Result<()> {
     ensure!(exit.code == Some(0), "{exit}");
     let created = usize::try_from(done(&exit, "created")?)?;
     ensure!(before > 0 && created + before == LINES && bals(&site)?.len() == LINES, "{before} before, {exit}");
+    Ok(())
+}
+
+#[test]
+fn what_somebody_changes_while_a_list_is_done_stays_as_he_left_it() -> Result<()> {
+    const LINES: usize = 3000;
+    let site = Site::new()?;
+    let _server = site.serve(&[])?;
+    let text = |service: &str| {
+        let line = |n| format!("n{n}@{DOMAIN};CAB;{service}\n");
+        format!("address;kind;service\n{}", (0..LINES).map(line).collect::<String>())
+    };
+    let exit = import(&site, text("Accueil"), &[])?;
+    ensure!(exit.code == Some(0), "{exit}");
+    let file = list(&site, text("Urgences"))?;
+    let result = site.folder().join("result.csv");
+    let mut child = begin_import(&site, &file, &result)?;
+    let signal = |name: &str| Command::new("kill").arg(name).arg(child.id().to_string()).status();
+    let begun = wait_until(PATIENCE, || fs::read_to_string(&result).is_ok_and(|text| text.lines().count() > 2));
+    // It stands still between two batches, or in one that is not the last.
+    signal("-STOP")?;
+    let last = format!("n{}@{DOMAIN}", LINES - 1);
+    site.pli()?.args(["bal", "edit", &last, "--service", "Cardiologie"]).succeed()?;
+    signal("-CONT")?;
+    child.wait()?;
+    ensure!(begun, "the import did not begin");
+    let shown = site.pli()?.args(["bal", "show", &last, "--json"]).succeed()?;
+    ensure!(shown.contains("Cardiologie"), "{shown}");
+    let result = fs::read_to_string(&result)?;
+    ensure!(result.matches(";updated;").count() == LINES - 1, "{result}");
+    ensure!(result.contains(&format!("{last};refused;\"somebody changed this BAL")), "{result}");
+    Ok(())
+}
+
+#[test]
+fn no_cell_of_an_export_is_a_formula() -> Result<()> {
+    let site = Site::new()?;
+    let formula = "=HYPERLINK(A2;x)";
+    site.pli()?.args(["bal", "create", &format!("a@{DOMAIN}"), "--kind", "CAB", "--description", formula]).succeed()?;
+    let exported = site.pli()?.args(["bal", "export"]).succeed()?;
+    ensure!(exported.contains(&format!("\"'{formula}\"")), "{exported}");
+    let exit = import(&site, &exported, &[])?;
+    ensure!(exit.code == Some(0) && done(&exit, "unchanged")? == 1, "an export comes back as it is: {exit}");
     Ok(())
 }
 

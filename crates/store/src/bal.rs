@@ -18,6 +18,7 @@ use time::OffsetDateTime;
 use crate::trace::Event;
 use crate::{SpecialUse, Store, StoreError, publication};
 
+pub use bulk::SeenEdit;
 pub use search::{BalPage, BalSearch};
 pub use ways::{AliasRecord, ForwardRecord, Ways};
 

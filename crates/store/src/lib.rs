@@ -35,7 +35,9 @@ mod version;
 
 pub use acceptance::{Acceptance, Appended, LocalDelivery, RelayRequest, Source};
 pub use annuaire::{AnnuaireId, AnnuaireKind, AnnuaireOrigin, AnnuaireRecord, AnnuaireRejection, AnnuaireVersion};
-pub use bal::{AliasRecord, BalEdit, BalFilter, BalPage, BalRecord, BalSearch, ForwardRecord, NewBal, Seen, Ways};
+pub use bal::{
+    AliasRecord, BalEdit, BalFilter, BalPage, BalRecord, BalSearch, ForwardRecord, NewBal, Seen, SeenEdit, Ways,
+};
 pub use database::{DatabaseSettings, Store, StoreParts};
 pub use delegation::{
     Delegate, DelegateName, Delegated, DelegationFilter, DelegationId, DelegationRecord, NewDelegation,

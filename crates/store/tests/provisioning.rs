@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use mssante::{Address, BalKind, BalState, Listing};
-use store::{BalEdit, BalSearch, NewBal, Seen, Store, StoreError};
+use store::{BalEdit, BalSearch, NewBal, Seen, SeenEdit, Store, StoreError, TraceFilter};
 use testkit::postgres::TestDatabase;
 
 fn address(text: &str) -> Address {
@@ -73,14 +73,29 @@ async fn two_administrators_who_change_different_things_both_have_their_way() {
     let bal = store.create_bal(team(0)).await.unwrap();
     let service = BalEdit { service: Some("Cardiologie".into()), ..BalEdit::default() };
     let listing = BalEdit { listing: Some(Listing::Unlisted), ..BalEdit::default() };
-    let many = [(bal.id, listing)];
-    let (one, other) = tokio::join!(store.edit_bal(bal.id, &service), store.edit_bals(&many));
+    let (one, other) = tokio::join!(store.edit_bal(bal.id, &service), store.edit_bal(bal.id, &listing));
     one.unwrap();
     other.unwrap();
     let now = store.bal(&bal.address).await.unwrap().unwrap();
     assert_eq!((now.service.as_deref(), now.listing), (Some("Cardiologie"), Listing::Unlisted));
     assert_eq!(now.display_name, bal.display_name);
     assert_eq!(now.revision, bal.revision + 2);
+}
+
+#[tokio::test]
+async fn of_many_edits_those_of_bals_that_changed_meanwhile_are_left_out() {
+    let database = TestDatabase::new().await;
+    let store = database.store().await;
+    let (one, other) = (store.create_bal(team(0)).await.unwrap(), store.create_bal(team(1)).await.unwrap());
+    let service = |word: &str| BalEdit { service: Some(word.into()), ..BalEdit::default() };
+    store.edit_bal(other.id, &service("Urgences")).await.unwrap();
+    let edits = [&one, &other].map(|bal| SeenEdit { id: bal.id, revision: bal.revision, edit: service("Accueil") });
+    assert_eq!(store.edit_bals(&edits).await.unwrap(), [one.id].into());
+    let services = [&one, &other].map(|bal| store.bal(&bal.address));
+    let [one, other] = services.map(async |bal| bal.await.unwrap().unwrap().service);
+    assert_eq!((one.await.as_deref(), other.await.as_deref()), (Some("Accueil"), Some("Urgences")));
+    let edited = store.traces(&TraceFilter { limit: 100, ..TraceFilter::default() }).await.unwrap();
+    assert_eq!(edited.iter().filter(|trace| trace.event == "bal.edited").count(), 2, "{edited:?}");
 }
 
 #[tokio::test]

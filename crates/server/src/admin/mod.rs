@@ -21,7 +21,9 @@ use store::Store;
 use crate::config::Settings;
 
 pub(crate) use bal::LARGEST_PAGE;
-pub(crate) use bulk::{Column, Done, Invalid, KeepPasswords, LARGEST_FILE, Outcome, Plan, Sink, record};
+pub(crate) use bulk::{
+    Column, Done, Invalid, KeepPasswords, LARGEST_FILE, Outcome, Plan, Sink, guarded, meant, record,
+};
 pub(crate) use delegation::{Begin, End, EndDelegation, GiveDelegation};
 pub(crate) use error::{AdminError, Field, Kind};
 pub(crate) use person::{CreatePerson, MovePerson};

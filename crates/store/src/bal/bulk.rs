@@ -1,6 +1,6 @@
 //! Many BALs at once: a transaction and a handful of statements for all of them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use mssante::{Address, BalId, Listing};
 use serde_json::json;
@@ -10,6 +10,17 @@ use time::OffsetDateTime;
 use super::{BalRow, DEFAULT_FOLDERS, parsed};
 use crate::trace::{self, Event};
 use crate::{BalEdit, BalRecord, NewBal, SpecialUse, Store, StoreError};
+
+/// An edit of a BAL that was looked at before.
+#[derive(Debug, Clone)]
+pub struct SeenEdit {
+    /// Which BAL.
+    pub id: BalId,
+    /// Its revision when it was looked at.
+    pub revision: i64,
+    /// What is to be another.
+    pub edit: BalEdit,
+}
 
 impl Store {
     /// Creates BALs, each with its default folders: all of them or, if an address is taken, none. The numbers are in the
@@ -33,20 +44,21 @@ impl Store {
         Ok(ids)
     }
 
-    /// Says anew what BALs are for: each edit changes the fields that it names and no others.
-    pub async fn edit_bals(&self, edits: &[(BalId, BalEdit)]) -> Result<(), StoreError> {
+    /// Says anew what BALs are for: each edit changes the fields that it names and no others. A BAL that is not as it was
+    /// seen any more is left alone; the numbers of the changed ones are given.
+    pub async fn edit_bals(&self, edits: &[SeenEdit]) -> Result<HashSet<BalId>, StoreError> {
         let now = self.clock().now();
         let mut transaction = self.pool().begin().await?;
-        update_bals(edits, &mut transaction).await?;
-        let ids: Vec<_> = edits.iter().map(|(id, _)| *id).collect();
+        let changed = update_bals(edits, &mut transaction).await?;
+        let ids: Vec<_> = edits.iter().map(|seen| seen.id).filter(|id| changed.contains(id)).collect();
         queue_publications(&ids, now, &mut transaction).await?;
-        let edited =
-            |(id, edit): &(BalId, BalEdit)| self.trace(Event::BalEdited).of_bal(*id).with(edit.for_the_trail());
-        trace::insert_all(&edits.iter().map(edited).collect::<Vec<_>>(), &mut transaction).await?;
+        let done = edits.iter().filter(|seen| changed.contains(&seen.id));
+        let edited = |seen: &SeenEdit| self.trace(Event::BalEdited).of_bal(seen.id).with(seen.edit.for_the_trail());
+        trace::insert_all(&done.map(edited).collect::<Vec<_>>(), &mut transaction).await?;
         self.notices().announce_bals(&ids, &mut transaction).await?;
         transaction.commit().await?;
         self.notices().bals_changed(&ids);
-        Ok(())
+        Ok(changed)
     }
 
     /// The BALs of these addresses; addresses that have none are left out.
@@ -182,26 +194,29 @@ async fn queue_publications(
     Ok(())
 }
 
-async fn update_bals(edits: &[(BalId, BalEdit)], connection: &mut PgConnection) -> Result<(), StoreError> {
-    let column = |value: fn(&BalEdit) -> Option<String>| edits.iter().map(|(_, edit)| value(edit)).collect::<Vec<_>>();
-    sqlx::query(
+async fn update_bals(edits: &[SeenEdit], connection: &mut PgConnection) -> Result<HashSet<BalId>, StoreError> {
+    let column = |value: fn(&BalEdit) -> Option<String>| edits.iter().map(|seen| value(&seen.edit)).collect::<Vec<_>>();
+    let changed: Vec<i64> = sqlx::query_scalar(
         "UPDATE bal
          SET display_name = nullif(coalesce(new.display_name, bal.display_name), ''),
              service = nullif(coalesce(new.service, bal.service), ''),
              description = nullif(coalesce(new.description, bal.description), ''),
              responsible = nullif(coalesce(new.responsible, bal.responsible), ''),
              listing = coalesce(new.listing, bal.listing)
-         FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[])
-              AS new (id, display_name, service, description, responsible, listing)
-         WHERE bal.id = new.id",
+         FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[],
+                     $7::bigint[])
+              AS new (id, display_name, service, description, responsible, listing, revision)
+         WHERE bal.id = new.id AND bal.revision = new.revision
+         RETURNING bal.id",
     )
-    .bind(edits.iter().map(|(id, _)| id.0).collect::<Vec<_>>())
+    .bind(edits.iter().map(|seen| seen.id.0).collect::<Vec<_>>())
     .bind(column(|edit| edit.display_name.clone()))
     .bind(column(|edit| edit.service.clone()))
     .bind(column(|edit| edit.description.clone()))
     .bind(column(|edit| edit.responsible.clone()))
     .bind(column(|edit| edit.listing.map(|listing: Listing| listing.word().to_owned())))
-    .execute(connection)
+    .bind(edits.iter().map(|seen| seen.revision).collect::<Vec<_>>())
+    .fetch_all(connection)
     .await?;
-    Ok(())
+    Ok(changed.into_iter().map(BalId).collect())
 }

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use mssante::{Address, BalState, Credential, may_log_in_with};
 use serde::Serialize;
-use store::{BalEdit, BalRecord, NewBal, StoreError};
+use store::{NewBal, SeenEdit, StoreError};
 
 use super::lines::Line;
 use super::plan::{Present, Step};
@@ -64,33 +64,37 @@ pub(crate) trait Sink {
     fn known(&self) -> &HashSet<String>;
 }
 
+/// What is said of a BAL that is not as the plan saw it.
+const OVERTAKEN: &str = "somebody changed this BAL since the list was read; look at it and import the list again";
+
 /// How many attempts a batch gets when somebody else creates its BALs at the same time.
 const ATTEMPTS: usize = 3;
 
 impl Administration {
-    /// Does what a plan says. Each batch is looked at anew, so that what others did meanwhile is not overwritten.
+    /// Does what a plan says. Each batch is looked at anew: a BAL that somebody changed since the plan was made, and that the
+    /// list would make another, is left to him and refused here.
     pub(crate) async fn apply(&self, plan: &Plan, sink: &mut (dyn Sink + Send)) -> Result<(), AdminError> {
         let todo: Vec<_> =
             plan.good.iter().filter(|line| !sink.known().contains(&line.request.address.key())).collect();
         for batch in todo.chunks(BATCH) {
             let batch: Vec<Line> = batch.iter().map(|line| (*line).clone()).collect();
-            let done = self.batch(&batch, sink).await?;
+            let done = self.batch(plan, &batch, sink).await?;
             sink.done(&done)?;
         }
         Ok(())
     }
 
-    async fn batch(&self, lines: &[Line], sink: &mut (dyn Sink + Send)) -> Result<Vec<Done>, AdminError> {
+    async fn batch(&self, plan: &Plan, lines: &[Line], sink: &mut (dyn Sink + Send)) -> Result<Vec<Done>, AdminError> {
         let mut passwords = HashMap::new();
         for attempt in 1.. {
-            let steps = Steps::sort(lines, &Present::read(&self.store, lines).await?);
+            let mut steps = Steps::sort(plan, lines, &Present::read(&self.store, lines).await?);
             let new = steps.with_passwords(sink, &mut passwords).await?;
             let created = if new.is_empty() { Ok(Vec::new()) } else { self.store.create_bals(&new).await };
             match created {
                 Err(StoreError::BalExists(_) | StoreError::AliasExists(_)) if attempt < ATTEMPTS => {}
                 Err(error) => return Err(error.into()),
                 Ok(_) => {
-                    self.update(&steps.update).await?;
+                    self.update(&mut steps).await?;
                     return Ok(steps.done);
                 }
             }
@@ -98,9 +102,16 @@ impl Administration {
         unreachable!("the last attempt returns")
     }
 
-    async fn update(&self, edits: &[(BalRecord, BalEdit)]) -> Result<(), AdminError> {
-        let edits: Vec<_> = edits.iter().map(|(bal, edit)| (bal.id, edit.clone())).collect();
-        if edits.is_empty() { Ok(()) } else { Ok(self.store.edit_bals(&edits).await?) }
+    async fn update(&self, steps: &mut Steps<'_>) -> Result<(), AdminError> {
+        if steps.update.is_empty() {
+            return Ok(());
+        }
+        let edits: Vec<_> = steps.update.iter().map(|(_, edit)| edit.clone()).collect();
+        let changed = self.store.edit_bals(&edits).await?;
+        for (place, _) in steps.update.iter().filter(|(_, edit)| !changed.contains(&edit.id)) {
+            (steps.done[*place].outcome, steps.done[*place].detail) = (Outcome::Refused, OVERTAKEN.to_owned());
+        }
+        Ok(())
     }
 }
 
@@ -108,12 +119,13 @@ impl Administration {
 #[derive(Default)]
 struct Steps<'a> {
     create: Vec<&'a Line>,
-    update: Vec<(BalRecord, BalEdit)>,
+    /// With their places in `done`.
+    update: Vec<(usize, SeenEdit)>,
     done: Vec<Done>,
 }
 
 impl<'a> Steps<'a> {
-    fn sort(lines: &'a [Line], present: &Present) -> Self {
+    fn sort(plan: &Plan, lines: &'a [Line], present: &Present) -> Self {
         let mut steps = Self::default();
         for line in lines {
             let (outcome, detail) = match present.step(line) {
@@ -121,8 +133,11 @@ impl<'a> Steps<'a> {
                     steps.create.push(line);
                     (Outcome::Created, String::new())
                 }
+                Ok(Step::Update(bal, _)) if plan.seen.get(&bal.id) != Some(&bal.revision) => {
+                    (Outcome::Refused, OVERTAKEN.to_owned())
+                }
                 Ok(Step::Update(bal, edit)) => {
-                    steps.update.push((*bal, edit));
+                    steps.update.push((steps.done.len(), SeenEdit { id: bal.id, revision: bal.revision, edit }));
                     (Outcome::Updated, String::new())
                 }
                 Ok(Step::Nothing) => (Outcome::Unchanged, String::new()),

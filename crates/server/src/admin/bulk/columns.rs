@@ -14,6 +14,8 @@ pub(crate) enum Column {
     Service,
     Description,
     Listing,
+    /// The same, asked the other way round, with yes and no; read, never written.
+    RedList,
     CertificateDn,
     PasswordHash,
     State,
@@ -58,7 +60,8 @@ impl Column {
             Self::Responsible => &["responsible", "responsable"],
             Self::Service => &["service", "service_de_rattachement"],
             Self::Description => &["description", "description_bal"],
-            Self::Listing => &["listing", "liste_rouge"],
+            Self::Listing => &["listing", "parution"],
+            Self::RedList => &["red_list", "liste_rouge"],
             Self::CertificateDn => &["certificate_dn", "dn_certificat", "dn"],
             Self::PasswordHash => &["password_hash", "empreinte_mot_de_passe"],
             Self::State => &["state", "etat"],
@@ -103,7 +106,7 @@ impl Header {
 
 fn named(cell: &str) -> Option<Column> {
     let word = fold(cell);
-    Column::ALL.into_iter().find(|column| column.names().contains(&word.as_str()))
+    Column::ALL.into_iter().chain([Column::RedList]).find(|column| column.names().contains(&word.as_str()))
 }
 
 fn unknown(cell: &str) -> String {
@@ -154,7 +157,7 @@ mod tests {
             assert_eq!(named(column.french()), Some(column));
         }
         let (columns, problems) = read("Adresse BAL; Type ;Liste Rouge;État");
-        assert_eq!(columns, [Some(Column::Address), Some(Column::Kind), Some(Column::Listing), Some(Column::State)]);
+        assert_eq!(columns, [Some(Column::Address), Some(Column::Kind), Some(Column::RedList), Some(Column::State)]);
         assert_eq!(problems, [""; 0]);
     }
 

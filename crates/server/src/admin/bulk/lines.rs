@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use mssante::{BalState, Listing};
 
+use super::cell::meant;
 use super::columns::{Column, Header};
 use super::problem::Problem;
 use crate::admin::{AdminError, CreateBal, Rules};
@@ -172,7 +173,7 @@ impl Cells<'_> {
     fn text(&mut self, column: Column) -> Option<&str> {
         let place = self.header.0.iter().position(|other| *other == Some(column))?;
         let whole = self.record.get(place)?;
-        let cell = whole.trim();
+        let cell = meant(whole.trim());
         if whole.contains('\n') {
             self.problem(column, "the field runs over several lines; a quote (\") is open, close it or take it away");
             return None;
@@ -213,17 +214,26 @@ impl Cells<'_> {
         value
     }
 
-    /// `listed` and `unlisted`, or whether it is on the liste rouge.
+    /// `listed` and `unlisted` or, in a column of its own, whether it is on the liste rouge: "no" means the contrary in the
+    /// other one, and what was published is not taken back.
     fn listing(&mut self) -> Option<Listing> {
-        let cell = self.text(Column::Listing)?.to_lowercase();
-        match cell.as_str() {
-            "listed" | "non" | "no" | "n" | "0" | "false" | "faux" => Some(Listing::Listed),
-            "unlisted" | "oui" | "yes" | "o" | "1" | "true" | "vrai" => Some(Listing::Unlisted),
+        let listing = self.text(Column::Listing).map(str::to_lowercase);
+        let red = self.text(Column::RedList).map(str::to_lowercase);
+        let (column, cell) = match (listing, red) {
+            (None, None) => return None,
+            (Some(cell), None) => (Column::Listing, cell),
+            (None, Some(cell)) => (Column::RedList, cell),
+            (Some(_), Some(_)) => {
+                self.problem(Column::RedList, "the line has a listing as well; empty one of the two");
+                return None;
+            }
+        };
+        match (column, cell.as_str()) {
+            (_, "listed") | (Column::RedList, "non" | "no" | "n" | "0" | "false" | "faux") => Some(Listing::Listed),
+            (_, "unlisted") | (Column::RedList, "oui" | "yes" | "o" | "1" | "true" | "vrai") => Some(Listing::Unlisted),
             _ => {
-                self.problem(
-                    Column::Listing,
-                    format!("'{cell}' is not one of listed, unlisted (liste rouge: non, oui)"),
-                );
+                let why = format!("'{cell}' is not one of listed, unlisted; yes and no stand in a column liste_rouge");
+                self.problem(column, why);
                 None
             }
         }
@@ -289,6 +299,22 @@ mod tests {
         let found = problems("address;kind;name\na@ch.mssante.fr;CAB;\"Dupont\nb@ch.mssante.fr;CAB;x\n");
         assert_eq!(found.len(), 1, "{found:#?}");
         assert!(found[0].starts_with("line 2, name: ") && found[0].contains("quote"), "{found:#?}");
+    }
+
+    #[test]
+    fn yes_and_no_count_only_where_the_column_asks_for_the_liste_rouge() {
+        let read = |header: &str, cell: &str| {
+            let text = format!("address;kind;{header}\na@ch.mssante.fr;CAB;{cell}\n");
+            let lines = read(&text, b';', &rules());
+            (lines.good.first().and_then(|line| line.request.listing), lines.problems.len())
+        };
+        assert_eq!(read("liste_rouge", "non"), (Some(Listing::Listed), 0));
+        assert_eq!(read("Liste rouge", "Oui"), (Some(Listing::Unlisted), 0));
+        assert_eq!(read("listing", "unlisted"), (Some(Listing::Unlisted), 0));
+        for word in ["non", "no", "0", "oui", "yes", "1"] {
+            assert_eq!(read("listing", word), (None, 1), "{word}");
+        }
+        assert_eq!(read("listing;liste rouge", "listed;oui"), (None, 1));
     }
 
     #[test]

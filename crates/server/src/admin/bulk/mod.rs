@@ -2,17 +2,22 @@
 //! twice changes nothing the second time, so that an import that was cut off is simply begun again.
 
 mod apply;
+mod cell;
 mod columns;
 mod lines;
 mod plan;
 mod problem;
 mod text;
 
+use std::collections::HashMap;
+
+use mssante::BalId;
 use serde::Serialize;
 use store::BalRecord;
 
 use super::{AdminError, Administration};
 pub(crate) use apply::{Done, KeepPasswords, Outcome, Sink};
+pub(crate) use cell::{guarded, meant};
 pub(crate) use columns::Column;
 pub(crate) use problem::Problem;
 pub(crate) use text::{Form, LARGEST_FILE};
@@ -45,6 +50,9 @@ pub(crate) struct Plan {
     usable: bool,
     #[serde(skip)]
     good: Vec<Line>,
+    /// The revisions of the BALs that would be changed, as they were when the list was held against them.
+    #[serde(skip)]
+    seen: HashMap<BalId, i64>,
 }
 
 /// What is to become of a list with problems.
@@ -84,6 +92,7 @@ impl Administration {
             warnings,
             usable,
             good: Vec::new(),
+            seen: HashMap::new(),
         };
         for batch in good.chunks(BATCH) {
             let present = Present::read(&self.store, batch).await?;
@@ -92,15 +101,23 @@ impl Administration {
             }
         }
         plan.problems.sort_by_key(|problem| problem.line);
+        plan.warnings.sort_by_key(|warning| warning.line);
         Ok(plan)
     }
 }
 
 impl Plan {
     fn take(&mut self, line: &Line, step: Result<Step, Problem>) {
+        if line.password_hash.is_some() && matches!(step, Ok(Step::Update(..) | Step::Nothing)) {
+            let why = "this BAL is there, and a list does not change what opens it; `pli bal set-password` does";
+            self.warnings.push(Problem::new(line.line, Column::PasswordHash.name(), why));
+        }
         match step {
             Ok(Step::Create) => self.create += 1,
-            Ok(Step::Update(..)) => self.update += 1,
+            Ok(Step::Update(bal, _)) => {
+                self.update += 1;
+                self.seen.insert(bal.id, bal.revision);
+            }
             Ok(Step::Nothing) => self.unchanged += 1,
             Err(problem) => return self.problems.push(problem),
         }
@@ -122,7 +139,7 @@ pub(crate) fn record(bal: &BalRecord) -> Vec<String> {
         Column::Description => text(&bal.description),
         Column::Listing => bal.listing.to_string(),
         Column::CertificateDn => text(&bal.certificate_dn),
-        Column::PasswordHash => String::new(),
+        Column::RedList | Column::PasswordHash => String::new(),
         Column::State => bal.state.to_string(),
     };
     Column::ALL.into_iter().map(cell).collect()

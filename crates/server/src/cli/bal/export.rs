@@ -5,7 +5,7 @@ use std::io::Write;
 use clap::{Args, ValueEnum};
 
 use super::Find;
-use crate::admin::{Administration, Column, LARGEST_PAGE, record};
+use crate::admin::{Administration, Column, LARGEST_PAGE, guarded, record};
 use crate::failure::Failure;
 
 /// Which BALs, and how.
@@ -79,7 +79,10 @@ impl Output {
 
     fn put(&mut self, bal: &store::BalRecord) -> Result<(), Failure> {
         match self {
-            Self::Csv(writer) => writer.write_record(record(bal)).map_err(|error| broken(&error)),
+            Self::Csv(writer) => {
+                let cells = record(bal);
+                writer.write_record(cells.iter().map(|cell| guarded(cell).into_owned())).map_err(|error| broken(&error))
+            }
             Self::Json(written) => {
                 let text = serde_json::to_string(bal).map_err(|error| broken(&error))?;
                 let before = if *written == 0 { "[" } else { "," };

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use mssante::Address;
 
-use crate::admin::{AdminError, Done, Outcome, Password, Plan};
+use crate::admin::{AdminError, Done, Outcome, Password, Plan, guarded, meant};
 use crate::failure::Failure;
 
 /// What became of each line, written after each batch.
@@ -63,7 +63,8 @@ impl ResultFile {
 
     pub(super) fn put(&mut self, done: &[Done]) -> Result<(), AdminError> {
         let row = |done: &Done| {
-            [done.line.to_string(), done.address.to_string(), done.outcome.word().to_owned(), done.detail.clone()]
+            let address = guarded(&done.address.to_string()).into_owned();
+            [done.line.to_string(), address, done.outcome.word().to_owned(), done.detail.clone()]
         };
         self.write(done.iter().map(row))
     }
@@ -79,7 +80,7 @@ fn done_before(text: &str) -> HashSet<String> {
     let done = [Outcome::Created, Outcome::Updated, Outcome::Unchanged].map(Outcome::word);
     let rows = reader.records().filter_map(Result::ok);
     let rows = rows.filter(|row| row.get(2).is_some_and(|outcome| done.contains(&outcome)));
-    rows.filter_map(|row| Some(Address::parse(row.get(1)?).ok()?.key())).collect()
+    rows.filter_map(|row| Some(Address::parse(meant(row.get(1)?)).ok()?.key())).collect()
 }
 
 /// On the disk before this returns.
@@ -123,9 +124,9 @@ mod tests {
 
     #[test]
     fn what_is_done_is_not_done_again_and_what_was_refused_is() {
-        let text = "line;address;outcome;detail\n2;A@ch.fr;created;\n3;b@ch.fr;refused;\"x;y\"\n4;;invalid;z\n5;c@ch.fr;unchanged;\n";
+        let text = "line;address;outcome;detail\n2;A@ch.fr;created;\n3;b@ch.fr;refused;\"x;y\"\n4;;invalid;z\n5;'-c@ch.fr;unchanged;\n";
         let mut done: Vec<_> = done_before(text).into_iter().collect();
         done.sort();
-        assert_eq!(done, ["a@ch.fr", "c@ch.fr"]);
+        assert_eq!(done, ["-c@ch.fr", "a@ch.fr"]);
     }
 }
