@@ -51,8 +51,8 @@ pub(crate) enum AdminError {
     NoSuchBal(Address),
     /// A list of BALs with mistakes.
     #[error(
-        "the list has {problems} problem{}; nothing was changed: correct them, or give --skip-invalid (API: skip_invalid) \
-         to do the other lines", if *.problems == 1 { "" } else { "s" }
+        "the list has {problems} problem{}; nothing was changed: correct them, or have the other lines \
+         done without them (skip-invalid)", if *.problems == 1 { "" } else { "s" }
     )]
     List {
         /// How many.
@@ -60,7 +60,7 @@ pub(crate) enum AdminError {
     },
     /// A list that cannot be read at all.
     #[error("{0}")]
-    NotText(&'static str),
+    NotText(String),
     /// A file of ours that cannot be written or read.
     #[error("{0}")]
     File(String),

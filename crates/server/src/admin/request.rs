@@ -203,6 +203,11 @@ impl<'de> Deserialize<'de> for Password {
 }
 
 impl Password {
+    /// One that was chosen before.
+    pub(crate) fn of(text: &str) -> Self {
+        Self(Secret::new(text.to_owned()))
+    }
+
     /// Its hash, made where it holds up nobody else.
     pub(super) async fn hash(self) -> Result<String, AdminError> {
         let work = move || self.hash_here();

@@ -51,13 +51,15 @@ pub(crate) struct Done {
     pub(crate) detail: String,
 }
 
-/// Keeps passwords somewhere.
+/// Keeps passwords of BALs somewhere.
 pub(crate) type KeepPasswords<'a> = Box<dyn FnOnce(&[(Address, Password)]) -> Result<(), AdminError> + Send + 'a>;
 
 /// Who hears how a list goes on.
 pub(crate) trait Sink {
     /// Passwords of BALs that are about to be created: kept somewhere before they count. `None` makes none.
     fn passwords(&mut self) -> Option<KeepPasswords<'_>>;
+    /// A password that an import which was cut off has kept for a BAL that it did not create.
+    fn kept(&self, address: &Address) -> Option<Password>;
     /// Lines that are done for good, in their order.
     fn done(&mut self, done: &[Done]) -> Result<(), AdminError>;
     /// BALs whose lines were done before, and are not looked at again.
@@ -154,12 +156,14 @@ impl<'a> Steps<'a> {
         sink: &mut (dyn Sink + Send),
         known: &mut HashMap<String, String>,
     ) -> Result<Vec<NewBal>, AdminError> {
+        let wanted = self.create.iter().filter(|line| line.wants_password()).map(|line| &line.request.address);
+        let wanted: Vec<_> = wanted.filter(|address| !known.contains_key(&address.key())).cloned().collect();
+        let kept: Vec<_> = wanted.iter().filter_map(|address| Some((address.clone(), sink.kept(address)?))).collect();
         if let Some(keep) = sink.passwords() {
-            let wanted = self.create.iter().filter(|line| line.wants_password());
-            let wanted = wanted.filter(|line| !known.contains_key(&line.request.address.key()));
-            let made: Vec<_> = wanted.map(|line| (line.request.address.clone(), Password::generate())).collect();
+            let without = wanted.into_iter().filter(|address| kept.iter().all(|(other, _)| other != address));
+            let made: Vec<_> = without.map(|address| (address, Password::generate())).collect();
             keep(&made)?;
-            known.extend(hash_all(made).await?);
+            known.extend(hash_all(kept.into_iter().chain(made).collect()).await?);
         }
         let new = |line: &&Line| {
             let hash = line.password_hash.clone().or_else(|| known.get(&line.request.address.key()).cloned());

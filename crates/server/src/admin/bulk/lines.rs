@@ -50,7 +50,9 @@ pub(super) fn read(text: &str, separator: u8, rules: &Rules) -> Lines {
         Ok(record) => Some(record),
         Err(_) => None,
     });
-    let Some(first) = records.next() else {
+    // Excel's own line about the separator.
+    let first = records.next().filter(|first| !is_about_separator(first)).or_else(|| records.next());
+    let Some(first) = first else {
         lines.problems.push(Problem::new(
             1,
             "",
@@ -70,6 +72,10 @@ pub(super) fn read(text: &str, separator: u8, rules: &Rules) -> Lines {
         lines.take(line, &header, &record, rules, &mut seen);
     }
     lines
+}
+
+fn is_about_separator(record: &csv::StringRecord) -> bool {
+    record.get(0).is_some_and(|cell| cell.trim().eq_ignore_ascii_case("sep=")) && record.len() == 2
 }
 
 /// The line on which a record stands: the reader counts empty lines before it as its own.
@@ -320,7 +326,7 @@ mod tests {
     #[test]
     fn what_is_right_is_read() {
         let lines = read(
-            "Adresse;Type;Nom;Liste rouge;Structure\na@ch.mssante.fr;org;\"Cardio; unité 2\";oui;318751275100020\n",
+            "sep=;\nAdresse;Type;Nom;Liste rouge;Structure\na@ch.mssante.fr;org;\"Cardio; unité 2\";oui;318751275100020\n",
             b';',
             &rules(),
         );

@@ -8,10 +8,13 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use clap::Args;
+use mssante::Address;
 use serde_json::json;
 
 use super::export;
-use crate::admin::{AdminError, Administration, Done, Invalid, KeepPasswords, LARGEST_FILE, Outcome, Plan, Sink};
+use crate::admin::{
+    AdminError, Administration, Done, Invalid, KeepPasswords, LARGEST_FILE, Outcome, Password, Plan, Sink,
+};
 use crate::cli::print;
 use crate::failure::Failure;
 use files::{PasswordFile, ResultFile};
@@ -71,8 +74,15 @@ impl Import {
             return Ok(judged?);
         }
         let mut course = Course::begin(&self, &plan)?;
+        course.tell();
         admin.apply(&plan, &mut course).await?;
-        report(&plan, Some(&course.counts), json)
+        report(&plan, Some(&course.counts), json)?;
+        match course.counts.refused {
+            0 => Ok(()),
+            lines => Err(Failure::Refused(format!(
+                "lines that were refused because somebody changed their BALs meanwhile: {lines}; look at them and import the list again"
+            ))),
+        }
     }
 }
 
@@ -151,12 +161,19 @@ impl Course {
     }
 
     fn progress(&mut self) {
-        let Counts { created, updated, unchanged, refused, done_before } = self.counts;
-        let done = created + updated + unchanged + refused + done_before;
-        if self.told.elapsed() >= PROGRESS || (done == self.lines && std::io::stderr().is_terminal()) {
+        if self.told.elapsed() >= PROGRESS || (self.count() == self.lines && std::io::stderr().is_terminal()) {
             self.told = Instant::now();
-            eprintln!("{done} of {} lines", self.lines);
+            self.tell();
         }
+    }
+
+    fn count(&self) -> u64 {
+        let Counts { created, updated, unchanged, refused, done_before } = self.counts;
+        created + updated + unchanged + refused + done_before
+    }
+
+    fn tell(&self) {
+        eprintln!("{} of {} lines", self.count(), self.lines);
     }
 }
 
@@ -164,6 +181,10 @@ impl Sink for Course {
     fn passwords(&mut self) -> Option<KeepPasswords<'_>> {
         let file = self.passwords.as_mut()?;
         Some(Box::new(|passwords| file.put(passwords)))
+    }
+
+    fn kept(&self, address: &Address) -> Option<Password> {
+        self.passwords.as_ref()?.kept(address)
     }
 
     fn done(&mut self, done: &[Done]) -> Result<(), AdminError> {

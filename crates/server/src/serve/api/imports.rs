@@ -7,12 +7,13 @@ use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
+use mssante::Address;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::answer::Problem;
 use super::state::{Caller, Shared};
-use crate::admin::{AdminError, Done, Invalid, KeepPasswords, Plan, Sink};
+use crate::admin::{AdminError, Done, Invalid, KeepPasswords, Password, Plan, Sink};
 
 /// What to do with a list.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -75,6 +76,10 @@ struct Course {
 impl Sink for Course {
     /// The answer of a request is no place for passwords.
     fn passwords(&mut self) -> Option<KeepPasswords<'_>> {
+        None
+    }
+
+    fn kept(&self, _address: &Address) -> Option<Password> {
         None
     }
 

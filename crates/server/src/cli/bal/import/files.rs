@@ -1,8 +1,8 @@
 //! The files that an import writes: what became of each line, and passwords.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fs::{File, OpenOptions};
-use std::io::{ErrorKind, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -92,23 +92,35 @@ fn append<const N: usize>(file: &mut File, rows: impl IntoIterator<Item = [Strin
     file.sync_data()
 }
 
-/// Passwords, kept before they count. Of two lines of one address the last one counts.
+/// Passwords, kept before they count.
 pub(super) struct PasswordFile {
     file: File,
     path: PathBuf,
+    /// Those of an import that was cut off: they are used, so that each BAL stands in the file once.
+    kept: HashMap<String, Password>,
 }
 
 impl PasswordFile {
     /// A new one, or one of an import that was cut off.
     pub(super) fn open(path: &Path) -> Result<Self, Failure> {
         let unusable = |why: String| Failure::Refused(format!("{}: {why}", path.display()));
-        let file = OpenOptions::new().append(true).create(true).mode(0o600).open(path);
-        let file = file.map_err(|error| unusable(error.to_string()))?;
+        let file = OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(path);
+        let mut file = file.map_err(|error| unusable(error.to_string()))?;
         let mode = file.metadata().map_err(|error| unusable(error.to_string()))?.permissions().mode();
         if mode & 0o077 != 0 {
             return Err(unusable("others can read this file; `chmod 600` it, or name a new one".to_owned()));
         }
-        Ok(Self { file, path: path.to_owned() })
+        let mut text = String::new();
+        file.read_to_string(&mut text).map_err(|error| unusable(error.to_string()))?;
+        // A line that was cut off when the import ended is not one.
+        let whole = text.rfind('\n').map_or(0, |end| end + 1);
+        file.set_len(whole as u64).map_err(|error| unusable(error.to_string()))?;
+        Ok(Self { file, path: path.to_owned(), kept: kept_before(&text[..whole]) })
+    }
+
+    /// What was kept for this BAL by an import that was cut off.
+    pub(super) fn kept(&self, address: &Address) -> Option<Password> {
+        self.kept.get(&address.key()).cloned()
     }
 
     pub(super) fn put(&mut self, passwords: &[(Address, Password)]) -> Result<(), AdminError> {
@@ -116,6 +128,12 @@ impl PasswordFile {
         append(&mut self.file, rows)
             .map_err(|error| AdminError::File(format!("{}: {error}; these BALs were not created", self.path.display())))
     }
+}
+
+fn kept_before(text: &str) -> HashMap<String, Password> {
+    let mut reader = csv::ReaderBuilder::new().delimiter(b';').has_headers(false).from_reader(text.as_bytes());
+    let rows = reader.records().filter_map(Result::ok);
+    rows.filter_map(|row| Some((Address::parse(row.get(0)?).ok()?.key(), Password::of(row.get(1)?)))).collect()
 }
 
 #[cfg(test)]
@@ -128,5 +146,21 @@ mod tests {
         let mut done: Vec<_> = done_before(text).into_iter().collect();
         done.sort();
         assert_eq!(done, ["-c@ch.fr", "a@ch.fr"]);
+    }
+
+    #[test]
+    fn passwords_of_an_import_that_was_cut_off_are_used_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("passwords.csv");
+        let address = |text: &str| Address::parse(text).unwrap();
+        let mut file = PasswordFile::open(&path).unwrap();
+        file.put(&[(address("a@ch.fr"), Password::of("one-two")), (address("b@ch.fr"), Password::of("x;y"))]).unwrap();
+        let whole = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(&path, format!("{whole}c@ch.fr;cut-o")).unwrap();
+        let file = PasswordFile::open(&path).unwrap();
+        let kept = |text: &str| file.kept(&address(text)).map(|password| password.expose().to_owned());
+        assert_eq!((kept("A@ch.fr").as_deref(), kept("b@ch.fr").as_deref()), (Some("one-two"), Some("x;y")));
+        assert_eq!(kept("c@ch.fr"), None);
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), whole);
     }
 }
