@@ -14,6 +14,7 @@ mod indicators;
 mod line;
 mod links;
 mod list;
+mod removal;
 mod retention;
 mod rows;
 mod verify;

@@ -4,6 +4,8 @@
 
 mod common;
 
+use std::sync::Arc;
+
 use common::{acceptance, bal, count, deliver, letter, run, seal};
 use mssante::{BalState, Clock as _, Domain};
 use store::{
@@ -43,6 +45,14 @@ async fn chained() -> (TestDatabase, Store) {
         assert_eq!(enter(&store).await, 4);
     }
     (database, store)
+}
+
+/// A store on a day of 2026 that can be left.
+async fn on_a_day() -> (TestDatabase, Store, Arc<FixedClock>) {
+    let database = TestDatabase::new().await;
+    let clock = Arc::new(FixedClock::at(datetime!(2026-01-10 12:00 UTC)));
+    let store = database.store_at(clock.clone()).await;
+    (database, store, clock)
 }
 
 async fn faults(store: &Store) -> Vec<(i64, Fault)> {
@@ -160,9 +170,7 @@ async fn a_chain_rewritten_without_the_key_is_found() {
 
 #[tokio::test]
 async fn contents_go_when_their_time_is_over_and_the_chain_still_holds() {
-    let database = TestDatabase::new().await;
-    let clock = std::sync::Arc::new(FixedClock::at(datetime!(2026-01-10 12:00 UTC)));
-    let store = database.store_at(clock.clone()).await;
+    let (database, store, clock) = on_a_day().await;
     record(&store, Event::HopRefused, 3).await;
     record(&store, Event::BalEdited, 2).await;
     enter(&store).await;
@@ -179,6 +187,85 @@ async fn contents_go_when_their_time_is_over_and_the_chain_still_holds() {
     assert_eq!((verified.lines, verified.removed, verified.faults), (6, 3, 0));
     run(&database, "UPDATE trace_line SET salt = NULL, actor = NULL, detail = NULL WHERE event = 'bal.edited'").await;
     assert_eq!(faults(&store).await[0], (4, Fault::Emptied), "nobody announced these");
+}
+
+/// What somebody writes into the inbox who would like contents to be gone.
+const FORGED: &str = "INSERT INTO trace_inbox (at, event, actor, detail) VALUES
+    (now(), 'audit.removal', 'pli', '{\"before\":\"9999-12-31T00:00:00.000000Z\",\"class\":\"provisioning\"}')";
+
+#[tokio::test]
+async fn a_removal_that_somebody_announces_in_the_database_excuses_nothing() {
+    let (database, store) = chained().await;
+    run(&database, FORGED).await;
+    enter(&store).await;
+    run(&database, "UPDATE trace_line SET salt = NULL, actor = NULL, detail = NULL WHERE number = 6").await;
+    assert_eq!(faults(&store).await, [(6, Fault::Emptied), (13, Fault::FalseRemoval)]);
+}
+
+#[tokio::test]
+async fn an_announcement_of_one_class_is_none_of_another() {
+    let (database, store, clock) = on_a_day().await;
+    record(&store, Event::HopRefused, 1).await;
+    record(&store, Event::BalEdited, 1).await;
+    enter(&store).await;
+    clock.advance(Duration::days(200));
+    store.retain_traces(&Retentions::default()).await.unwrap();
+    enter(&store).await;
+    assert_eq!(faults(&store).await, [], "refusals are announced");
+    run(
+        &database,
+        "INSERT INTO trace_inbox (at, event, actor, detail)
+         SELECT at, event, actor, replace(detail, 'refusal', 'provisioning') FROM trace_line WHERE number = 3",
+    )
+    .await;
+    enter(&store).await;
+    run(&database, "UPDATE trace_line SET salt = NULL, actor = NULL, detail = NULL WHERE number = 2").await;
+    assert_eq!(faults(&store).await, [(2, Fault::Emptied), (4, Fault::FalseRemoval)]);
+}
+
+#[tokio::test]
+async fn an_announcement_never_goes() {
+    let (database, store, clock) = on_a_day().await;
+    record(&store, Event::AuditExported, 1).await;
+    enter(&store).await;
+    let empty = async |number: i64| {
+        let sql = format!("UPDATE trace_line SET salt = NULL, actor = NULL, detail = NULL WHERE number = {number}");
+        run(&database, &sql).await;
+    };
+    for _ in 0..2 {
+        clock.advance(Duration::days(1200));
+        store.retain_traces(&Retentions::default()).await.unwrap();
+        enter(&store).await;
+        clock.advance(Duration::DAY);
+        record(&store, Event::AuditExported, 1).await;
+        enter(&store).await;
+    }
+    assert_eq!(faults(&store).await, []);
+    empty(2).await;
+    assert_eq!(faults(&store).await, [(2, Fault::Emptied)], "although those of its age and class may");
+}
+
+#[tokio::test]
+async fn content_that_stands_where_one_was_removed_is_a_fault_and_is_not_shown() {
+    let (database, store, clock) = on_a_day().await;
+    record(&store, Event::HopRefused, 2).await;
+    enter(&store).await;
+    clock.advance(Duration::days(200));
+    store.retain_traces(&Retentions::default()).await.unwrap();
+    enter(&store).await;
+    assert_eq!(store.retain_traces(&Retentions::default()).await.unwrap(), 2);
+    assert_eq!(faults(&store).await, []);
+    run(
+        &database,
+        "UPDATE trace_line SET actor = 'bal:other@ch.mssante.fr', peer = 'x', message_id = 7, detail = '{\"n\":9}'
+         WHERE number = 1",
+    )
+    .await;
+    assert_eq!(faults(&store).await, [(1, Fault::Changed)]);
+    let shown = store.traces(&TraceFilter { limit: 10, ..TraceFilter::default() }).await.unwrap();
+    let first = &shown[0];
+    assert!(first.removed && first.number == Some(1));
+    assert_eq!((&first.actor, &first.peer, first.message_id, &first.detail), (&None, &None, None, &None));
 }
 
 #[tokio::test]

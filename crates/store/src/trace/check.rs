@@ -22,6 +22,8 @@ pub enum Fault {
     Changed,
     /// The content was taken away, and no removal of its class and age was ever announced.
     Emptied,
+    /// The line announces a removal, and pli never announced it: somebody put it into the database.
+    FalseRemoval,
     /// A line that was never entered.
     Added,
     /// Lines up to this number do not give the hash that was signed: one of them was changed, with its digest.
@@ -63,6 +65,7 @@ impl fmt::Display for Finding {
             Fault::Missing(last) => write!(f, "lines {n} to {last} are missing"),
             Fault::Changed => write!(f, "line {n} was changed after it was entered"),
             Fault::Emptied => write!(f, "the content of line {n} was removed without a removal being announced"),
+            Fault::FalseRemoval => write!(f, "line {n} announces a removal that this pli never announced"),
             Fault::Added => write!(f, "line {n} was added after the end of the chain"),
             Fault::Broken(last) => {
                 write!(f, "of lines {n} to {last} at least one was changed together with its digest")
@@ -101,8 +104,10 @@ impl Announced {
         *known = before.max(*known);
     }
 
+    /// Announcements themselves never go.
     fn covers(&self, event: &str, at: OffsetDateTime) -> bool {
-        event.parse::<Event>().is_ok_and(|event| self.0.get(&event.class()).is_some_and(|before| at < *before))
+        let removable = event.parse::<Event>().ok().filter(|event| *event != Event::AuditRemoval);
+        removable.is_some_and(|event| self.0.get(&event.class()).is_some_and(|before| at < *before))
     }
 }
 

@@ -44,11 +44,9 @@ pub(crate) enum Signature {
 impl Link {
     /// A link signed by the active key of the ring.
     pub(crate) fn sign(first: i64, last: i64, at: OffsetDateTime, hash: Hash, ring: &KeyRing) -> Self {
-        let mut link = Self { first, last, at, hash, key_id: ring.active().0.to_owned(), mac: Vec::new() };
-        if let Some(key) = key(ring, &link.key_id, LINK_PURPOSE) {
-            link.mac = hmac::sign(&key, &link.signed()).as_ref().to_vec();
-        }
-        link
+        let link = Self { first, last, at, hash, key_id: ring.active().0.to_owned(), mac: Vec::new() };
+        let mac = sign(ring, LINK_PURPOSE, &link.signed()).map(|(_, mac)| mac).unwrap_or_default();
+        Self { mac, ..link }
     }
 
     pub(crate) fn check(&self, ring: &KeyRing) -> Signature {
@@ -64,10 +62,8 @@ impl Link {
 impl Head {
     /// An end signed by the active key of the ring.
     pub(crate) fn sign(number: i64, hash: Hash, ring: &KeyRing) -> Self {
-        let id = ring.active().0.to_owned();
-        let mac = key(ring, &id, HEAD_PURPOSE)
-            .map(|key| hmac::sign(&key, &Self { number, hash, signed: None }.text()).as_ref().to_vec());
-        Self { number, hash, signed: mac.map(|mac| (id, mac)) }
+        let head = Self { number, hash, signed: None };
+        Self { signed: sign(ring, HEAD_PURPOSE, &head.text()), ..head }
     }
 
     pub(crate) fn check(&self, ring: &KeyRing) -> Signature {
@@ -87,7 +83,14 @@ fn key(ring: &KeyRing, id: &str, purpose: &'static str) -> Option<hmac::Key> {
     ring.derived(id, purpose).map(|octets| hmac::Key::new(HMAC_SHA256, &octets))
 }
 
-fn check(ring: &KeyRing, id: &str, purpose: &'static str, text: &[u8], mac: &[u8]) -> Signature {
+/// Name and signature of the active key of the ring, as it is derived for this purpose.
+pub(super) fn sign(ring: &KeyRing, purpose: &'static str, text: &[u8]) -> Option<(String, Vec<u8>)> {
+    let id = ring.active().0;
+    key(ring, id, purpose).map(|key| (id.to_owned(), hmac::sign(&key, text).as_ref().to_vec()))
+}
+
+/// What a signature of the key with this name is worth.
+pub(super) fn check(ring: &KeyRing, id: &str, purpose: &'static str, text: &[u8], mac: &[u8]) -> Signature {
     match key(ring, id, purpose) {
         None => Signature::NoKey,
         Some(key) if hmac::verify(&key, text, mac).is_ok() => Signature::Good,

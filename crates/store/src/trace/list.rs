@@ -62,6 +62,25 @@ pub struct TraceRecord {
     pub removed: bool,
 }
 
+impl TraceRecord {
+    /// Without what stands where a content was removed: no pli wrote it, and nothing vouches for it.
+    fn veiled(self) -> Self {
+        if !self.removed {
+            return self;
+        }
+        Self {
+            actor: None,
+            delegated: None,
+            message_id: None,
+            bal_id: None,
+            bal: None,
+            peer: None,
+            detail: None,
+            ..self
+        }
+    }
+}
+
 impl Store {
     /// The newest lines that the filter lets through, oldest first.
     pub async fn traces(&self, filter: &TraceFilter) -> Result<Vec<TraceRecord>, StoreError> {
@@ -91,6 +110,6 @@ impl Store {
         .fetch_all(&mut *transaction)
         .await?;
         rows.reverse();
-        Ok(rows)
+        Ok(rows.into_iter().map(TraceRecord::veiled).collect())
     }
 }

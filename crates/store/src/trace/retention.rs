@@ -3,11 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::json;
 use sqlx::PgConnection;
 use time::{Duration, OffsetDateTime, Time};
 
-use super::line::moment;
+use super::removal::Removal;
 use crate::{Event, EventClass, Store, StoreError};
 
 /// How long contents are kept, by class.
@@ -56,7 +55,7 @@ impl Store {
         .bind(before)
         .execute(&mut *transaction)
         .await?;
-        let detail = json!({ "class": class.word(), "before": moment(before) });
+        let detail = Removal { class, before }.detail(self.keyring());
         self.trace(Event::AuditRemoval).with(detail).insert(&mut transaction).await?;
         Ok(transaction.commit().await?)
     }

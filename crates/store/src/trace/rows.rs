@@ -2,14 +2,15 @@
 
 use futures_util::TryStreamExt as _;
 use sqlx::postgres::PgRow;
-use sqlx::{PgConnection, Row as _};
+use sqlx::{PgConnection, Row as _, ValueRef as _};
 use time::OffsetDateTime;
 
-use super::check::Announced;
-use super::event::{Event, EventClass};
+use super::check::{Announced, Findings};
+use super::event::Event;
 use super::line::{Content, Hash, Head, Line};
 use super::links::{self, Link};
-use crate::StoreError;
+use super::removal::Removal;
+use crate::{KeyRing, StoreError};
 
 /// A hash as the column has it.
 fn hash(octets: &[u8], table: &'static str) -> Result<Hash, StoreError> {
@@ -41,26 +42,25 @@ pub(super) async fn end(connection: &mut PgConnection) -> Result<links::Head, St
     Ok(links::Head { number, hash: hash(&octets, "trace_head")?, signed: key_id.zip(mac) })
 }
 
-/// What the trail says may be gone. The lines that say it are never emptied themselves, and are checked with the others.
-pub(super) async fn announced(connection: &mut PgConnection) -> Result<Announced, StoreError> {
-    let rows: Vec<Option<String>> =
-        sqlx::query_scalar("SELECT detail FROM trace_line WHERE event = 'audit.removal' ORDER BY number")
-            .fetch_all(connection)
-            .await?;
-    let mut announced = Announced::default();
-    for detail in rows.into_iter().flatten() {
-        if let Some((class, before)) = removal(&detail) {
-            announced.announce(class, before);
+/// What the trail says may be gone, and which lines say so without being pli's. The lines that say it are never emptied
+/// themselves, and are checked with the others.
+pub(super) async fn announced(
+    connection: &mut PgConnection,
+    ring: &KeyRing,
+) -> Result<(Announced, Findings), StoreError> {
+    let rows: Vec<(i64, OffsetDateTime, String)> = sqlx::query_as(
+        "SELECT number, at, detail FROM trace_line WHERE event = 'audit.removal' AND detail IS NOT NULL ORDER BY number",
+    )
+    .fetch_all(connection)
+    .await?;
+    let (mut announced, mut findings) = (Announced::default(), Findings::default());
+    for (number, at, detail) in rows {
+        match Removal::read(&detail, at, ring) {
+            Ok(removal) => announced.announce(removal.class, removal.before),
+            Err(fault) => findings.push(number, fault),
         }
     }
-    Ok(announced)
-}
-
-/// Class and time in the detail of a removal's announcement.
-pub(super) fn removal(detail: &str) -> Option<(EventClass, OffsetDateTime)> {
-    let detail: serde_json::Value = serde_json::from_str(detail).ok()?;
-    let class = detail["class"].as_str()?.parse().ok()?;
-    Some((class, super::line::parse_moment(detail["before"].as_str()?)?))
+    Ok((announced, findings))
 }
 
 /// The word of that announcement stands in SQL.
@@ -93,9 +93,13 @@ fn line(row: &PgRow) -> Result<Line, StoreError> {
     let head = Head { number: row.try_get(0)?, at: row.try_get(1)?, event: row.try_get(2)? };
     // A digest of another length is nobody's.
     let digest = row.try_get::<&[u8], _>(3)?.try_into().unwrap_or_default();
-    let Some(salt) = row.try_get::<Option<&[u8]>, _>(4)? else { return Ok(Line { head, digest, content: None }) };
+    let salt = row.try_get::<Option<&[u8]>, _>(4)?;
+    if salt.is_none() && is_empty(row)? {
+        return Ok(Line { head, digest, content: None });
+    }
     let content = Content {
-        salt: salt.try_into().unwrap_or_default(),
+        // Of content without a salt, or with one of another length, no digest is right.
+        salt: salt.and_then(|salt| salt.try_into().ok()).unwrap_or_default(),
         actor: row.try_get::<Option<String>, _>(5)?.unwrap_or_default(),
         delegated: row.try_get(6)?,
         message: row.try_get(7)?,
@@ -104,4 +108,14 @@ fn line(row: &PgRow) -> Result<Line, StoreError> {
         detail: row.try_get(10)?,
     };
     Ok(Line { head, digest, content: Some(content) })
+}
+
+/// Whether all of the content is gone. What stands beside a missing salt was written there by somebody.
+fn is_empty(row: &PgRow) -> Result<bool, StoreError> {
+    for place in 5..=10 {
+        if !row.try_get_raw(place)?.is_null() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }

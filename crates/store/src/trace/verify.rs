@@ -84,7 +84,8 @@ impl Store {
         sqlx::query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY").execute(&mut *transaction).await?;
         let head = rows::end(&mut transaction).await?;
         let links = Arc::new(rows::links(&mut transaction, 0, i64::MAX).await?);
-        let announced = Arc::new(rows::announced(&mut transaction).await?);
+        let (announced, mut findings) = rows::announced(&mut transaction, self.keyring()).await?;
+        let announced = Arc::new(announced);
         let beyond: Option<i64> =
             sqlx::query_scalar("SELECT min(number) FROM trace_line WHERE number > $1 OR number < 1")
                 .bind(head.number.max(links.last().map_or(0, |link| link.last)))
@@ -92,7 +93,7 @@ impl Store {
                 .await?;
         transaction.commit().await?;
 
-        let mut findings = check::check_links(&links, 0, Some(self.keyring()));
+        findings.extend(check::check_links(&links, 0, Some(self.keyring())));
         findings.extend(check::check_end(&links, &head, self.keyring()));
         if let Some(number) = beyond {
             findings.push(number, Fault::Added);
