@@ -60,7 +60,7 @@ pub use refused::HopRefusal;
 pub use schema::{migrate, schema_fingerprint};
 pub use sweeper::Swept;
 pub use trace::{
-    Actor, Entered, Event, EventClass, ExportedTraces, Fault, Finding, Indicators, MonthCount, Retentions,
+    Actor, Entered, Event, EventClass, ExportedTraces, Fault, Finding, Followed, Indicators, MonthCount, Retentions,
     SoftwareCount, Trace, TraceFilter, TraceFormat, TraceRecord, Verification, Witness, check_export,
 };
 pub use trust::{

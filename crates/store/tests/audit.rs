@@ -3,38 +3,19 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod common;
-
-use std::sync::Arc;
+#[path = "common/trail.rs"]
+mod trail;
 
 use common::{acceptance, bal, count, deliver, letter, run, seal};
-use mssante::{BalState, Clock as _, Domain};
+use mssante::{BalState, Clock as _};
 use store::{
-    Actor, Entered, Event, EventClass, Fault, Retentions, Store, TraceFilter, TraceFormat, Witness, check_export,
+    Actor, Event, EventClass, Fault, Finding, Followed, Store, TraceFilter, TraceFormat, Witness, check_export,
 };
-use testkit::clock::{FixedClock, RealClock};
+use testkit::clock::RealClock;
 use testkit::postgres::TestDatabase;
 use time::Duration;
 use time::macros::datetime;
-
-fn patients() -> Vec<Domain> {
-    vec![Domain::parse("patient.mssante.fr").unwrap()]
-}
-
-async fn enter(store: &Store) -> u64 {
-    let mut all = 0;
-    loop {
-        match store.enter_traces(&patients()).await.unwrap() {
-            Entered::Some(lines) => all += lines,
-            Entered::All(lines) => return all + lines,
-            Entered::Elsewhere => panic!("nobody else enters here"),
-        }
-    }
-}
-
-async fn record(store: &Store, event: Event, lines: usize) {
-    let traces: Vec<_> = (0..lines).map(|n| store.trace(event).with(serde_json::json!({ "n": n }))).collect();
-    store.record(&traces).await.unwrap();
-}
+use trail::{enter, faults, patients, record};
 
 /// Twelve lines in three links.
 async fn chained() -> (TestDatabase, Store) {
@@ -45,19 +26,6 @@ async fn chained() -> (TestDatabase, Store) {
         assert_eq!(enter(&store).await, 4);
     }
     (database, store)
-}
-
-/// A store on a day of 2026 that can be left.
-async fn on_a_day() -> (TestDatabase, Store, Arc<FixedClock>) {
-    let database = TestDatabase::new().await;
-    let clock = Arc::new(FixedClock::at(datetime!(2026-01-10 12:00 UTC)));
-    let store = database.store_at(clock.clone()).await;
-    (database, store, clock)
-}
-
-async fn faults(store: &Store) -> Vec<(i64, Fault)> {
-    let found = store.verify_traces(&[]).await.unwrap().findings;
-    found.into_iter().map(|finding| (finding.number, finding.fault)).collect()
 }
 
 #[tokio::test]
@@ -143,6 +111,89 @@ async fn an_earlier_end_is_found_by_who_noted_the_later_one() {
     assert_eq!(store.verify_traces(&[kept]).await.unwrap().faults, 0);
 }
 
+/// Puts the chain of twelve lines back that was saved before.
+const SET_BACK: [&str; 4] = [
+    "DELETE FROM trace_line WHERE number > 12",
+    "DELETE FROM trace_link WHERE last > 12",
+    "DELETE FROM trace_head",
+    "INSERT INTO trace_head SELECT * FROM saved",
+];
+
+/// Fifteen lines, of which the last three are gone again; and the end with them, as a node saw it.
+async fn set_back() -> (TestDatabase, Store, Witness) {
+    let (database, store) = chained().await;
+    run(&database, "CREATE TABLE saved AS SELECT * FROM trace_head").await;
+    record(&store, Event::BalEdited, 3).await;
+    enter(&store).await;
+    run(&database, "CREATE TABLE link AS SELECT * FROM trace_link WHERE last = 15").await;
+    let Followed::To(seen) = store.follow_traces(None).await.unwrap() else { panic!("nothing is wrong yet") };
+    for sql in SET_BACK {
+        run(&database, sql).await;
+    }
+    (database, store, seen)
+}
+
+fn lost(number: i64, fault: Fault) -> Followed {
+    Followed::Lost(Finding { number, fault })
+}
+
+#[tokio::test]
+async fn an_end_that_was_seen_is_followed_to_the_present_one() {
+    let (_database, store) = chained().await;
+    let Followed::To(seen) = store.follow_traces(None).await.unwrap() else { panic!("the chain holds") };
+    assert_eq!(seen.number, 12);
+    assert_eq!(store.follow_traces(Some(seen)).await.unwrap(), Followed::To(seen), "nothing new");
+    for _ in 0..2 {
+        record(&store, Event::BalEdited, 2).await;
+        enter(&store).await;
+    }
+    let end = store.trace_end().await.unwrap();
+    assert_eq!(end.number, 16);
+    assert_eq!(store.follow_traces(Some(seen)).await.unwrap(), Followed::To(end));
+    let beginning = Witness { number: 0, hash: [0; 32] };
+    assert_eq!(store.follow_traces(Some(beginning)).await.unwrap(), Followed::To(end));
+}
+
+#[tokio::test]
+async fn a_chain_that_was_set_back_is_lost_also_when_it_goes_on() {
+    let (_database, store, seen) = set_back().await;
+    assert_eq!(store.follow_traces(Some(seen)).await.unwrap(), lost(13, Fault::CutOff(15)));
+    record(&store, Event::BalEdited, 3).await;
+    enter(&store).await;
+    assert_eq!(store.follow_traces(Some(seen)).await.unwrap(), lost(15, Fault::NotAsWitnessed));
+    record(&store, Event::BalEdited, 3).await;
+    enter(&store).await;
+    assert_eq!(faults(&store).await, [], "the database alone cannot tell");
+    assert_eq!(store.follow_traces(Some(seen)).await.unwrap(), lost(16, Fault::Broken(18)));
+    assert_eq!(store.verify_traces(&[seen]).await.unwrap().faults, 1);
+}
+
+#[tokio::test]
+async fn an_end_that_is_put_back_for_those_who_look_convinces_nobody() {
+    let (database, store, seen) = set_back().await;
+    for _ in 0..2 {
+        record(&store, Event::BalEdited, 3).await;
+        enter(&store).await;
+    }
+    run(&database, "DELETE FROM trace_link WHERE last = 15").await;
+    run(&database, "INSERT INTO trace_link SELECT * FROM link").await;
+    assert_eq!(store.follow_traces(Some(seen)).await.unwrap(), lost(16, Fault::Broken(18)));
+}
+
+#[tokio::test]
+async fn what_is_not_signed_is_not_followed() {
+    let (database, store) = chained().await;
+    let Followed::To(seen) = store.follow_traces(None).await.unwrap() else { panic!("the chain holds") };
+    record(&store, Event::BalEdited, 2).await;
+    enter(&store).await;
+    run(&database, "UPDATE trace_link SET mac = sha256(mac) WHERE last = 14").await;
+    assert_eq!(store.follow_traces(Some(seen)).await.unwrap(), lost(13, Fault::Forged(14)));
+    run(&database, "DELETE FROM trace_link WHERE last = 14").await;
+    assert_eq!(store.follow_traces(Some(seen)).await.unwrap(), lost(13, Fault::Unlinked(14)));
+    run(&database, "UPDATE trace_head SET mac = sha256(mac)").await;
+    assert_eq!(store.follow_traces(None).await.unwrap(), lost(14, Fault::WrongEnd));
+}
+
 #[tokio::test]
 async fn two_swapped_rows_are_named() {
     let (database, store) = chained().await;
@@ -166,106 +217,6 @@ async fn a_chain_rewritten_without_the_key_is_found() {
     run(&database, "UPDATE trace_link SET hash = sha256(hash), mac = sha256(mac)").await;
     let found = faults(&store).await;
     assert!(found.contains(&(1, Fault::Forged(4))), "{found:?}");
-}
-
-#[tokio::test]
-async fn contents_go_when_their_time_is_over_and_the_chain_still_holds() {
-    let (database, store, clock) = on_a_day().await;
-    record(&store, Event::HopRefused, 3).await;
-    record(&store, Event::BalEdited, 2).await;
-    enter(&store).await;
-    let retentions = Retentions::default();
-    assert_eq!(store.retain_traces(&retentions).await.unwrap(), 0, "nothing is old");
-    clock.advance(Duration::days(200));
-    assert_eq!(store.retain_traces(&retentions).await.unwrap(), 0, "first it is announced");
-    assert_eq!(store.retain_traces(&retentions).await.unwrap(), 0, "and entered");
-    assert_eq!(enter(&store).await, 1);
-    assert_eq!(store.retain_traces(&retentions).await.unwrap(), 3);
-    assert_eq!(store.retain_traces(&retentions).await.unwrap(), 0, "once");
-    assert_eq!(count(&database, "trace WHERE removed AND event = 'hop.refused' AND detail IS NULL").await, 3);
-    let verified = store.verify_traces(&[]).await.unwrap();
-    assert_eq!((verified.lines, verified.removed, verified.faults), (6, 3, 0));
-    run(&database, "UPDATE trace_line SET salt = NULL, actor = NULL, detail = NULL WHERE event = 'bal.edited'").await;
-    assert_eq!(faults(&store).await[0], (4, Fault::Emptied), "nobody announced these");
-}
-
-/// What somebody writes into the inbox who would like contents to be gone.
-const FORGED: &str = "INSERT INTO trace_inbox (at, event, actor, detail) VALUES
-    (now(), 'audit.removal', 'pli', '{\"before\":\"9999-12-31T00:00:00.000000Z\",\"class\":\"provisioning\"}')";
-
-#[tokio::test]
-async fn a_removal_that_somebody_announces_in_the_database_excuses_nothing() {
-    let (database, store) = chained().await;
-    run(&database, FORGED).await;
-    enter(&store).await;
-    run(&database, "UPDATE trace_line SET salt = NULL, actor = NULL, detail = NULL WHERE number = 6").await;
-    assert_eq!(faults(&store).await, [(6, Fault::Emptied), (13, Fault::FalseRemoval)]);
-}
-
-#[tokio::test]
-async fn an_announcement_of_one_class_is_none_of_another() {
-    let (database, store, clock) = on_a_day().await;
-    record(&store, Event::HopRefused, 1).await;
-    record(&store, Event::BalEdited, 1).await;
-    enter(&store).await;
-    clock.advance(Duration::days(200));
-    store.retain_traces(&Retentions::default()).await.unwrap();
-    enter(&store).await;
-    assert_eq!(faults(&store).await, [], "refusals are announced");
-    run(
-        &database,
-        "INSERT INTO trace_inbox (at, event, actor, detail)
-         SELECT at, event, actor, replace(detail, 'refusal', 'provisioning') FROM trace_line WHERE number = 3",
-    )
-    .await;
-    enter(&store).await;
-    run(&database, "UPDATE trace_line SET salt = NULL, actor = NULL, detail = NULL WHERE number = 2").await;
-    assert_eq!(faults(&store).await, [(2, Fault::Emptied), (4, Fault::FalseRemoval)]);
-}
-
-#[tokio::test]
-async fn an_announcement_never_goes() {
-    let (database, store, clock) = on_a_day().await;
-    record(&store, Event::AuditExported, 1).await;
-    enter(&store).await;
-    let empty = async |number: i64| {
-        let sql = format!("UPDATE trace_line SET salt = NULL, actor = NULL, detail = NULL WHERE number = {number}");
-        run(&database, &sql).await;
-    };
-    for _ in 0..2 {
-        clock.advance(Duration::days(1200));
-        store.retain_traces(&Retentions::default()).await.unwrap();
-        enter(&store).await;
-        clock.advance(Duration::DAY);
-        record(&store, Event::AuditExported, 1).await;
-        enter(&store).await;
-    }
-    assert_eq!(faults(&store).await, []);
-    empty(2).await;
-    assert_eq!(faults(&store).await, [(2, Fault::Emptied)], "although those of its age and class may");
-}
-
-#[tokio::test]
-async fn content_that_stands_where_one_was_removed_is_a_fault_and_is_not_shown() {
-    let (database, store, clock) = on_a_day().await;
-    record(&store, Event::HopRefused, 2).await;
-    enter(&store).await;
-    clock.advance(Duration::days(200));
-    store.retain_traces(&Retentions::default()).await.unwrap();
-    enter(&store).await;
-    assert_eq!(store.retain_traces(&Retentions::default()).await.unwrap(), 2);
-    assert_eq!(faults(&store).await, []);
-    run(
-        &database,
-        "UPDATE trace_line SET actor = 'bal:other@ch.mssante.fr', peer = 'x', message_id = 7, detail = '{\"n\":9}'
-         WHERE number = 1",
-    )
-    .await;
-    assert_eq!(faults(&store).await, [(1, Fault::Changed)]);
-    let shown = store.traces(&TraceFilter { limit: 10, ..TraceFilter::default() }).await.unwrap();
-    let first = &shown[0];
-    assert!(first.removed && first.number == Some(1));
-    assert_eq!((&first.actor, &first.peer, first.message_id, &first.detail), (&None, &None, None, &None));
 }
 
 #[tokio::test]

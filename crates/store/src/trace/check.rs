@@ -1,11 +1,8 @@
 //! Whether lines and links make the chain that was once entered. Pure: no database.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
-use time::OffsetDateTime;
-
-use super::event::{Event, EventClass};
+use super::emptied::Emptied;
 use super::line::{BEGINNING, Hash, Line};
 use super::links::{Head, Link, Signature};
 use crate::KeyRing;
@@ -84,33 +81,6 @@ impl fmt::Display for Finding {
     }
 }
 
-/// Which contents may be gone: for each class, those before a time, as the trail itself announced.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Announced(BTreeMap<EventClass, OffsetDateTime>);
-
-impl Announced {
-    /// Any content may be gone.
-    pub(crate) fn everything() -> Self {
-        Self(
-            EventClass::ALL
-                .into_iter()
-                .map(|class| (class, time::macros::datetime!(9999-12-31 23:59:59 UTC)))
-                .collect(),
-        )
-    }
-
-    pub(crate) fn announce(&mut self, class: EventClass, before: OffsetDateTime) {
-        let known = self.0.entry(class).or_insert(before);
-        *known = before.max(*known);
-    }
-
-    /// Announcements themselves never go.
-    fn covers(&self, event: &str, at: OffsetDateTime) -> bool {
-        let removable = event.parse::<Event>().ok().filter(|event| *event != Event::AuditRemoval);
-        removable.is_some_and(|event| self.0.get(&event.class()).is_some_and(|before| at < *before))
-    }
-}
-
 /// Findings, the first of them kept and all counted.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Findings {
@@ -120,16 +90,25 @@ pub(crate) struct Findings {
 
 impl Findings {
     pub(crate) fn push(&mut self, number: i64, fault: Fault) {
-        self.count += 1;
+        self.push_alike(number, fault, 1);
+    }
+
+    /// So many, of which the first is named.
+    pub(crate) fn push_alike(&mut self, number: i64, fault: Fault, count: u64) {
+        self.count += count;
         if self.kept.len() < KEPT {
             self.kept.push(Finding::new(number, fault));
         }
     }
 
+    pub(crate) fn sort(&mut self) {
+        self.kept.sort_by_key(|finding| finding.number);
+    }
+
     pub(crate) fn extend(&mut self, other: Self) {
         self.count += other.count;
         self.kept.extend(other.kept);
-        self.kept.sort_by_key(|finding| finding.number);
+        self.sort();
         self.kept.truncate(KEPT);
     }
 }
@@ -179,18 +158,26 @@ pub(crate) struct Lines<'a> {
     hash: Hash,
     /// Of the present link it is known already that it cannot hold.
     doubted: bool,
-    announced: &'a Announced,
     findings: Findings,
-    removed: u64,
+    emptied: Emptied,
 }
 
 impl<'a> Lines<'a> {
     /// Lines follow `after`, where the chain had this hash.
-    pub(crate) fn new(links: &'a [Link], after: i64, hash: Hash, announced: &'a Announced) -> Self {
+    pub(crate) fn new(links: &'a [Link], after: i64, hash: Hash) -> Self {
         let mut links = links.iter();
         let link = links.next();
         let (first, next) = (after + 1, after + 1);
-        Self { links, link, first, next, hash, doubted: false, announced, findings: Findings::default(), removed: 0 }
+        Self {
+            links,
+            link,
+            first,
+            next,
+            hash,
+            doubted: false,
+            findings: Findings::default(),
+            emptied: Emptied::default(),
+        }
     }
 
     /// The next line, in the order of numbers; the hash of the chain after it.
@@ -208,10 +195,7 @@ impl<'a> Lines<'a> {
             self.doubted = true;
         }
         if line.content.is_none() {
-            self.removed += 1;
-            if !self.announced.covers(&line.head.event, line.head.at) {
-                self.findings.push(number, Fault::Emptied);
-            }
+            self.emptied.add(&line.head);
         }
         self.hash = line.chained(&self.hash);
         self.next = number + 1;
@@ -222,12 +206,12 @@ impl<'a> Lines<'a> {
         hash
     }
 
-    /// No more lines: what was found, and how many lines have no content any more.
-    pub(crate) fn finish(mut self) -> (Findings, u64) {
+    /// No more lines: what was found, and the lines that have no content any more, which are still to be judged.
+    pub(crate) fn finish(mut self) -> (Findings, Emptied) {
         if let Some(link) = self.link {
             self.missing(self.links.as_slice().last().unwrap_or(link).last);
         }
-        (self.findings, self.removed)
+        (self.findings, self.emptied)
     }
 
     /// Lines up to `last` are not there.
@@ -255,7 +239,10 @@ impl<'a> Lines<'a> {
 #[allow(clippy::cast_possible_wrap, reason = "chains of a few lines")]
 mod tests {
     use proptest::prelude::*;
+    use time::OffsetDateTime;
 
+    use super::super::emptied::Announced;
+    use super::super::event::EventClass;
     use super::super::line::tests::{contents, head};
     use super::*;
 
@@ -294,11 +281,13 @@ mod tests {
             let ring = ring("ab");
             let mut all = check_links(&self.links, 0, Some(&ring));
             all.extend(check_end(&self.links, &self.head, &ring));
-            let mut lines = Lines::new(&self.links, 0, BEGINNING, announced);
+            let mut lines = Lines::new(&self.links, 0, BEGINNING);
             for line in &self.lines {
                 lines.line(line);
             }
-            all.extend(lines.finish().0);
+            let (found, emptied) = lines.finish();
+            all.extend(found);
+            all.extend(emptied.judge(announced));
             all.kept
         }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::json;
 use time::OffsetDateTime;
 
-use super::check::{self, Announced, Lines};
+use super::check::{self, Lines};
 use super::file::{self, Record};
 use super::line::BEGINNING;
 use super::links::Link;
@@ -126,9 +126,8 @@ impl<W: Write> Writer<'_, W> {
     }
 }
 
-/// Verifies an export of the form JSON lines. Without a key ring, signatures are left out. What the announcements in
-/// it say holds for the contents that it lacks; announcements after its end are not known to it, so that contents which
-/// are gone are no fault here.
+/// Verifies an export of the form JSON lines. Without a key ring, signatures are left out. Contents that are gone
+/// are no fault here: what announced their removal may stand after the end of the export.
 pub fn check_export(file: &Path, ring: Option<&KeyRing>) -> Result<Verification, StoreError> {
     let (mut start, mut links) = (None, Vec::new());
     records(file, |record| match record {
@@ -138,19 +137,18 @@ pub fn check_export(file: &Path, ring: Option<&KeyRing>) -> Result<Verification,
     })?;
     let (after, hash) = start.ok_or_else(|| unread(file, "no line says where the export starts"))?;
     let mut findings = check::check_links(&links, after, ring);
-    let announced = Announced::everything();
-    let mut checked = Lines::new(&links, after, hash, &announced);
+    let mut checked = Lines::new(&links, after, hash);
     let (mut lines, mut last, mut end) = (0, after, hash);
     records(file, |record| {
         if let Record::Line(line) = record {
             (lines, last, end) = (lines + 1, line.head.number, checked.line(&line));
         }
     })?;
-    let (found, removed) = checked.finish();
+    let (found, emptied) = checked.finish();
     findings.extend(found);
     Ok(Verification {
         lines,
-        removed,
+        removed: emptied.lines(),
         links: links.len() as u64,
         entered_at: links.last().map(|link| link.at),
         end: Witness { number: last, hash: end },

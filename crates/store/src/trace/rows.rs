@@ -5,7 +5,8 @@ use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row as _, ValueRef as _};
 use time::OffsetDateTime;
 
-use super::check::{Announced, Findings};
+use super::check::Findings;
+use super::emptied::Announced;
 use super::event::Event;
 use super::line::{Content, Hash, Head, Line};
 use super::links::{self, Link};
@@ -86,6 +87,23 @@ pub(super) async fn lines(
         count += 1;
     }
     Ok(count)
+}
+
+/// The same without their contents, which who follows the chain does not need.
+pub(super) async fn heads(
+    connection: &mut PgConnection,
+    from: i64,
+    to: i64,
+    mut take: impl FnMut(&Line),
+) -> Result<(), StoreError> {
+    let sql = "SELECT number, at, event, digest FROM trace_line WHERE number BETWEEN $1 AND $2 ORDER BY number";
+    let mut rows = sqlx::query(sql).bind(from).bind(to).fetch(connection);
+    while let Some(row) = rows.try_next().await? {
+        let head = Head { number: row.try_get(0)?, at: row.try_get(1)?, event: row.try_get(2)? };
+        let digest = row.try_get::<&[u8], _>(3)?.try_into().unwrap_or_default();
+        take(&Line { head, digest, content: None });
+    }
+    Ok(())
 }
 
 /// Columns by place: looking names up costs more than the digest.

@@ -8,7 +8,8 @@ use serde::Serialize;
 use time::OffsetDateTime;
 use tokio::task::JoinSet;
 
-use super::check::{self, Announced, Fault, Finding, Findings, Lines};
+use super::check::{self, Fault, Finding, Findings, Lines};
+use super::emptied::Emptied;
 use super::line::BEGINNING;
 use super::links::Link;
 use super::rows;
@@ -84,8 +85,6 @@ impl Store {
         sqlx::query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY").execute(&mut *transaction).await?;
         let head = rows::end(&mut transaction).await?;
         let links = Arc::new(rows::links(&mut transaction, 0, i64::MAX).await?);
-        let (announced, mut findings) = rows::announced(&mut transaction, self.keyring()).await?;
-        let announced = Arc::new(announced);
         let beyond: Option<i64> =
             sqlx::query_scalar("SELECT min(number) FROM trace_line WHERE number > $1 OR number < 1")
                 .bind(head.number.max(links.last().map_or(0, |link| link.last)))
@@ -93,20 +92,21 @@ impl Store {
                 .await?;
         transaction.commit().await?;
 
-        findings.extend(check::check_links(&links, 0, Some(self.keyring())));
+        let mut findings = check::check_links(&links, 0, Some(self.keyring()));
         findings.extend(check::check_end(&links, &head, self.keyring()));
         if let Some(number) = beyond {
             findings.push(number, Fault::Added);
         }
-        let (lines, removed, witnessed, found) = self.verify_lines(&links, &announced, witnesses).await?;
+        let (lines, emptied, witnessed, found) = self.verify_lines(&links, witnesses).await?;
         findings.extend(found);
+        findings.extend(self.judge_emptied(&emptied).await?);
         for witness in witnesses.iter().filter(|witness| !witnessed.contains(witness) && witness.number > 0) {
             findings.push(witness.number, Fault::NotAsWitnessed);
         }
         findings.kept.sort_by_key(|finding| finding.number);
         Ok(Verification {
             lines,
-            removed,
+            removed: emptied.lines(),
             links: links.len() as u64,
             entered_at: links.last().map(|link| link.at),
             end: Witness { number: head.number, hash: head.hash },
@@ -115,46 +115,47 @@ impl Store {
         })
     }
 
-    /// Lines, those without content, the witnesses that were met, and what is wrong.
+    /// Whether contents may be gone. Announcements are read after the lines: what retention removed while these were
+    /// read, it had announced by then.
+    async fn judge_emptied(&self, emptied: &Emptied) -> Result<Findings, StoreError> {
+        let mut connection = self.pool().acquire().await?;
+        let (announced, mut findings) = rows::announced(&mut connection, self.keyring()).await?;
+        findings.extend(emptied.judge(&announced));
+        Ok(findings)
+    }
+
+    /// How many lines, those without content, the witnesses that were met, and what is wrong.
     async fn verify_lines(
         &self,
         links: &Arc<Vec<Link>>,
-        announced: &Arc<Announced>,
         witnesses: &[Witness],
-    ) -> Result<(u64, u64, Vec<Witness>, Findings), StoreError> {
+    ) -> Result<(u64, Emptied, Vec<Witness>, Findings), StoreError> {
         let mut parts = parts(links).into_iter();
-        let (mut lines, mut removed, mut met, mut findings) = (0, 0, Vec::new(), Findings::default());
+        let (mut lines, mut emptied, mut met, mut findings) = (0, Emptied::default(), Vec::new(), Findings::default());
         let mut readers = JoinSet::new();
         loop {
             while readers.len() < READERS
                 && let Some(part) = parts.next()
             {
-                let (store, links, announced) = (self.clone(), Arc::clone(links), Arc::clone(announced));
-                let witnesses = witnesses.to_vec();
-                readers.spawn(async move { store.verify_part(&links, part, &announced, &witnesses).await });
+                let (store, links, witnesses) = (self.clone(), Arc::clone(links), witnesses.to_vec());
+                readers.spawn(async move { store.verify_part(&links, part, &witnesses).await });
             }
-            let Some(done) = readers.join_next().await else { return Ok((lines, removed, met, findings)) };
+            let Some(done) = readers.join_next().await else { return Ok((lines, emptied, met, findings)) };
             let part = done.map_err(|error| StoreError::Unavailable(error.to_string()))??;
             lines += part.lines;
-            removed += part.removed;
+            emptied.merge(part.emptied);
             met.extend(part.met);
             findings.extend(part.findings);
         }
     }
 
     /// The lines of some links.
-    async fn verify_part(
-        &self,
-        links: &[Link],
-        part: Range<usize>,
-        announced: &Announced,
-        witnesses: &[Witness],
-    ) -> Result<Part, StoreError> {
+    async fn verify_part(&self, links: &[Link], part: Range<usize>, witnesses: &[Witness]) -> Result<Part, StoreError> {
         let before = part.start.checked_sub(1).and_then(|place| links.get(place));
         let (after, hash) = before.map_or((0, BEGINNING), |link| (link.last, link.hash));
         let links = &links[part];
         let to = links.last().map_or(after, |link| link.last);
-        let mut checked = Lines::new(links, after, hash, announced);
+        let mut checked = Lines::new(links, after, hash);
         let mut met = Vec::new();
         let mut connection = self.pool().acquire().await?;
         let lines = rows::lines(&mut connection, after + 1, to, |line| {
@@ -163,15 +164,15 @@ impl Store {
             met.extend(witnesses.iter().filter(|witness| witness.number == number && witness.hash == hash));
         })
         .await?;
-        let (findings, removed) = checked.finish();
-        Ok(Part { lines, removed, met, findings })
+        let (findings, emptied) = checked.finish();
+        Ok(Part { lines, emptied, met, findings })
     }
 }
 
 /// What was found in one part.
 struct Part {
     lines: u64,
-    removed: u64,
+    emptied: Emptied,
     met: Vec<Witness>,
     findings: Findings,
 }
