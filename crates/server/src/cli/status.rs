@@ -12,7 +12,7 @@ use crate::config::Settings;
 use crate::failure::Failure;
 
 /// Prints `/readyz`; fails with exit code 4 if the server is not running or not ready, with 1 if no usable trust list
-/// is in force.
+/// is in force or the audit trail cannot be relied on.
 pub(super) async fn print(settings: &Settings, json: bool) -> Result<(), Failure> {
     let address = settings.http.listen;
     let (status, body) = get(address, "/readyz").await.map_err(|why| {
@@ -26,10 +26,16 @@ pub(super) async fn print(settings: &Settings, json: bool) -> Result<(), Failure
     if status != 200 {
         return Err(Failure::Unavailable("the server is running but not ready".to_owned()));
     }
+    judge_trail(&facts)?;
     judge_list(&facts)
 }
 
 /// What a monitor must hear of although the server is ready.
+fn judge_trail(facts: &Value) -> Result<(), Failure> {
+    facts["audit_alarm"].as_str().map_or(Ok(()), |why| Err(Failure::Refused(why.to_owned())))
+}
+
+/// Likewise.
 fn judge_list(facts: &Value) -> Result<(), Failure> {
     match facts["trust_list_standing"].as_str() {
         Some(standing @ ("missing" | "expired")) => Err(Failure::Refused(format!(
@@ -73,6 +79,14 @@ mod tests {
             judge_list(&facts).map_err(|failure| failure.exit_code())
         };
         assert_eq!(["fresh", "stale", "missing", "expired"].map(code), [Ok(()), Ok(()), Err(1), Err(1)]);
+    }
+
+    #[test]
+    fn monitors_hear_of_an_audit_trail_that_was_set_back() {
+        let code = |alarm: Value| {
+            judge_trail(&serde_json::json!({ "audit_alarm": alarm })).map_err(|failure| failure.exit_code())
+        };
+        assert_eq!([Value::Null, "set back".into()].map(code), [Ok(()), Err(1)]);
     }
 
     #[test]

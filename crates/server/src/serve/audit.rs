@@ -1,35 +1,21 @@
 //! The audit trail's own work: lines that wait are entered into the chain, old contents go, BALs are counted.
 
-use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use mssante::Domain;
-use store::{Entered, Retentions, Store, StoreError, Witness};
+use store::{Entered, Retentions, Store, StoreError};
+use tokio::time::{Interval, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
+use super::witness::{Alarm, Observer};
 use crate::config::Settings;
 
 /// How often old contents are looked for, and BALs counted.
 const ROUND: Duration = Duration::from_mins(10);
-/// How often the end of the chain is noted down outside of the database.
+/// How often the chain is followed, and its end noted down outside of the database: also by nodes that enter nothing.
 const WITNESS: Duration = Duration::from_secs(30);
 /// Entered lines after which the inbox gives space back.
 const TIDY: u64 = 20_000;
-
-/// Where this machine notes the end of the chain down.
-pub(crate) fn witness_file(data_dir: &Path) -> PathBuf {
-    data_dir.join("audit-end")
-}
-
-/// What this machine noted down last; none if it never did.
-pub(crate) fn witness(data_dir: &Path) -> Result<Option<Witness>, String> {
-    let file = witness_file(data_dir);
-    match std::fs::read_to_string(&file) {
-        Ok(text) => text.parse().map(Some).map_err(|why| format!("{}: {why}", file.display())),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(format!("{}: {error}", file.display())),
-    }
-}
 
 /// Enters, as one of the nodes that may.
 pub(super) struct Clerk {
@@ -37,40 +23,36 @@ pub(super) struct Clerk {
     patients: Vec<Domain>,
     every: Duration,
     retentions: Retentions,
-    data_dir: PathBuf,
+    observer: Observer,
     /// Lines entered since the inbox was tidied.
     untidy: u64,
-    noted: Option<Instant>,
 }
 
 impl Clerk {
-    pub(super) fn new(settings: &Settings, store: Store) -> Self {
+    pub(super) fn new(settings: &Settings, store: Store, alarm: Alarm) -> Self {
         Self {
+            observer: Observer::new(store.clone(), &settings.data.dir, alarm),
             store,
             patients: settings.annuaire.patient_domains.clone(),
             every: settings.audit.enter_every,
             retentions: settings.audit.retentions(),
-            data_dir: settings.data.dir.clone(),
             untidy: 0,
-            noted: None,
         }
     }
 
     /// Works until `stop`, then enters what there still is.
     pub(super) async fn run(mut self, stop: CancellationToken) {
-        let mut enter = tokio::time::interval(self.every);
-        enter.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let mut round = tokio::time::interval(ROUND);
-        round.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let (mut enter, mut witness, mut round) = (every(self.every), every(WITNESS), every(ROUND));
         loop {
             tokio::select! {
                 () = stop.cancelled() => break,
                 _ = enter.tick() => self.enter().await,
+                _ = witness.tick() => self.observer.look().await,
                 _ = round.tick() => self.look_after().await,
             }
         }
-        self.noted = None;
         self.enter().await;
+        self.observer.look().await;
     }
 
     /// All that waits, link by link.
@@ -94,26 +76,9 @@ impl Clerk {
             metrics::counter!("pli_audit_entered_total").increment(lines);
             self.untidy += lines;
             if !more {
-                return self.note(lines).await;
+                return Ok(());
             }
         }
-    }
-
-    /// Notes the end of the chain down where who only holds the database cannot change it.
-    async fn note(&mut self, lines: u64) -> Result<(), StoreError> {
-        if lines == 0 || self.noted.is_some_and(|noted| noted.elapsed() < WITNESS) {
-            return Ok(());
-        }
-        self.noted = Some(Instant::now());
-        let end = self.store.trace_end().await?;
-        let file = witness_file(&self.data_dir);
-        let new = file.with_extension("new");
-        let written = std::fs::write(&new, format!("{end}\n")).and_then(|()| std::fs::rename(&new, &file));
-        if let Err(error) = written {
-            metrics::counter!("pli_audit_failures_total", "step" => "witness").increment(1);
-            tracing::warn!(file = %file.display(), %error, "the end of the audit trail is not noted down");
-        }
-        Ok(())
     }
 
     async fn look_after(&self) {
@@ -125,6 +90,12 @@ impl Clerk {
         }
         failed("count", &self.store.count_bals().await);
     }
+}
+
+fn every(period: Duration) -> Interval {
+    let mut interval = tokio::time::interval(period);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    interval
 }
 
 fn failed<T>(step: &'static str, result: &Result<T, StoreError>) {

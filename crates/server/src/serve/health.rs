@@ -14,6 +14,7 @@ use super::directory::Reading;
 use super::expiry::{self, Urgency};
 use super::node::Tls;
 use super::trust::{self, Keeper, View};
+use super::witness::Alarm;
 use crate::ambient::SystemClock;
 use crate::cli::moment;
 
@@ -22,6 +23,7 @@ pub(super) struct Health {
     opened: OnceLock<Opened>,
     trust: TrustSpace,
     tls: Tls,
+    audit: Alarm,
     bals: AtomicUsize,
     draining: AtomicBool,
 }
@@ -53,6 +55,9 @@ pub(super) struct Report {
     pub(super) certificate_warning: Option<String>,
     /// How urgent it is: `notice`, `warning` (30 days), `alarm` (7 days).
     pub(super) certificate_urgency: Option<Urgency>,
+    /// What is wrong with the audit trail, as far as this node saw it. A node serves on: who could write to the
+    /// database is no better off when nobody gets his letters any more.
+    pub(super) audit_alarm: Option<String>,
     /// How many BALs the resolver knows.
     pub(super) bals: usize,
     /// The server is about to stop.
@@ -61,7 +66,19 @@ pub(super) struct Report {
 
 impl Health {
     pub(super) fn new(trust: TrustSpace, tls: Tls) -> Self {
-        Self { opened: OnceLock::new(), trust, tls, bals: AtomicUsize::new(0), draining: AtomicBool::new(false) }
+        Self {
+            opened: OnceLock::new(),
+            trust,
+            tls,
+            audit: Alarm::default(),
+            bals: AtomicUsize::new(0),
+            draining: AtomicBool::new(false),
+        }
+    }
+
+    /// For who follows the audit trail.
+    pub(super) fn audit(&self) -> Alarm {
+        self.audit.clone()
     }
 
     /// The store is open and the resolver is filled.
@@ -105,6 +122,7 @@ impl Health {
             certificate_not_after: moment(self.tls.first_end()),
             certificate_urgency: expiry.as_ref().map(|warning| warning.urgency),
             certificate_warning: expiry.map(|warning| warning.text),
+            audit_alarm: self.audit.get(),
             bals: self.bals.load(Ordering::Relaxed),
             draining,
         }

@@ -2,7 +2,7 @@
 
 pub(crate) mod annuaire;
 pub(crate) mod api;
-pub(crate) mod audit;
+mod audit;
 mod certificates;
 mod directory;
 mod expiry;
@@ -19,6 +19,7 @@ mod refusals;
 mod room;
 mod sockets;
 pub(crate) mod trust;
+pub(crate) mod witness;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -107,7 +108,7 @@ async fn run(
     node.annuaire.start(&tasks, &sessions);
     // The last of all: what the others did while they ended is entered, too.
     let clerk_stop = CancellationToken::new();
-    let clerk = tokio::spawn(audit::Clerk::new(&settings, node.store.clone()).run(clerk_stop.clone()));
+    let clerk = tokio::spawn(audit::Clerk::new(&settings, node.store.clone(), health.audit()).run(clerk_stop.clone()));
     let files = CertificateFiles::new(&settings).await;
     tasks.spawn(files.follow(node.tls.clone(), node.trust.clone(), sessions.clone()));
     tasks.spawn(expiry::follow(node.tls.clone(), sessions.clone()));

@@ -9,7 +9,7 @@ use super::super::print;
 use crate::ambient::SystemRandom;
 use crate::config::Settings;
 use crate::failure::Failure;
-use crate::serve::audit;
+use crate::serve::witness;
 
 /// What to verify, and against what.
 #[derive(Debug, Args)]
@@ -24,7 +24,7 @@ pub(in crate::cli) struct Verify {
 
 impl Verify {
     pub(super) async fn run(self, settings: &Settings, store: &Store, json: bool) -> Result<(), Failure> {
-        let noted = audit::witness(&settings.data.dir).map_err(Failure::Refused)?;
+        let noted = witness::read(&settings.data.dir).map_err(Failure::Refused)?;
         let witnesses: Vec<_> = self.expect.into_iter().chain(noted).collect();
         report(&store.verify_traces(&witnesses).await?, json)
     }
