@@ -13,6 +13,7 @@ use trust::VerifiedPeer;
 use crate::claim::Claim;
 use crate::gate::{Candidate, PasswordGate};
 use crate::guesses::Guesses;
+use crate::log_ins::{self, Door, LogIn, LogIns};
 use crate::sasl::Credentials;
 use crate::standing::Shown;
 use crate::{Access, Ground, Identity, Principal, Secret, Standing};
@@ -38,12 +39,31 @@ impl From<StoreError> for AuthError {
     }
 }
 
+/// Which log-ins are written down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogInsDue {
+    /// Those whose minute is over, and the first of each kind.
+    Now,
+    /// All: nobody comes any more.
+    All,
+}
+
+/// What is known of a log-in, whoever it was.
+#[derive(Clone, Copy)]
+struct LogInFacts<'a> {
+    door: Door,
+    kind: &'static str,
+    from: IpAddr,
+    typed: Option<&'a str>,
+}
+
 /// Checks credentials; shared by all sessions.
 pub struct Authenticator {
     store: Store,
     clock: Arc<dyn Clock>,
     gate: PasswordGate,
     guesses: Guesses,
+    log_ins: LogIns,
 }
 
 impl std::fmt::Debug for Authenticator {
@@ -57,7 +77,7 @@ impl Authenticator {
     #[allow(clippy::needless_pass_by_value, reason = "whoever makes one hands out its parts for good")]
     pub fn new(store: Store, clock: Arc<dyn Clock>, random: Arc<dyn Random>, hashing_jobs: usize) -> Self {
         let gate = PasswordGate::new(Arc::clone(&clock), random.as_ref(), hashing_jobs);
-        Self { store, clock, gate, guesses: Guesses::default() }
+        Self { store, clock, gate, guesses: Guesses::default(), log_ins: LogIns::default() }
     }
 
     /// Checks what a SASL exchange ended with; `peer` is the connection's certificate, or why there is none, `from` its
@@ -71,9 +91,11 @@ impl Authenticator {
         credentials: Credentials,
         peer: Result<&VerifiedPeer, Refusal>,
         from: IpAddr,
+        door: Door,
     ) -> Result<Standing, AuthError> {
         // before anything is read: a change while this runs, or after it, is noticed
         let changes = self.store.bal_changes();
+        let typed = credentials.typed().map(str::to_owned);
         let (kind, result) = match credentials {
             Credentials::Password { login, bal, password } => {
                 let claim = Claim::new(&login, bal.as_deref());
@@ -82,7 +104,42 @@ impl Authenticator {
             Credentials::Certificate { bal } => ("certificate", self.by_certificate(bal, peer, changes).await),
         };
         count(kind, &result);
+        self.note(&result, LogInFacts { door, kind, from, typed: typed.as_deref() });
         result
+    }
+
+    /// For the audit trail.
+    fn note(&self, result: &Result<Standing, AuthError>, facts: LogInFacts<'_>) {
+        let LogInFacts { door, kind, from, typed } = facts;
+        let log_in = match result {
+            Ok(standing) => {
+                let identity = standing.identity();
+                let (actor, bal) = (identity.principal().actor(), identity.bal().id);
+                LogIn {
+                    door,
+                    mechanism: kind,
+                    from: Some(from.to_canonical()),
+                    refused: None,
+                    actor,
+                    bal: Some(bal),
+                    login: None,
+                }
+            }
+            Err(AuthError::Refused { word }) => LogIn::refused(door, kind, from, word, typed),
+            // Nobody was judged.
+            Err(AuthError::Unavailable(_)) => return,
+        };
+        self.log_ins.note(log_in, self.clock.now());
+    }
+
+    /// Writes the log-ins that are due into the audit trail; with [`LogInsDue::All`], those of this minute as well. To be
+    /// called about once a second, and at the end.
+    pub async fn write_log_ins(&self, due: LogInsDue) {
+        let lines = self.log_ins.due(self.clock.now(), due == LogInsDue::All);
+        if let Err(error) = self.store.record(&lines).await {
+            tracing::warn!(%error, lines = lines.len(), "log-ins are not in the audit trail");
+            log_ins::untraced("database", lines.len() as u64);
+        }
     }
 
     async fn by_password(

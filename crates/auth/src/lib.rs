@@ -8,6 +8,7 @@ mod fixture;
 mod gate;
 mod guesses;
 mod identity;
+mod log_ins;
 mod memory;
 mod password;
 mod proofs;
@@ -15,7 +16,8 @@ mod queue;
 pub mod sasl;
 mod standing;
 
-pub use authenticator::{AuthError, Authenticator};
+pub use authenticator::{AuthError, Authenticator, LogInsDue};
 pub use identity::{Access, Ground, Identity, Principal, SendRight, SenderField};
+pub use log_ins::Door;
 pub use password::{PasswordError, Secret, hash_password, is_usable_hash};
 pub use standing::Standing;

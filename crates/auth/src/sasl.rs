@@ -57,6 +57,16 @@ pub enum Credentials {
     },
 }
 
+impl Credentials {
+    /// Who somebody says that he is, as typed.
+    pub(crate) fn typed(&self) -> Option<&str> {
+        match self {
+            Self::Password { login, .. } => Some(login),
+            Self::Certificate { bal } => bal.as_deref(),
+        }
+    }
+}
+
 /// What the server does next.
 #[derive(Debug)]
 pub enum Step {

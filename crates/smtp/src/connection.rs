@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use auth::sasl::Credentials;
-use auth::{AuthError, Standing};
+use auth::{AuthError, Door, Standing};
 use message::{ReceivedFrom, TlsFacts, TraceFields};
 use mssante::{BalId, Refusal, ReversePath, Right};
 use store::{Acceptance, LocalDelivery, MessageId, RelayRequest, Source, Store};
@@ -237,21 +237,22 @@ impl Connection {
 
     async fn authenticate(&mut self, credentials: Credentials) -> Result<(), ConnectionError> {
         let peer = self.transport.judged();
-        let answer = match self.service.authenticator.check(credentials, peer, self.address.ip()).await {
-            Ok(standing) => {
-                self.standing = Some(standing);
-                LogIn::Accepted
-            }
-            Err(AuthError::Refused { word }) => {
-                tracing::info!(reason = word, "log-in refused");
-                tokio::time::sleep(self.log_in_delay()).await;
-                LogIn::Refused
-            }
-            Err(AuthError::Unavailable(error)) => {
-                tracing::warn!(%error, "log-ins are not possible");
-                LogIn::Unavailable
-            }
-        };
+        let answer =
+            match self.service.authenticator.check(credentials, peer, self.address.ip(), Door::Submission).await {
+                Ok(standing) => {
+                    self.standing = Some(standing);
+                    LogIn::Accepted
+                }
+                Err(AuthError::Refused { word }) => {
+                    tracing::info!(reason = word, "log-in refused");
+                    tokio::time::sleep(self.log_in_delay()).await;
+                    LogIn::Refused
+                }
+                Err(AuthError::Unavailable(error)) => {
+                    tracing::warn!(%error, "log-ins are not possible");
+                    LogIn::Unavailable
+                }
+            };
         self.session.log_in_answer(answer);
         Ok(())
     }

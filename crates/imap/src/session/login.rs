@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use auth::sasl::{Credentials, Exchange, Mechanism, Step};
-use auth::{AuthError, Ground, Standing};
+use auth::{AuthError, Door, Ground, Standing};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use imap_types::core::AString;
@@ -78,7 +78,7 @@ impl Session {
 
     async fn check(&mut self, credentials: Credentials) -> Result<Done, Failure> {
         let peer = self.wire.transport().judged();
-        match self.service.authenticator.check(credentials, peer, self.peer.ip()).await {
+        match self.service.authenticator.check(credentials, peer, self.peer.ip(), Door::Imap).await {
             Ok(standing) if standing.identity().access().rights().has(Right::Read) => self.welcome(standing).await,
             Ok(_) => {
                 tracing::info!(reason = "may-not-read", peer = %self.peer, "log-in refused");

@@ -1,12 +1,15 @@
 //! The audit trail's own work: lines that wait are entered into the chain, old contents go, BALs are counted.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use auth::{Authenticator, LogInsDue};
 use mssante::Domain;
 use store::{Entered, Retentions, Store, StoreError};
 use tokio::time::{Interval, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
+use super::node::Node;
 use super::witness::{Alarm, Observer};
 use crate::config::Settings;
 
@@ -14,12 +17,15 @@ use crate::config::Settings;
 const ROUND: Duration = Duration::from_mins(10);
 /// How often the chain is followed, and its end noted down outside of the database: also by nodes that enter nothing.
 const WITNESS: Duration = Duration::from_secs(30);
+/// How long what waits at the end may take.
+pub(super) const LAST_ENTERING: Duration = Duration::from_secs(10);
 /// Entered lines after which the inbox gives space back.
 const TIDY: u64 = 20_000;
 
 /// Enters, as one of the nodes that may.
 pub(super) struct Clerk {
     store: Store,
+    log_ins: Arc<Authenticator>,
     patients: Vec<Domain>,
     every: Duration,
     retentions: Retentions,
@@ -29,10 +35,12 @@ pub(super) struct Clerk {
 }
 
 impl Clerk {
-    pub(super) fn new(settings: &Settings, store: Store, alarm: Alarm) -> Self {
+    pub(super) fn new(settings: &Settings, node: &Node, alarm: Alarm) -> Self {
+        let store = node.store.clone();
         Self {
             observer: Observer::new(store.clone(), &settings.data.dir, alarm),
             store,
+            log_ins: Arc::clone(&node.log_ins),
             patients: settings.annuaire.patient_domains.clone(),
             every: settings.audit.enter_every,
             retentions: settings.audit.retentions(),
@@ -46,11 +54,15 @@ impl Clerk {
         loop {
             tokio::select! {
                 () = stop.cancelled() => break,
-                _ = enter.tick() => self.enter().await,
+                _ = enter.tick() => {
+                    self.log_ins.write_log_ins(LogInsDue::Now).await;
+                    self.enter().await;
+                }
                 _ = witness.tick() => self.observer.look().await,
                 _ = round.tick() => self.look_after().await,
             }
         }
+        self.log_ins.write_log_ins(LogInsDue::All).await;
         self.enter().await;
         self.observer.look().await;
     }

@@ -39,6 +39,7 @@ const MEANINGS: &[(Kind, &str, &str)] = &[
     (Histogram, "pli_imap_command_seconds", "how long IMAP commands took, by command"),
     (Counter, "pli_imap_commands_total", "IMAP commands, by command"),
     (Gauge, "pli_imap_sessions", "open IMAP sessions"),
+    (Counter, "pli_log_ins_untraced_total", "log-ins that are not in the audit trail, because there were too many or the database failed"),
     (Counter, "pli_mss_fields_total", "fields of MSSanté that were read in accepted messages, by field and what was found"),
     (Counter, "pli_patient_conversations_ended_total", "letters with the subject [FIN] to patients"),
     (Counter, "pli_patient_letters_doubtful_total", "letters of patients that were taken although a rule would refuse them, by reason (rules.patients = \"warn\")"),

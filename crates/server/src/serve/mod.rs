@@ -108,7 +108,7 @@ async fn run(
     node.annuaire.start(&tasks, &sessions);
     // The last of all: what the others did while they ended is entered, too.
     let clerk_stop = CancellationToken::new();
-    let clerk = tokio::spawn(audit::Clerk::new(&settings, node.store.clone(), health.audit()).run(clerk_stop.clone()));
+    let clerk = tokio::spawn(audit::Clerk::new(&settings, &node, health.audit()).run(clerk_stop.clone()));
     let files = CertificateFiles::new(&settings).await;
     tasks.spawn(files.follow(node.tls.clone(), node.trust.clone(), sessions.clone()));
     tasks.spawn(expiry::follow(node.tls.clone(), sessions.clone()));
@@ -127,8 +127,10 @@ async fn run(
     }
     node.refusals.finish().await;
     clerk_stop.cancel();
-    if let Err(error) = clerk.await {
-        tracing::error!(%error, "the clerk of the audit trail");
+    match tokio::time::timeout(audit::LAST_ENTERING, clerk).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::error!(%error, "the clerk of the audit trail"),
+        Err(_) => tracing::warn!("lines of the audit trail are left for another node to enter"),
     }
     node.store.close().await;
     let database = watch.await.map_err(|error| Failure::Refused(format!("the watch over the database: {error}")))?;

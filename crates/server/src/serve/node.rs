@@ -115,6 +115,8 @@ pub(super) struct Node {
     pub(super) trust: Follower,
     pub(super) annuaire: super::annuaire::Follower,
     pub(super) refusals: RefusalTraces,
+    /// Who gathers log-ins for the audit trail.
+    pub(super) log_ins: Arc<Authenticator>,
 }
 
 impl Node {
@@ -139,6 +141,7 @@ impl Node {
         let hashing_jobs = settings.submission.hashing_jobs;
         let authenticator = Arc::new(Authenticator::new(store.clone(), clock(), random(), hashing_jobs));
         let (refused, refusals) = RefusedHops::new();
+        let log_ins = Arc::clone(&authenticator);
         let refusals = RefusalTraces::start(refusals, store.clone(), clock());
         let xdm_desk = Arc::new(XdmDesk::default());
         let parts = Parts {
@@ -162,6 +165,7 @@ impl Node {
             trust: Follower::new(keeper),
             annuaire: super::annuaire::Follower::new(annuaire, resolver),
             refusals,
+            log_ins,
         })
     }
 
