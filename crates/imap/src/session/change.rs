@@ -71,13 +71,13 @@ pub(super) async fn expunge(
     writable(account, selected)?;
     match set {
         None => {
-            store.expunge(selected.folder(), None).await?;
+            account.acting(store).expunge(selected.folder(), None).await?;
         }
         Some(set) => {
             let numbers = selected.view.numbers_of_uids(&Ranges::resolve(set, selected.view.last_uid()));
             let uids = uids(selected, &numbers);
             if !uids.is_empty() {
-                store.expunge(selected.folder(), Some(&uids)).await?;
+                account.acting(store).expunge(selected.folder(), Some(&uids)).await?;
             }
         }
     }

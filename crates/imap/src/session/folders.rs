@@ -94,7 +94,7 @@ pub(super) async fn create(store: &Store, account: &Account, mailbox: &Mailbox<'
 /// `[RFC3501 6.3.4]`
 pub(super) async fn delete(store: &Store, account: &Account, mailbox: &Mailbox<'_>) -> Result<Done, Failure> {
     account.may_write()?;
-    store.delete_folder(account.bal(), &name(mailbox)?).await?;
+    account.acting(store).delete_folder(account.bal(), &name(mailbox)?).await?;
     Ok(Done::text("DELETE completed"))
 }
 

@@ -297,7 +297,7 @@ impl Session {
             CommandBody::Close => {
                 // a folder that was opened by EXAMINE, or by somebody who may not write, stays as it is
                 if selected.is_writable() {
-                    store.expunge(selected.folder(), None).await?;
+                    account.acting(store).expunge(selected.folder(), None).await?;
                 }
                 self.state.deselect();
                 Ok(Done::text("CLOSE completed"))

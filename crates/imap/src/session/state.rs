@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use auth::Standing;
 use mssante::{BalId, Right, Rights};
-use store::{FolderId, Modseq};
+use store::{FolderId, Modseq, Store};
 use tokio::sync::watch;
 use tokio::time::sleep;
 
@@ -30,6 +30,11 @@ pub(super) struct Account(Standing);
 impl Account {
     pub(super) fn new(standing: Standing) -> Self {
         Self(standing)
+    }
+
+    /// The store for what leaves a line in the audit trail.
+    pub(super) fn acting(&self, store: &Store) -> Store {
+        store.acting_as(self.0.identity().principal().actor())
     }
 
     pub(super) fn bal(&self) -> BalId {

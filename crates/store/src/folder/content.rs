@@ -3,12 +3,14 @@
 use std::collections::BTreeSet;
 
 use mssante::BalId;
+use serde_json::json;
 use sqlx::{FromRow, PgConnection};
 use time::OffsetDateTime;
 
 use super::name::FolderName;
 use super::tree::{FolderRow, narrow};
 use super::{Changes, Entry, FlagChange, Flags, FolderId, Modseq, Opened, Uid};
+use crate::trace::{self, Event};
 use crate::{MessageId, Store, StoreError};
 
 /// A row of `folder_message`, or what a LEFT JOIN leaves of it.
@@ -197,13 +199,45 @@ impl Store {
         .bind(&uids)
         .bind(modseq)
         .bind(self.clock().now())
-        .bind(messages)
+        .bind(&messages)
         .execute(&mut *transaction)
         .await?;
+        self.trace_removed(&mut transaction, folder, messages).await?;
         transaction.commit().await?;
         self.notices().folder_changed(folder, narrow(modseq)?);
         uids.sort_unstable();
         uids.into_iter().map(narrow).collect()
+    }
+}
+
+/// Numbers of messages that one line of the audit trail names.
+const NAMED: usize = 500;
+
+impl Store {
+    /// Messages left a folder for good: which, on which BAL, and nothing of what was in them. The folder is named by its
+    /// number: people call folders after patients.
+    pub(super) async fn trace_removed(
+        &self,
+        connection: &mut PgConnection,
+        folder: FolderId,
+        mut messages: Vec<i64>,
+    ) -> Result<(), StoreError> {
+        let bal: i64 = sqlx::query_scalar("SELECT bal_id FROM folder WHERE id = $1")
+            .bind(folder.0)
+            .fetch_one(&mut *connection)
+            .await?;
+        messages.sort_unstable();
+        let line = |messages: &[i64]| {
+            let names: Vec<_> = messages.iter().map(|message| MessageId(*message).to_string()).collect();
+            let trace = self.trace(Event::MessagesRemoved).of_bal(BalId(bal));
+            let trace = trace.with(json!({ "folder": folder.0, "count": messages.len(), "messages": names }));
+            match messages {
+                [message] => trace.of_message(MessageId(*message)),
+                _ => trace,
+            }
+        };
+        let lines: Vec<_> = messages.chunks(NAMED).map(line).collect();
+        Ok(trace::insert_all(&lines, connection).await?)
     }
 }
 

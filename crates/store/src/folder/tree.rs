@@ -97,7 +97,9 @@ impl Store {
         if has_children(&mut transaction, bal, &name).await? {
             return Err(StoreError::FolderRefused("the folder has folders below it; delete them first"));
         }
-        empty_and_delete(&mut transaction, id, self.clock().now()).await?;
+        let gone = empty(&mut transaction, id, self.clock().now()).await?;
+        self.trace_removed(&mut transaction, id, gone).await?;
+        delete(&mut transaction, id).await?;
         transaction.commit().await?;
         self.notices().folder_changed(id, Modseq::MAX);
         Ok(())
@@ -239,22 +241,24 @@ async fn has_children(connection: &mut PgConnection, bal: BalId, name: &FolderNa
         .await?)
 }
 
-/// Its name keeps the memory of its UIDVALIDITY; its bodies wait for the sweeper.
-async fn empty_and_delete(
-    connection: &mut PgConnection,
-    id: FolderId,
-    now: time::OffsetDateTime,
-) -> Result<(), StoreError> {
-    sqlx::query(
-        "WITH gone AS (DELETE FROM folder_message WHERE folder_id = $1 RETURNING message_id)
-         INSERT INTO sweep_candidate (message_id, since)
-         SELECT DISTINCT message_id, $2 FROM gone ORDER BY message_id
-         ON CONFLICT (message_id) DO UPDATE SET since = excluded.since",
+/// Its bodies wait for the sweeper. The messages that it had.
+async fn empty(connection: &mut PgConnection, id: FolderId, now: time::OffsetDateTime) -> Result<Vec<i64>, StoreError> {
+    Ok(sqlx::query_scalar(
+        "WITH gone AS (DELETE FROM folder_message WHERE folder_id = $1 RETURNING message_id),
+         candidates AS (
+             INSERT INTO sweep_candidate (message_id, since)
+             SELECT DISTINCT message_id, $2 FROM gone ORDER BY message_id
+             ON CONFLICT (message_id) DO UPDATE SET since = excluded.since)
+         SELECT message_id FROM gone",
     )
     .bind(id.0)
     .bind(now)
-    .execute(&mut *connection)
-    .await?;
+    .fetch_all(connection)
+    .await?)
+}
+
+/// Its name keeps the memory of its UIDVALIDITY.
+async fn delete(connection: &mut PgConnection, id: FolderId) -> Result<(), StoreError> {
     sqlx::query("DELETE FROM expunged WHERE folder_id = $1").bind(id.0).execute(&mut *connection).await?;
     remember(connection, &[id.0]).await?;
     sqlx::query("DELETE FROM folder WHERE id = $1").bind(id.0).execute(connection).await?;
