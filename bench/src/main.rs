@@ -4,6 +4,7 @@
 //! `make bench` builds everything in release and runs all cases. See `docs/performance.md` for how to read the numbers.
 
 mod annuaire;
+mod audit;
 mod case;
 mod client;
 mod content;
