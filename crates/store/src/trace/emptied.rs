@@ -34,7 +34,7 @@ impl Announced {
 pub(crate) struct Emptied(BTreeMap<(Option<EventClass>, Date), Group>);
 
 /// Those of one class and day, which go together.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 struct Group {
     first: i64,
     latest: OffsetDateTime,
