@@ -144,7 +144,9 @@ fn what_is_not_taken_says_why_and_waits_for_a_person() -> Result<()> {
     for id in ["003-1", "003-2"] {
         bench.directory.put(practitioner(id, RPPS, "SAUCIER", &[]));
     }
-    let run = bench.run()?;
+    let ended = bench.publication(&["run"])?;
+    ensure!(ended.code == Some(1) && ended.stderr.contains("3 BALs are refused"), "somebody has to look: {ended}");
+    let run = json(&ended)?;
     ensure!(run["ended"]["refused"] == 3, "{run}");
     for (address, words) in
         [(&team, "no structure"), (&doctor, "more than one professional"), (&nameless, "no RPPS number")]

@@ -67,6 +67,9 @@ impl Command {
     }
 }
 
+/// What to do about refused BALs.
+const LOOK: &str = "see to what `pli annuaire publication status` says of them, then `pli annuaire publication retry`";
+
 async fn run(settings: &Settings, store: &Store, as_json: bool) -> Result<(), Failure> {
     if settings.publication.transport == Transport::Off {
         return Err(Failure::Refused("publication.transport is \"off\"; set it to \"file\" or \"fhir\"".to_owned()));
@@ -85,8 +88,18 @@ async fn run(settings: &Settings, store: &Store, as_json: bool) -> Result<(), Fa
             return Err(Failure::Refused(trouble.to_string()));
         }
         if !run.more {
-            return print::facts(&json!({ "ended": ended, "trouble": null }), as_json);
+            print::facts(&json!({ "ended": ended, "trouble": null }), as_json)?;
+            return refused(ended.get(PublicationState::Refused.word()).copied().unwrap_or_default());
         }
+    }
+}
+
+/// A run that ends with refused BALs is one that somebody has to look at.
+fn refused(bals: u64) -> Result<(), Failure> {
+    match bals {
+        0 => Ok(()),
+        1 => Err(Failure::Refused(format!("1 BAL is refused; {LOOK}"))),
+        _ => Err(Failure::Refused(format!("{bals} BALs are refused; {LOOK}"))),
     }
 }
 
@@ -140,9 +153,7 @@ impl Status {
         match (self.refused(&counts, &shown), error) {
             (0, None) => Ok(()),
             (0, Some(why)) => Err(Failure::Refused(format!("the last run failed: {why}"))),
-            (refused, _) => Err(Failure::Refused(format!(
-                "{refused} BALs are refused; see to what the report says, then `pli annuaire publication retry`"
-            ))),
+            (bals, _) => refused(bals),
         }
     }
 
