@@ -172,7 +172,17 @@ impl Site {
     /// Creates an applicative BAL that [`Site::software`] opens.
     pub fn create_applicative_bal(&self, local_part: &str) -> Result<String> {
         let address = format!("{local_part}@{DOMAIN}");
-        let program = self.pli()?.args(["bal", "create", &address, "--kind", "APP", "--responsible", "Essai"]);
+        let program = self.pli()?.args([
+            "bal",
+            "create",
+            &address,
+            "--kind",
+            "APP",
+            "--responsible",
+            "Essai",
+            "--software",
+            "Essai",
+        ]);
         let program = program.args(["--structure", STRUCTURE, "--certificate"]).arg(&self.software.certificate);
         program.succeed()?;
         Ok(address)

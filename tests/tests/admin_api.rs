@@ -101,8 +101,7 @@ impl World {
 fn a_console_provisions_bals_with_the_words_of_the_command_line() -> Result<()> {
     let world = World::new()?;
     let path = format!("/v1/bals/a@{DOMAIN}");
-    let new =
-        json!({ "address": format!("a@{DOMAIN}"), "kind": "ORG", "structure": "318751275100020", "name": "Accueil" });
+    let new = json!({ "address": format!("a@{DOMAIN}"), "kind": "ORG", "structure": "318751275100020", "responsible": "Durand", "name": "Accueil" });
     let created = world.ask("POST /v1/bals", &[], new.to_string())?.is(201)?;
     ensure!(created.head.contains(&format!("location: {path}")), "{created:?}");
     world.ask("POST /v1/bals", &[], new.to_string())?.is(409)?;
@@ -126,6 +125,14 @@ fn a_console_provisions_bals_with_the_words_of_the_command_line() -> Result<()> 
     ensure!(late.body.contains("look at it again"), "{late:?}");
     let both = change("description", &first.etag()?)?.is(200)?.json()?;
     ensure!(both["service"] == "x" && both["description"] == "x" && both["name"] == "Accueil", "{both}");
+
+    let emptied = world.ask(&format!("PATCH {path}"), &[], r#"{"responsible":""}"#)?.is(422)?.json()?;
+    ensure!(emptied["field"] == "responsible" && both["responsible"] == "Durand", "{emptied}");
+    let quota = world.ask(&format!("PUT {path}/quota"), &[], r#"{"quota":"2 GiB"}"#)?.is(200)?.json()?;
+    let held = world.ask(&format!("GET {path}/quota"), &[], "")?.is(200)?.json()?;
+    ensure!(quota["quota"] == "2 GiB" && held["octets"] == 0 && held["limit"] == 2_u64 << 30, "{quota} {held}");
+    let unused = world.ask("GET /v1/bals?inactive_since=2999-01-01T00:00:00Z", &[], "")?.is(200)?.json()?;
+    ensure!(unused["bals"][0]["state"] == "created", "{unused}");
 
     let suspend = json!({ "state": "suspended", "reason": "essai" }).to_string();
     world.ask(&format!("POST {path}/state"), &[("If-Match", &etag)], &suspend)?.is(412)?;

@@ -451,7 +451,19 @@ fn our_own_bals_win_and_those_on_the_liste_rouge_never_show() -> Result<()> {
     create(jeanne, &["--kind", "PER", "--rpps", "10000000050"])?;
     create(rouge, &["--kind", "PER", "--rpps", "10000000051"])?;
     let service = format!("accueil@{DOMAIN}");
-    create(&service, &["--kind", "ORG", "--structure", "318751275100020", "--name", "Accueil des urgences"])?;
+    create(
+        &service,
+        &[
+            "--kind",
+            "ORG",
+            "--structure",
+            "318751275100020",
+            "--responsible",
+            "Durand",
+            "--name",
+            "Accueil des urgences",
+        ],
+    )?;
     database.sql(&format!("update bal set listing = 'unlisted' where address = '{rouge}'"))?;
 
     let found = |words: &str| -> Result<String> { Ok(run(&["search", words])?.stdout) };

@@ -30,8 +30,8 @@ impl World {
         let site = Site::new()?;
         for (local, more) in [
             (DOCTOR, "--kind PER --rpps 10001234565"),
-            (SECRETARY, "--kind PER --structure 318751275100020"),
-            (TEAM, "--kind ORG --structure 318751275100020"),
+            (SECRETARY, "--kind PER --structure 318751275100020 --local-id M1234"),
+            (TEAM, "--kind ORG --structure 318751275100020 --responsible Durand"),
         ] {
             let create = format!("bal create {} {more} --password-stdin", address(local));
             site.pli()?.args(create.split_whitespace()).input(format!("{PASSWORD}\n")).succeed()?;

@@ -58,8 +58,9 @@ fn bals(site: &Site) -> Result<Vec<serde_json::Value>> {
 fn lists_of_office_software_are_read_and_done_once() -> Result<()> {
     let site = Site::new()?;
     let _server = site.serve(&[])?;
-    let bom =
-        format!("\u{feff}adresse;type;nom;structure\r\na@{DOMAIN};ORG;Hôpital;318751275100020\r\nb@{DOMAIN};CAB;;\r\n");
+    let bom = format!(
+        "\u{feff}adresse;type;nom;structure;responsable\r\na@{DOMAIN};ORG;Hôpital;318751275100020;Durand\r\nb@{DOMAIN};CAB;;;\r\n"
+    );
     let exit = import(&site, &bom, &[])?;
     ensure!(exit.code == Some(0) && done(&exit, "created")? == 2, "{exit}");
     let again = import(&site, &bom, &[])?;
@@ -171,9 +172,9 @@ fn what_somebody_changes_while_a_list_is_done_stays_as_he_left_it() -> Result<()
     const LINES: usize = 3000;
     let site = Site::new()?;
     let _server = site.serve(&[])?;
-    let text = |service: &str| {
-        let line = |n| format!("n{n}@{DOMAIN};CAB;{service}\n");
-        format!("address;kind;service\n{}", (0..LINES).map(line).collect::<String>())
+    let text = |description: &str| {
+        let line = |n| format!("n{n}@{DOMAIN};CAB;{description}\n");
+        format!("address;kind;description\n{}", (0..LINES).map(line).collect::<String>())
     };
     let exit = import(&site, text("Accueil"), &[])?;
     ensure!(exit.code == Some(0), "{exit}");
@@ -185,7 +186,7 @@ fn what_somebody_changes_while_a_list_is_done_stays_as_he_left_it() -> Result<()
     // It stands still between two batches, or in one that is not the last.
     signal("-STOP")?;
     let last = format!("n{}@{DOMAIN}", LINES - 1);
-    site.pli()?.args(["bal", "edit", &last, "--service", "Cardiologie"]).succeed()?;
+    site.pli()?.args(["bal", "edit", &last, "--description", "Cardiologie"]).succeed()?;
     signal("-CONT")?;
     child.wait()?;
     ensure!(begun, "the import did not begin");
@@ -247,7 +248,7 @@ fn two_administrators_at_once_both_have_their_way() -> Result<()> {
     let address = format!("a@{DOMAIN}");
     import(&site, format!("address;kind\n{address};CAB\n"), &[])?;
     std::thread::scope(|scope| {
-        let changes = [["--service", "Accueil"], ["--description", "Au rez-de-chaussée"], ["--name", "Cabinet"]];
+        let changes = [["--responsible", "Accueil"], ["--description", "Au rez-de-chaussée"], ["--name", "Cabinet"]];
         let edits: Vec<_> = changes
             .map(|change| {
                 let (site, address) = (&site, &address);
@@ -257,7 +258,8 @@ fn two_administrators_at_once_both_have_their_way() -> Result<()> {
         edits.into_iter().try_for_each(|edit| edit.join().expect("an edit").map(drop))
     })?;
     let bal = &bals(&site)?[0];
-    for (field, value) in [("service", "Accueil"), ("description", "Au rez-de-chaussée"), ("display_name", "Cabinet")]
+    for (field, value) in
+        [("responsible", "Accueil"), ("description", "Au rez-de-chaussée"), ("display_name", "Cabinet")]
     {
         ensure!(bal[field] == value, "{bal}");
     }

@@ -82,7 +82,8 @@ fn json(exit: &Exit) -> Result<Value> {
 }
 
 const PERSONAL: &[&str] = &["--kind", "PER", "--rpps", RPPS];
-const TEAM: &[&str] = &["--kind", "ORG", "--structure", STRUCTURE, "--service", "Cardiologie"];
+const TEAM: &[&str] =
+    &["--kind", "ORG", "--structure", STRUCTURE, "--responsible", "Durand", "--service", "Cardiologie"];
 
 #[test]
 fn boxes_are_published_changed_kept_off_lists_and_withdrawn() -> Result<()> {
@@ -93,7 +94,8 @@ fn boxes_are_published_changed_kept_off_lists_and_withdrawn() -> Result<()> {
     let run = bench.run()?;
     ensure!(run["ended"]["published"] == 2, "{run}");
     let listed = Mail { unlisted: Some(false), ..Mail::new(&team, "ORG") };
-    let listed = Mail { service: Some("Cardiologie".to_owned()), ..listed };
+    let (service, responsible) = (Some("Cardiologie".to_owned()), Some("Durand".to_owned()));
+    let listed = Mail { service, responsible, ..listed };
     let personal = Mail { unlisted: Some(false), ..Mail::new(&doctor, "PER") };
     let told = [("Organization/001-1".to_owned(), listed.clone()), ("Practitioner/003-1".to_owned(), personal.clone())];
     ensure!(bench.mails() == told, "{:?}", bench.mails());
@@ -140,7 +142,7 @@ fn what_is_not_taken_says_why_and_waits_for_a_person() -> Result<()> {
     let bench = Bench::new()?;
     let team = bench.bal("cardiologie", TEAM)?;
     let doctor = bench.bal("arthur.saucier", PERSONAL)?;
-    let nameless = bench.bal("interne", &["--kind", "PER", "--structure", STRUCTURE])?;
+    let nameless = bench.bal("interne", &["--kind", "PER", "--structure", STRUCTURE, "--local-id", "M1234"])?;
     for id in ["003-1", "003-2"] {
         bench.directory.put(practitioner(id, RPPS, "SAUCIER", &[]));
     }

@@ -69,7 +69,12 @@ fn resolver(directory: Directory) -> Result<(Resolver, Vec<Address>)> {
     let mut ours = Vec::new();
     for id in 1..=OUR_BALS {
         let address = Address::from_parts(&format!("service.numero{id}"), &domain)?;
-        let bal = LocalBal { id: BalId(id), kind: BalKind::Organisational, state: BalState::Active };
+        let bal = LocalBal {
+            id: BalId(id),
+            kind: BalKind::Organisational,
+            state: BalState::Active,
+            replies: mssante::Replies::Accept,
+        };
         table.put(&address, bal);
         if id % 10 == 0 {
             table.forward(bal.id, Forward { target: BalId(id - 1), copy: ForwardCopy::Keep });

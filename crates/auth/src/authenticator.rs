@@ -105,6 +105,9 @@ impl Authenticator {
         };
         count(kind, &result);
         self.note(&result, LogInFacts { door, kind, from, typed: typed.as_deref() });
+        if let Ok(standing) = &result {
+            self.note_use(standing.identity()).await;
+        }
         result
     }
 
@@ -139,6 +142,21 @@ impl Authenticator {
         if let Err(error) = self.store.record(&lines).await {
             tracing::warn!(%error, lines = lines.len(), "log-ins are not in the audit trail");
             log_ins::untraced("database", lines.len() as u64);
+        }
+    }
+
+    /// A certificate opens all its BALs at once; a password that which was logged in to, by whomever. `[MSS1 BAL.LIFE]`
+    async fn note_use(&self, identity: &Identity) {
+        let opened = match identity.principal() {
+            Principal::Software(_) => identity.accesses(),
+            Principal::Person(_) | Principal::Delegate(_) => std::slice::from_ref(identity.access()),
+        };
+        for Access { bal, .. } in opened {
+            // Whoever has proven who he is comes in, whether or not it can be written down.
+            let actor = identity.principal().actor();
+            if let Err(error) = self.store.note_login(bal, actor, self.clock.now()).await {
+                tracing::warn!(%error, bal = bal.address.masked(), "a log-in is not written down");
+            }
         }
     }
 

@@ -1,7 +1,7 @@
 //! What somebody says at the door, and what the store knows of it. Asked at log-in, and again whenever something may
 //! have changed since.
 
-use mssante::{Address, BalId, BalKind, BalState, Credential, Login, PersonState, may_log_in_with};
+use mssante::{Address, BalId, BalKind, Credential, Login, PersonState, may_log_in_with, may_read};
 use store::{BalRecord, Delegate, DelegateName, Delegated, PersonRecord, Store, StoreError};
 use time::OffsetDateTime;
 
@@ -145,7 +145,7 @@ impl Known {
 fn open(bal: &BalRecord) -> Result<(), &'static str> {
     match may_log_in_with(bal.kind, bal.state, Credential::Password) {
         Ok(()) => Ok(()),
-        Err(_) if bal.state != BalState::Active => Err("not-active"),
+        Err(_) if may_read(bal.state).is_err() => Err("not-active"),
         Err(_) => Err("wrong-credential-kind"),
     }
 }
@@ -200,6 +200,7 @@ fn access(one: Delegated, now: OffsetDateTime) -> Result<Access, &'static str> {
 
 #[cfg(test)]
 mod tests {
+    use mssante::BalState;
     use mssante::Rights;
     use store::{DelegationId, PersonNumber};
     use time::Duration;

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use mssante::{Address, BalId, BalKind, BalState, Clock, Random};
-use store::BalRecord;
+use store::{BalRecord, NewBal};
 use time::OffsetDateTime;
 
 pub(crate) const START: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
@@ -27,23 +27,6 @@ impl Random for Counting {
 }
 
 pub(crate) fn bal(address: &str, kind: BalKind, state: BalState) -> BalRecord {
-    BalRecord {
-        id: BalId(1),
-        address: Address::parse(address).unwrap(),
-        kind,
-        state,
-        state_reason: None,
-        display_name: None,
-        holder: None,
-        structure: None,
-        responsible: None,
-        certificate_dn: None,
-        listing: mssante::Listing::Listed,
-        service: None,
-        description: None,
-        patient_mail: mssante::PatientMail::Answers,
-        has_password: false,
-        revision: 1,
-        created_at: START,
-    }
+    let new = NewBal::new(Address::parse(address).unwrap(), kind);
+    BalRecord { state, ..BalRecord::fresh(BalId(1), new, START) }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use auth::Authenticator;
 use mssante::{Clock, Random};
-use store::Store;
+use store::{Rooms, Store};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -62,6 +62,8 @@ pub struct Service {
     pub authenticator: Arc<Authenticator>,
     /// The store.
     pub store: Store,
+    /// What BALs hold and may hold.
+    pub rooms: Arc<Rooms>,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Randomness.

@@ -24,6 +24,18 @@ pub enum HeaderError {
     StrayLine,
 }
 
+/// Where replies are to go.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum ReplyTo {
+    /// Nothing is said: to the author.
+    #[default]
+    Author,
+    /// To these, at least one.
+    Addresses(Vec<Address>),
+    /// The field cannot be read in one way only, or there are several.
+    Unreadable,
+}
+
 /// What submission and the hop check in the header block.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HeaderBlock {
@@ -57,6 +69,21 @@ impl HeaderBlock {
     /// How many Received fields the header block has, whatever else stands in it. `[RFC5321 6.3]`
     pub fn count_received(bytes: &[u8]) -> usize {
         fields::items(bytes).filter(|item| matches!(item, Item::Field(field) if field.is("Received"))).count()
+    }
+
+    /// Where replies are to go. `[RFC5322 3.6.2]`
+    pub fn reply_to(bytes: &[u8]) -> ReplyTo {
+        let mut found = ReplyTo::Author;
+        for item in fields::items(bytes) {
+            let Item::Field(field) = item else { continue };
+            if field.is("Reply-To") {
+                found = match (found, mailboxes(&field)) {
+                    (ReplyTo::Author, Some(addresses)) => ReplyTo::Addresses(addresses),
+                    _ => ReplyTo::Unreadable,
+                };
+            }
+        }
+        found
     }
 
     fn take(&mut self, field: &Field<'_>) -> Result<(), HeaderError> {
@@ -136,6 +163,17 @@ mod tests {
         let header = b"Received: a\r\nstray\r\nFrom: Jean [CHU] a@x.fr b@x.fr\r\nRECEIVED: b\r\n\r\nReceived: c\r\n";
         assert!(HeaderBlock::parse(header).is_err());
         assert_eq!(HeaderBlock::count_received(header), 2);
+    }
+
+    #[test]
+    fn where_replies_go_is_read_or_found_unreadable() {
+        let read = |header: &str| HeaderBlock::reply_to(header.as_bytes());
+        assert_eq!(read("From: a@x.fr\r\n\r\nReply-To: body@x.fr\r\n"), ReplyTo::Author);
+        let one = ReplyTo::Addresses(vec![Address::parse("b@x.fr").unwrap()]);
+        assert_eq!(read("From: a@x.fr\r\nReply-To: B <b@x.fr>\r\n"), one);
+        for odd in ["Reply-To: nobody\r\n", "Reply-To:\r\n", "Reply-To: b@x.fr\r\nReply-To: c@x.fr\r\n"] {
+            assert_eq!(read(odd), ReplyTo::Unreadable, "{odd}");
+        }
     }
 
     #[test]

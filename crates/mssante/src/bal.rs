@@ -80,6 +80,8 @@ impl FromStr for BalKind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum BalState {
+    /// Made, and never opened by anybody: takes mail.
+    Created,
     /// In use.
     Active,
     /// Set aside by an administrator: takes no mail for now, nobody logs in, nothing is lost.
@@ -89,9 +91,13 @@ pub enum BalState {
 }
 
 impl BalState {
+    /// All states, in the order of a life.
+    pub const ALL: [Self; 4] = [Self::Created, Self::Active, Self::Suspended, Self::Closed];
+
     /// The word used in the store and on the command line.
     pub fn word(self) -> &'static str {
         match self {
+            Self::Created => "created",
             Self::Active => "active",
             Self::Suspended => "suspended",
             Self::Closed => "closed",
@@ -109,10 +115,10 @@ impl FromStr for BalState {
     type Err = UnknownWord;
 
     fn from_str(word: &str) -> Result<Self, UnknownWord> {
-        [Self::Active, Self::Suspended, Self::Closed]
+        Self::ALL
             .into_iter()
             .find(|state| state.word() == word)
-            .ok_or_else(|| UnknownWord { word: word.to_owned(), expected: "active, suspended, closed" })
+            .ok_or_else(|| UnknownWord { word: word.to_owned(), expected: "created, active, suspended, closed" })
     }
 }
 
@@ -155,6 +161,44 @@ impl FromStr for Listing {
     }
 }
 
+/// Whether people may write to a BAL, or it only sends: a noreply box. `[MSS1 APP.NOREPLY]`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Replies {
+    /// They may.
+    #[default]
+    Accept,
+    /// It takes reports (`<>`) and nothing else.
+    Refuse,
+}
+
+impl Replies {
+    /// The word used in the store and on the command line.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Accept => "accept",
+            Self::Refuse => "refuse",
+        }
+    }
+}
+
+impl fmt::Display for Replies {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.word())
+    }
+}
+
+impl FromStr for Replies {
+    type Err = UnknownWord;
+
+    fn from_str(word: &str) -> Result<Self, UnknownWord> {
+        [Self::Accept, Self::Refuse]
+            .into_iter()
+            .find(|replies| replies.word() == word)
+            .ok_or_else(|| UnknownWord { word: word.to_owned(), expected: "accept, refuse" })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -168,6 +212,14 @@ mod tests {
     }
 
     #[test]
+    fn replies_read_back_from_their_words() {
+        for replies in [Replies::Accept, Replies::Refuse] {
+            assert_eq!(replies.word().parse::<Replies>(), Ok(replies));
+        }
+        assert!("no".parse::<Replies>().is_err());
+    }
+
+    #[test]
     fn kinds_read_back_from_their_codes() {
         for kind in BalKind::ALL {
             assert_eq!(kind.code().parse::<BalKind>(), Ok(kind));
@@ -177,7 +229,7 @@ mod tests {
 
     #[test]
     fn states_read_back_from_their_words() {
-        for state in [BalState::Active, BalState::Suspended, BalState::Closed] {
+        for state in BalState::ALL {
             assert_eq!(state.word().parse::<BalState>(), Ok(state));
         }
     }

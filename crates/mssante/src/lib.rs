@@ -11,22 +11,28 @@ mod creation;
 mod forwarding;
 mod hex;
 mod identifiers;
+mod life;
 mod opening;
 mod patients;
 mod person;
+mod quota;
 mod refusal;
 mod rights;
 mod rules;
+mod sending;
 
 pub use address::{Address, AddressError, Domain, LocalPart, ReversePath};
 pub use ambient::{Clock, Random};
-pub use bal::{BalId, BalKind, BalState, Listing, UnknownWord};
-pub use creation::{Attribute, AttributeError, AttributeRow, Presence, attribute_table, may_create};
+pub use bal::{BalId, BalKind, BalState, Listing, Replies, UnknownWord};
+pub use creation::{Attribute, AttributeError, AttributeRow, Presence, attribute_table, may_change, may_create};
 pub use forwarding::{ForwardCopy, ForwardForbidden, ForwardRow, forward_table, may_forward};
 pub use hex::hex;
 pub use identifiers::{
     Adeli, AssignedIns, Finess, IdentifierError, Ins, InsOid, KeyCheck, KeyPolicy, OtherPerson, OtherStructure,
     PersonId, Rpps, Siren, Siret, StructureId, luhn,
+};
+pub use life::{
+    MoveError, MoveRow, Mover, Shown, StateRow, may_move, may_read, may_receive, may_send, move_table, state_table,
 };
 pub use opening::{Credential, OpeningRow, may_log_in_with, opening_table};
 pub use patients::{
@@ -34,8 +40,10 @@ pub use patients::{
     may_patient_write, may_redirect_answers,
 };
 pub use person::{Login, LoginError, PersonState};
+pub use quota::{QuotaChoice, Quotas, Size, SizeError};
 pub use refusal::{Permanence, Refusal, RefusalRow, french_for_status, refusal_table};
 pub use rights::{
     DelegateKind, DelegationForbidden, DelegationRow, Giver, Right, Rights, delegation_table, may_delegate,
 };
-pub use rules::{Rule, Verdict, may_receive, may_send, rule_table};
+pub use rules::{Rule, Verdict, rule_table};
+pub use sending::{Enforcement, SendingRules, judge_replies, judge_reply_to};

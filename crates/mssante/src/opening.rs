@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::{BalKind, BalState, Refusal, Rule, Verdict};
+use crate::{BalKind, BalState, Refusal, Rule, Verdict, may_read};
 
 /// What somebody shows to prove who he is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -54,7 +54,7 @@ pub(crate) const RULES: &[Rule] = &[
 /// looks the same from outside, so that nobody learns which BAL exists. `[MSS1 APP.CERTIFICATE]`
 pub fn may_log_in_with(kind: BalKind, state: BalState, credential: Credential) -> Verdict {
     let fits = TABLE.iter().any(|row| row.kind == kind && row.credential == credential);
-    if fits && state == BalState::Active { Ok(()) } else { Err(Refusal::AuthenticationFailed) }
+    if fits { may_read(state) } else { Err(Refusal::AuthenticationFailed) }
 }
 
 #[cfg(test)]
@@ -81,9 +81,10 @@ mod tests {
     }
 
     #[test]
-    fn only_an_active_bal_opens() {
+    fn a_suspended_or_closed_bal_does_not_open() {
         for state in [BalState::Suspended, BalState::Closed] {
-            assert!(may_log_in_with(BalKind::Nominative, state, Credential::Password).is_err());
+            let refused = may_log_in_with(BalKind::Nominative, state, Credential::Password);
+            assert_eq!(refused, Err(Refusal::AuthenticationFailed));
         }
     }
 }

@@ -58,6 +58,22 @@ refusals! {
     RecipientClosed => "recipient-closed", 550, "5.2.1",
         "this BAL is closed",
         "Cette boîte aux lettres est fermée.";
+    /// The BAL has no room for the message at the moment. `[RFC3463 3]`
+    QuotaExceeded => "quota-exceeded", 452, "4.2.2",
+        "this BAL is full; try again later",
+        "Cette boîte aux lettres est pleine pour le moment.";
+    /// A box that only sends. `[MSS1 APP.NOREPLY]`
+    NoReplies => "no-replies", 550, "5.7.1",
+        "this BAL only sends and takes no replies; write to the address given in its message",
+        "Cette boîte aux lettres n'accepte pas de réponse : elle sert à l'envoi seulement. Écrivez à l'adresse indiquée dans le message reçu.";
+    /// More messages in this minute than the sender's class may send. `[MSS1 APP.RATE]`
+    RateExceeded => "rate-exceeded", 451, "4.7.1",
+        "too many messages in this minute; try again later",
+        "Trop de messages ont été envoyés en une minute ; réessayez un peu plus tard.";
+    /// Replies to a piece of software would go where nobody of ours reads them. `[MSS1 APP.REPLYTO]`
+    ReplyToNotOurs => "reply-to-not-ours", 550, "5.7.1",
+        "Reply-To must name a BAL of this operator that takes replies",
+        "L'adresse de réponse (Reply-To) doit être une boîte aux lettres de cet opérateur qui accepte les réponses.";
     /// The recipient's domain is not on the white list.
     DomainNotListed => "domain-not-listed", 550, "5.7.1",
         "the recipient's domain is outside the MSSante trust space",

@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use crate::{BalState, Refusal, opening, patients, rights};
+use crate::{Refusal, creation, life, opening, patients, quota, rights, sending};
 
 /// The answer of a rule.
 pub type Verdict = Result<(), Refusal>;
@@ -22,28 +22,12 @@ pub struct Rule {
 }
 
 /// Each module brings its own.
-const TABLES: &[&[Rule]] = &[opening::RULES, rights::RULES, patients::RULES];
+const TABLES: &[&[Rule]] =
+    &[opening::RULES, creation::RULES, life::RULES, quota::RULES, sending::RULES, rights::RULES, patients::RULES];
 
 /// All rules, in the order of their subjects.
 pub fn rule_table() -> impl Iterator<Item = &'static Rule> {
     TABLES.iter().copied().flatten()
-}
-
-/// Whether a BAL in this state takes mail.
-pub fn may_receive(state: BalState) -> Verdict {
-    match state {
-        BalState::Active => Ok(()),
-        BalState::Suspended => Err(Refusal::RecipientSuspended),
-        BalState::Closed => Err(Refusal::RecipientClosed),
-    }
-}
-
-/// Whether a BAL in this state may send.
-pub fn may_send(state: BalState) -> Verdict {
-    match state {
-        BalState::Active => Ok(()),
-        BalState::Suspended | BalState::Closed => Err(Refusal::SenderNotAllowed),
-    }
 }
 
 #[cfg(test)]
@@ -52,14 +36,6 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-
-    #[test]
-    fn only_an_active_bal_sends_and_receives() {
-        for state in [BalState::Suspended, BalState::Closed] {
-            assert!(may_receive(state).is_err());
-            assert!(may_send(state).is_err());
-        }
-    }
 
     #[test]
     fn rules_have_names_of_their_own() {

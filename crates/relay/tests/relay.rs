@@ -307,7 +307,7 @@ fn new_bal() -> NewBal {
 
 fn resolver(bal: &BalRecord) -> Resolver {
     let resolver = Resolver::new([Domain::parse(OURS).unwrap()]);
-    resolver.put(&bal.address, LocalBal { id: bal.id, kind: bal.kind, state: BalState::Active });
+    resolver.put(&bal.address, LocalBal { id: bal.id, kind: bal.kind, state: BalState::Active, replies: bal.replies });
     resolver
 }
 

@@ -144,7 +144,7 @@ fn an_applicative_bal_is_created_with_its_certificate_and_never_gets_a_password(
     let certificate = site.path("software.pem").display().to_string();
     let address = "dpi@ch.mssante.fr";
     let mut create = vec!["bal", "create", address, "--kind", "APP", "--structure", "1300789906"];
-    create.extend(["--responsible", "Claire MARTIN", "--certificate", &certificate, "--json"]);
+    create.extend(["--responsible", "Claire MARTIN", "--software", "DPI", "--certificate", &certificate, "--json"]);
     let created = json(&site.pli(&create));
     assert!(created["certificate_dn"].as_str().is_some_and(|name| name.to_lowercase().contains("dpi")), "{created}");
     fails(&site.pli_with_input(&["bal", "set-password", address], "correct horse battery\n"), 1, "certificate");

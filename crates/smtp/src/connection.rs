@@ -1,5 +1,7 @@
 //! The connection around a session: socket, TLS, time-outs, and the answers to its questions.
 
+mod judging;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,7 +9,7 @@ use std::time::Duration;
 use auth::sasl::Credentials;
 use auth::{AuthError, Door, Standing};
 use message::{ReceivedFrom, TlsFacts, TraceFields};
-use mssante::{BalId, Refusal, ReversePath, Right};
+use mssante::{BalId, Refusal, ReversePath};
 use store::{Acceptance, LocalDelivery, MessageId, RelayRequest, Source, Store};
 use thiserror::Error;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -16,11 +18,10 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use trust::{CertificateFacts, TlsError, Transport};
 
-use crate::command::RcptCommand;
+use self::judging::Origin;
 use crate::header::{Author, judge_header};
-use crate::incoming::{Complete, Incoming, Judged, Whole, unavailable};
+use crate::incoming::{Incoming, Judged, Whole, unavailable};
 use crate::patience::Patience;
-use crate::patients::Conversations;
 use crate::session::{Action, Channel, Declined, Destination, Envelope, LogIn, Session, Settings, Wait};
 use crate::{Role, Service, TlsStart, policy};
 
@@ -152,6 +153,7 @@ impl Connection {
                 Action::Authenticate(credentials) => self.authenticate(credentials).await?,
                 Action::JudgeSender(mail) => {
                     let answer = self.judge_sender(&mail.reverse_path).await;
+                    let answer = answer.and_then(|origin| self.count_message(&origin.source).map(|()| origin));
                     self.session.sender_answer(answer.map(|origin| self.author = origin.author));
                 }
                 Action::JudgeRecipient(rcpt) => self.judge_recipient(rcpt).await,
@@ -265,63 +267,6 @@ impl Connection {
         Duration::from_millis(1000 + 500 * failures + u64::from(u16::from_le_bytes(chance)) % 500)
     }
 
-    /// Where mail of this sender comes from, or why it is not taken. Asked at MAIL, and again before the message is
-    /// accepted: while it came in, the list may have been replaced, the certificate may have ended, and what the log-in
-    /// rests on may have been taken away. `[MSS1 HOP.IN]`
-    async fn judge_sender(&mut self, sender: &ReversePath) -> Result<Origin, Refusal> {
-        if let Some(standing) = &mut self.standing
-            && !standing.holds(&self.service.authenticator).await
-        {
-            return Err(Refusal::SenderNotAllowed);
-        }
-        match self.service.role {
-            Role::Hop => self.judge_peer_sender(sender),
-            Role::Submission => self.judge_own_sender(sender),
-        }
-    }
-
-    fn judge_peer_sender(&self, sender: &ReversePath) -> Result<Origin, Refusal> {
-        let Service { resolver, trust, .. } = &*self.service;
-        let (peer, address) = (self.transport.judged(), self.address.ip().to_string());
-        let matched = policy::judge_peer_sender(sender, peer, resolver, trust)?.word();
-        let peer = peer?;
-        let source = Source::Hop { dn: peer.key().to_owned(), address, matched, certificate: *peer.sha256() };
-        Ok(Origin { source, author: Author::Anybody })
-    }
-
-    fn judge_own_sender(&self, sender: &ReversePath) -> Result<Origin, Refusal> {
-        let Service { resolver, trust, .. } = &*self.service;
-        let identity = self.standing.as_ref().map(Standing::identity);
-        let right = policy::judge_own_sender(sender, identity, self.transport.judged(), resolver, trust)?;
-        let address = sender.address().ok_or(Refusal::SenderNotAllowed)?.clone();
-        // which of the two a delegate uses is seen in the header
-        let delegated = right.delegation.map(|_| Right::SendAs);
-        let source = Source::Submission { bal: right.bal, address: self.address.ip().to_string(), right: delegated };
-        Ok(Origin { source, author: Author::Bal { address, sender: right.sender } })
-    }
-
-    async fn judge_recipient(&mut self, rcpt: RcptCommand) {
-        let Service { role, resolver, trust, store, .. } = &*self.service;
-        let address = policy::recipient_address(rcpt.path, resolver);
-        let answer = match &address {
-            Some(address) => policy::judge_recipient(address, *role, resolver, trust, store).await,
-            None => Err(Refusal::UnknownRecipient),
-        };
-        let answer = match (answer, &address, self.session.envelope()) {
-            (Ok(destination @ Destination::Local(_)), Some(address), Some(envelope)) if *role == Role::Hop => {
-                let judged = self.conversations().judge_letter(&envelope.reverse_path, address).await;
-                judged.map(|()| destination)
-            }
-            (answer, ..) => answer,
-        };
-        self.session.recipient_answer(address, answer);
-    }
-
-    fn conversations(&self) -> Conversations<'_> {
-        let Service { patients, resolver, store, .. } = &*self.service;
-        Conversations { policy: *patients, resolver, store }
-    }
-
     async fn begin_message(&mut self) {
         let answer = Incoming::begin(&self.service.store).await.map(|incoming| self.incoming = Some(incoming));
         self.session.begin_answer(answer);
@@ -379,22 +324,6 @@ impl Connection {
         format!("<{id}.{:016x}@{}>", u64::from_be_bytes(chance), self.service.hostname)
     }
 
-    /// Patients answer only what takes an answer, and what is written to them opens and ends conversations.
-    async fn heed_patients(&self, source: &Source, envelope: &Envelope, complete: &Complete) -> Result<(), Refusal> {
-        let (headers, said) = (&complete.facts.headers, &complete.summary.envelope);
-        let recipients = envelope.recipients.iter().map(|recipient| &recipient.address);
-        match (source, envelope.reverse_path.address()) {
-            (Source::Hop { .. }, _) => {
-                self.conversations().judge_answer(&envelope.reverse_path, recipients, said).await
-            }
-            (Source::Submission { bal, .. }, Some(sender)) => {
-                let kind = self.service.resolver.local(sender).map(|known| known.kind);
-                self.conversations().note((*bal, kind), recipients, headers, said).await
-            }
-            _ => Ok(()),
-        }
-    }
-
     /// The store, for whoever has logged in.
     fn store(&self) -> Store {
         let store = &self.service.store;
@@ -415,6 +344,12 @@ impl Connection {
         let begun = incoming.begun();
         let mut complete = incoming.complete(|header, id| self.trace_fields(header, id)).await?;
         let envelope = self.session.envelope().ok_or(Refusal::StoreUnavailable)?;
+        if self.is_software() {
+            let Service { resolver, store, sending, .. } = &*self.service;
+            policy::judge_replies_of_software(&complete.reply_to, sending.reply_to, resolver, store).await?;
+        }
+        let size = complete.summary.size;
+        policy::judge_room(&self.service.rooms, &envelope.recipients, size).await?;
         self.service.xdm.judge(&mut complete, &self.patients(envelope), role).await?;
         self.heed_patients(&source, envelope, &complete).await?;
         let whole = complete.seal().await?;
@@ -422,7 +357,9 @@ impl Connection {
         let recipients = envelope.recipients.len();
         let words = whole.facts.headers.words();
         let acceptance = acceptance(whole, envelope, source);
+        let bals: Vec<BalId> = acceptance.deliveries.iter().map(|delivery| delivery.bal).collect();
         self.store().accept(acceptance).await.map_err(|error| unavailable(&error))?;
+        self.service.rooms.taken(&bals, size);
         metrics::counter!("pli_smtp_accepted_total", "role" => role).increment(1);
         count(words, role);
         metrics::histogram!("pli_smtp_accept_seconds", "role" => role).record(begun.elapsed().as_secs_f64());
@@ -436,12 +373,6 @@ impl Connection {
         let patients = addresses.filter(|address| self.service.resolver.is_of_patients(address.domain()));
         patients.map(|address| address.local().to_string()).collect()
     }
-}
-
-/// Where a message comes from, and whose it has to be.
-struct Origin {
-    source: Source,
-    author: Author,
 }
 
 /// Tells the log whose certificate was judged how: the peer learns it by the reply to MAIL.

@@ -2,7 +2,7 @@
 //! octet, so that its size never matters to memory.
 
 use bytes::Bytes;
-use message::{MessageFacts, MssHeaders, Scanner, Summary};
+use message::{HeaderBlock, MessageFacts, MssHeaders, ReplyTo, Scanner, Summary};
 use mssante::{Refusal, Right};
 use store::{Intake, MessageId, SealedMessage, Store, StoreError};
 use tokio::time::Instant;
@@ -35,6 +35,7 @@ pub(crate) struct Incoming {
     header: Option<HeaderCollector>,
     facts: MessageFacts,
     right: Right,
+    reply_to: ReplyTo,
     begun: Instant,
 }
 
@@ -49,6 +50,7 @@ impl Incoming {
             header: Some(HeaderCollector::default()),
             facts,
             right: Right::SendAs,
+            reply_to: ReplyTo::default(),
             begun,
         })
     }
@@ -69,6 +71,7 @@ impl Incoming {
         let Collected::Whole { header, rest } = collector.push(&content)? else { return Ok(()) };
         self.header = None;
         self.facts.headers = MssHeaders::read(&header);
+        self.reply_to = HeaderBlock::reply_to(&header);
         let Judged { trace, right } = judge(&header, self.intake.id())?;
         self.right = right;
         self.write(&trace).await?;
@@ -84,13 +87,14 @@ impl Incoming {
         if let Some(mut collector) = self.header.take() {
             let header = collector.finish();
             self.facts.headers = MssHeaders::read(&header);
+            self.reply_to = HeaderBlock::reply_to(&header);
             let Judged { trace, right } = judge(&header, self.intake.id())?;
             self.right = right;
             self.write(&trace).await?;
             self.write(&header).await?;
         }
-        let Self { intake, scanner, facts, right, .. } = self;
-        Ok(Complete { intake, summary: scanner.finish(), facts, right })
+        let Self { intake, scanner, facts, right, reply_to, .. } = self;
+        Ok(Complete { intake, summary: scanner.finish(), facts, right, reply_to })
     }
 
     async fn write(&mut self, octets: &[u8]) -> Result<(), Refusal> {
@@ -105,6 +109,7 @@ pub(crate) struct Complete {
     pub(crate) summary: Summary,
     pub(crate) facts: MessageFacts,
     right: Right,
+    pub(crate) reply_to: ReplyTo,
 }
 
 impl Complete {

@@ -3,13 +3,15 @@
 
 use annuaire::{Forward, LocalBal, Resolver, Route, Standing};
 use auth::{Identity, Principal, SendRight};
-use mssante::{Address, Refusal, ReversePath, may_send};
-use store::{Store, StoreError};
+use message::ReplyTo;
+use mssante::{Address, Enforcement, Refusal, ReversePath, judge_replies, judge_reply_to, may_send};
+use store::{Rooms, Store, StoreError};
 use trust::{DnMatch, TrustSpace, VerifiedPeer};
 
 use crate::Role;
+use crate::incoming::unavailable;
 use crate::path::ForwardPath;
-use crate::session::Destination;
+use crate::session::{Destination, Recipient};
 
 /// Whether a peer operator may hand over mail from this sender, its certificate first. Tells which
 /// way of comparing names matched. `[MSS1 HOP.IN]`
@@ -61,6 +63,7 @@ pub(crate) fn recipient_address(path: ForwardPath, resolver: &Resolver) -> Optio
 /// Where a recipient's copy goes, or why nowhere. `[MSS1 RCPT.ROUTE]`
 pub(crate) async fn judge_recipient(
     recipient: &Address,
+    sender: &ReversePath,
     role: Role,
     resolver: &Resolver,
     trust: &TrustSpace,
@@ -74,14 +77,17 @@ pub(crate) async fn judge_recipient(
         metrics::counter!("pli_recipients_not_in_annuaire_total").increment(1);
         tracing::warn!(recipient = recipient.masked(), "a recipient of another operator is not in the annuaire");
     }
-    destination(route, role)
+    destination(route, role, sender)
 }
 
-/// On a hop, what another operator would serve is nobody's business: we relay for no third party.
-pub(crate) fn destination(route: Route, role: Role) -> Result<Destination, Refusal> {
+/// On a hop, what another operator would serve is nobody's business: we relay for no third party. A box without replies
+/// takes reports only. `[MSS1 APP.NOREPLY]`
+pub(crate) fn destination(route: Route, role: Role, sender: &ReversePath) -> Result<Destination, Refusal> {
     use Refusal::{DomainNotListed, NotInAnnuaire, PatientAddressInvalid, TrustListStale};
     match (route, role) {
-        (Route::Local(delivery), _) => Ok(Destination::Local(delivery.copies)),
+        (Route::Local(delivery), _) => {
+            judge_replies(delivery.bal.replies, sender).map(|()| Destination::Local(delivery.copies))
+        }
         (Route::Peer(..) | Route::Patient(_), Role::Submission) => Ok(Destination::Peer),
         // Listed or not: it is not ours, and that is certain whatever the list's age.
         (
@@ -92,6 +98,50 @@ pub(crate) fn destination(route: Route, role: Role) -> Result<Destination, Refus
         ) => Err(Refusal::RelayDenied),
         (Route::Refused(refusal), _) => Err(refusal),
     }
+}
+
+/// Whether replies to a piece of software come to somebody of ours who takes them: the author or whom `Reply-To` names. A
+/// box that only sends need not be written to, so a message without `Reply-To` is none to judge. `[MSS1 APP.REPLYTO]`
+pub(crate) async fn judge_replies_of_software(
+    reply_to: &ReplyTo,
+    rule: Enforcement,
+    resolver: &Resolver,
+    store: &Store,
+) -> Result<(), Refusal> {
+    let addresses = match reply_to {
+        _ if rule == Enforcement::Off => return Ok(()),
+        ReplyTo::Author => return Ok(()),
+        ReplyTo::Addresses(addresses) => addresses.as_slice(),
+        ReplyTo::Unreadable => &[],
+    };
+    let mut verdict = if addresses.is_empty() { Err(Refusal::ReplyToNotOurs) } else { Ok(()) };
+    for address in addresses {
+        let known = resolver.local(address).is_some() || learn(address, resolver, store).await?;
+        let ours = resolver.local(address).filter(|_| known).map(|bal| (bal.state, bal.replies));
+        verdict = verdict.and_then(|()| judge_reply_to(ours));
+    }
+    match (verdict, rule) {
+        (Err(refusal), Enforcement::Warn) => {
+            metrics::counter!("pli_reply_to_warnings_total").increment(1);
+            tracing::warn!(reason = refusal.word(), "an applicative BAL has replies sent elsewhere");
+            Ok(())
+        }
+        (verdict, _) => verdict,
+    }
+}
+
+/// Whether a message of this size still fits: it is refused only if no recipient has room, as all the others would have
+/// to wait as well. `[MSS1 BAL.QUOTA]`
+pub(crate) async fn judge_room(rooms: &Rooms, recipients: &[Recipient], size: u64) -> Result<(), Refusal> {
+    let mut verdict = Ok(());
+    for recipient in recipients {
+        let Destination::Local(bals) = &recipient.destination else { return Ok(()) };
+        verdict = rooms.judge(bals, size).await.map_err(|error| unavailable(&error))?;
+        if verdict.is_ok() {
+            return Ok(());
+        }
+    }
+    verdict
 }
 
 /// Asks the store for an address that the resolver does not know, so that a BAL created a
@@ -105,7 +155,7 @@ async fn learn(recipient: &Address, resolver: &Resolver, store: &Store) -> Resul
     let forwards = store.forwards(Some(bal.id)).await.map_err(unavailable)?;
     let own = forwards.into_iter().filter(|forward| forward.from == bal.id);
     let own = own.map(|forward| Forward { target: forward.to, copy: forward.copy }).collect();
-    resolver.learn(recipient, LocalBal { id: bal.id, kind: bal.kind, state: bal.state }, own);
+    resolver.learn(recipient, LocalBal { id: bal.id, kind: bal.kind, state: bal.state, replies: bal.replies }, own);
     Ok(true)
 }
 
@@ -114,7 +164,7 @@ mod tests {
     use std::sync::Arc;
 
     use annuaire::Delivery;
-    use mssante::{BalId, BalKind, BalState, Clock, Domain};
+    use mssante::{BalId, BalKind, BalState, Clock, Domain, Replies};
     use time::OffsetDateTime;
     use trust::{Revocation, TrustRules};
 
@@ -136,29 +186,42 @@ mod tests {
         Resolver::new([Domain::parse(domain).unwrap()])
     }
 
-    const LOCAL: LocalBal = LocalBal { id: BalId(1), kind: BalKind::Nominative, state: BalState::Active };
+    const LOCAL: LocalBal =
+        LocalBal { id: BalId(1), kind: BalKind::Nominative, state: BalState::Active, replies: Replies::Accept };
 
     #[test]
     fn a_hop_takes_mail_for_our_bals_only_and_submission_for_peers_too() {
+        let to = |route, role| destination(route, role, &ReversePath::Null);
         let peer = || Route::Peer(Domain::parse("peer.mssante.fr").unwrap(), Standing::NotJudged);
         let patient = || Route::Patient(Domain::parse("patient.mssante.fr").unwrap());
         let ours = Route::Local(Delivery { bal: LOCAL, copies: vec![BalId(1), BalId(2)] });
-        assert_eq!(destination(ours, Role::Hop), Ok(Destination::Local(vec![BalId(1), BalId(2)])));
-        assert_eq!(destination(patient(), Role::Hop), Err(Refusal::RelayDenied));
-        assert_eq!(destination(patient(), Role::Submission), Ok(Destination::Peer));
+        assert_eq!(to(ours, Role::Hop), Ok(Destination::Local(vec![BalId(1), BalId(2)])));
+        assert_eq!(to(patient(), Role::Hop), Err(Refusal::RelayDenied));
+        assert_eq!(to(patient(), Role::Submission), Ok(Destination::Peer));
         let no_patient = || Route::Refused(Refusal::PatientAddressInvalid);
-        assert_eq!(destination(no_patient(), Role::Hop), Err(Refusal::RelayDenied));
-        assert_eq!(destination(no_patient(), Role::Submission), Err(Refusal::PatientAddressInvalid));
-        assert_eq!(destination(peer(), Role::Hop), Err(Refusal::RelayDenied));
-        assert_eq!(destination(peer(), Role::Submission), Ok(Destination::Peer));
+        assert_eq!(to(no_patient(), Role::Hop), Err(Refusal::RelayDenied));
+        assert_eq!(to(no_patient(), Role::Submission), Err(Refusal::PatientAddressInvalid));
+        assert_eq!(to(peer(), Role::Hop), Err(Refusal::RelayDenied));
+        assert_eq!(to(peer(), Role::Submission), Ok(Destination::Peer));
         let outside = || Route::Refused(Refusal::DomainNotListed);
-        assert_eq!(destination(outside(), Role::Hop), Err(Refusal::RelayDenied));
-        assert_eq!(destination(outside(), Role::Submission), Err(Refusal::DomainNotListed));
+        assert_eq!(to(outside(), Role::Hop), Err(Refusal::RelayDenied));
+        assert_eq!(to(outside(), Role::Submission), Err(Refusal::DomainNotListed));
         let unsure = || Route::Refused(Refusal::TrustListStale);
-        assert_eq!(destination(unsure(), Role::Hop), Err(Refusal::RelayDenied));
-        assert_eq!(destination(unsure(), Role::Submission), Err(Refusal::TrustListStale));
+        assert_eq!(to(unsure(), Role::Hop), Err(Refusal::RelayDenied));
+        assert_eq!(to(unsure(), Role::Submission), Err(Refusal::TrustListStale));
         let doubt = Route::Refused(Refusal::TrustListUnavailable);
-        assert_eq!(destination(doubt, Role::Hop), Err(Refusal::TrustListUnavailable));
+        assert_eq!(to(doubt, Role::Hop), Err(Refusal::TrustListUnavailable));
+    }
+
+    #[test]
+    fn rule_app_noreply_refuses_people_and_takes_reports() {
+        let noreply = LocalBal { replies: Replies::Refuse, ..LOCAL };
+        let route = || Route::Local(Delivery { bal: noreply, copies: vec![BalId(1)] });
+        let person = ReversePath::Address(Address::parse("dr@peer.mssante.fr").unwrap());
+        for role in [Role::Hop, Role::Submission] {
+            assert_eq!(destination(route(), role, &person), Err(Refusal::NoReplies));
+            assert_eq!(destination(route(), role, &ReversePath::Null), Ok(Destination::Local(vec![BalId(1)])));
+        }
     }
 
     #[test]

@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use annuaire::Resolver;
 use auth::Authenticator;
-use mssante::{Clock, PatientPolicy, Random};
-use store::Store;
+use mssante::{Clock, PatientPolicy, Random, SendingRules};
+use store::{Rooms, Store};
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 use trust::{ServerTls, TrustSpace};
 
-use crate::{RefusedHops, XdmRule, connection};
+use crate::{Rates, RefusedHops, XdmRule, connection};
 
 /// Whom a listener talks to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,6 +88,12 @@ pub struct Service {
     pub refused: RefusedHops,
     /// What becomes of archives in messages.
     pub xdm: XdmRule,
+    /// What BALs hold and may hold.
+    pub rooms: Arc<Rooms>,
+    /// How many messages BALs have begun in this minute.
+    pub rates: Arc<Rates>,
+    /// What senders may do.
+    pub sending: SendingRules,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Randomness.

@@ -1,13 +1,18 @@
 //! BALs and their credentials.
 
+mod ageing;
 mod bulk;
+mod life;
 mod search;
+mod usage;
 mod ways;
 
 use std::fmt::Display;
 use std::str::FromStr;
 
-use mssante::{Address, BalId, BalKind, BalState, Listing, PatientMail, Rpps, StructureId};
+use mssante::{
+    Address, BalId, BalKind, BalState, Listing, PatientMail, PersonId, QuotaChoice, Replies, Rpps, Shown, StructureId,
+};
 use serde::Serialize;
 use serde_json::{Value, json};
 use sqlx::postgres::PgArguments;
@@ -18,9 +23,12 @@ use time::OffsetDateTime;
 use crate::trace::Event;
 use crate::{SpecialUse, Store, StoreError, publication};
 
+pub use ageing::{InactiveCounts, NearlyFull};
 pub use bulk::SeenEdit;
 pub use search::{BalPage, BalSearch};
-pub use ways::{AliasRecord, ForwardRecord, Ways};
+pub use usage::Usage;
+pub(crate) use usage::choice;
+pub use ways::{AliasRecord, BalWay, ForwardRecord, Ways};
 
 /// A BAL to create.
 #[derive(Debug, Clone)]
@@ -33,6 +41,8 @@ pub struct NewBal {
     pub display_name: Option<String>,
     /// The professional who holds a nominative BAL.
     pub holder: Option<Rpps>,
+    /// Who holds it, if he has no RPPS number: his ADELI number, or that of the structure's own register.
+    pub identity: Option<PersonId>,
     /// The structure that answers for it.
     pub structure: Option<StructureId>,
     /// The responsible person of an organisational or applicative BAL.
@@ -47,6 +57,14 @@ pub struct NewBal {
     pub description: Option<String>,
     /// The hash (PHC string) of the password that opens it.
     pub password_hash: Option<String>,
+    /// The software of an applicative BAL.
+    pub software: Option<String>,
+    /// The number of that software (NIL).
+    pub nil: Option<String>,
+    /// Whether people may write to it.
+    pub replies: Replies,
+    /// What it may hold.
+    pub quota: QuotaChoice,
 }
 
 impl NewBal {
@@ -57,6 +75,7 @@ impl NewBal {
             kind,
             display_name: None,
             holder: None,
+            identity: None,
             structure: None,
             responsible: None,
             certificate_dn: None,
@@ -64,6 +83,45 @@ impl NewBal {
             service: None,
             description: None,
             password_hash: None,
+            software: None,
+            nil: None,
+            replies: Replies::Accept,
+            quota: QuotaChoice::Default,
+        }
+    }
+}
+
+impl BalRecord {
+    /// What a BAL is when it has just been created.
+    pub fn fresh(id: BalId, new: NewBal, created_at: OffsetDateTime) -> Self {
+        Self {
+            id,
+            address: new.address,
+            kind: new.kind,
+            state: BalState::Created,
+            state_reason: None,
+            state_since: created_at,
+            display_name: new.display_name,
+            holder: new.holder,
+            identity: new.identity,
+            structure: new.structure,
+            responsible: new.responsible,
+            certificate_dn: new.certificate_dn,
+            listing: new.listing,
+            service: new.service,
+            description: new.description,
+            software: new.software,
+            nil: new.nil,
+            replies: new.replies,
+            quota: new.quota,
+            patient_mail: PatientMail::Answers,
+            quota_warned_at: None,
+            has_password: new.password_hash.is_some(),
+            revision: 1,
+            created_at,
+            last_login_at: None,
+            inactivity_warned_at: None,
+            emptied_at: None,
         }
     }
 }
@@ -81,6 +139,12 @@ pub struct BalEdit {
     pub description: Option<String>,
     /// The responsible person.
     pub responsible: Option<String>,
+    /// The software of an applicative BAL.
+    pub software: Option<String>,
+    /// The number of that software (NIL).
+    pub nil: Option<String>,
+    /// Whether people may write to it.
+    pub replies: Option<Replies>,
 }
 
 impl BalEdit {
@@ -97,6 +161,9 @@ impl BalEdit {
             ("service", self.service.as_deref()),
             ("description", self.description.as_deref()),
             ("responsible", self.responsible.as_deref()),
+            ("software", self.software.as_deref()),
+            ("nil", self.nil.as_deref()),
+            ("replies", self.replies.map(Replies::word)),
         ];
         named.into_iter().filter_map(|(name, value)| Some((name.to_owned(), json!(value?)))).collect()
     }
@@ -129,10 +196,15 @@ pub struct BalRecord {
     pub state: BalState,
     /// Why it is in that state.
     pub state_reason: Option<String>,
+    /// Since when.
+    #[serde(with = "time::serde::rfc3339")]
+    pub state_since: OffsetDateTime,
     /// Name shown to people.
     pub display_name: Option<String>,
     /// The professional who holds it.
     pub holder: Option<Rpps>,
+    /// Who holds it, if he has no RPPS number.
+    pub identity: Option<PersonId>,
     /// The structure that answers for it.
     pub structure: Option<StructureId>,
     /// The responsible person.
@@ -147,6 +219,17 @@ pub struct BalRecord {
     pub description: Option<String>,
     /// What it takes of patients.
     pub patient_mail: PatientMail,
+    /// The software of an applicative BAL.
+    pub software: Option<String>,
+    /// The number of that software (NIL).
+    pub nil: Option<String>,
+    /// Whether people may write to it.
+    pub replies: Replies,
+    /// What it may hold.
+    pub quota: QuotaChoice,
+    /// When it was told that it is nearly full.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub quota_warned_at: Option<OffsetDateTime>,
     /// Whether a password is set.
     pub has_password: bool,
     /// Grows with each change that an administrator makes or sees.
@@ -154,6 +237,15 @@ pub struct BalRecord {
     /// When it was created.
     #[serde(with = "time::serde::rfc3339")]
     pub created_at: OffsetDateTime,
+    /// When somebody last logged in, to the hour.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub last_login_at: Option<OffsetDateTime>,
+    /// When it was told that nobody opens it; a log-in takes it away.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub inactivity_warned_at: Option<OffsetDateTime>,
+    /// When its content was removed, after it was closed.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub emptied_at: Option<OffsetDateTime>,
 }
 
 /// Which BALs to list.
@@ -177,8 +269,10 @@ pub(crate) struct BalRow {
     kind: String,
     state: String,
     state_reason: Option<String>,
+    state_since: OffsetDateTime,
     display_name: Option<String>,
     holder: Option<String>,
+    identity: Option<String>,
     structure: Option<String>,
     responsible: Option<String>,
     certificate_dn: Option<String>,
@@ -186,9 +280,17 @@ pub(crate) struct BalRow {
     listing: String,
     service: Option<String>,
     description: Option<String>,
+    software: Option<String>,
+    nil: Option<String>,
+    replies: String,
+    quota: Option<i64>,
+    quota_warned_at: Option<OffsetDateTime>,
     revision: i64,
     patient_mail: String,
     created_at: OffsetDateTime,
+    last_login_at: Option<OffsetDateTime>,
+    inactivity_warned_at: Option<OffsetDateTime>,
+    emptied_at: Option<OffsetDateTime>,
 }
 
 impl TryFrom<BalRow> for BalRecord {
@@ -201,8 +303,10 @@ impl TryFrom<BalRow> for BalRecord {
             kind: parsed(&row.kind)?,
             state: parsed(&row.state)?,
             state_reason: row.state_reason,
+            state_since: row.state_since,
             display_name: row.display_name,
             holder: row.holder.as_deref().map(parsed).transpose()?,
+            identity: row.identity.as_deref().map(parsed).transpose()?,
             structure: row.structure.as_deref().map(parsed).transpose()?,
             responsible: row.responsible,
             certificate_dn: row.certificate_dn,
@@ -210,9 +314,17 @@ impl TryFrom<BalRow> for BalRecord {
             service: row.service,
             description: row.description,
             patient_mail: parsed(&row.patient_mail)?,
+            software: row.software,
+            nil: row.nil,
+            replies: parsed(&row.replies)?,
+            quota: choice(row.quota),
+            quota_warned_at: row.quota_warned_at,
             has_password: row.password_hash.is_some(),
             revision: row.revision,
             created_at: row.created_at,
+            last_login_at: row.last_login_at,
+            inactivity_warned_at: row.inactivity_warned_at,
+            emptied_at: row.emptied_at,
         })
     }
 }
@@ -248,41 +360,18 @@ impl Store {
 
     /// The BALs that show in directories, all or of one kind: neither closed nor on the liste rouge. `[MSS1 ANN.UNLISTED]`
     pub async fn listed_bals(&self, kind: Option<BalKind>) -> Result<Vec<BalRecord>, StoreError> {
+        let shown = BalState::ALL.into_iter().filter(|state| state.row().shown == Shown::Published);
+        let shown: Vec<_> = shown.map(BalState::word).collect();
         let rows: Vec<BalRow> = sqlx::query_as(
             "SELECT * FROM bal
-             WHERE listing = 'listed' AND state <> 'closed' AND ($1::text IS NULL OR kind = $1)
+             WHERE listing = 'listed' AND state = ANY ($2) AND ($1::text IS NULL OR kind = $1)
              ORDER BY address_key",
         )
         .bind(kind.map(BalKind::code))
+        .bind(&shown)
         .fetch_all(self.pool())
         .await?;
         rows.into_iter().map(TryInto::try_into).collect()
-    }
-
-    /// Moves a BAL through its life, with a reason for the audit trail.
-    pub async fn set_bal_state(&self, id: BalId, state: BalState, reason: &str) -> Result<BalRecord, StoreError> {
-        self.move_bal(id, state, reason, Seen::NOTHING).await
-    }
-
-    /// The same, if it still is as it was seen.
-    pub async fn move_bal(
-        &self,
-        id: BalId,
-        state: BalState,
-        reason: &str,
-        seen: Seen,
-    ) -> Result<BalRecord, StoreError> {
-        let change = sqlx::query_as(
-            "UPDATE bal SET state = $2, state_reason = $3
-             WHERE id = $1 AND ($4::bigint IS NULL OR revision = $4) AND ($5::text IS NULL OR state = $5)
-             RETURNING *",
-        )
-        .bind(id.0)
-        .bind(state.word())
-        .bind(reason)
-        .bind(seen.revision)
-        .bind(seen.state.map(BalState::word));
-        self.change(id, change, Event::BalState, json!({ "state": state, "reason": reason })).await
     }
 
     /// Puts a BAL on the liste rouge, or takes it off. `[MSS1 ANN.UNLISTED]`
@@ -311,7 +400,10 @@ impl Store {
                             description = nullif(coalesce($3, description), ''),
                             responsible = nullif(coalesce($4, responsible), ''),
                             display_name = nullif(coalesce($5, display_name), ''),
-                            listing = coalesce($6, listing)
+                            listing = coalesce($6, listing),
+                            software = nullif(coalesce($9, software), ''),
+                            nil = nullif(coalesce($10, nil), ''),
+                            replies = coalesce($11, replies)
              WHERE id = $1 AND ($7::bigint IS NULL OR revision = $7) AND ($8::text IS NULL OR state = $8)
              RETURNING *",
         )
@@ -322,7 +414,10 @@ impl Store {
         .bind(&edit.display_name)
         .bind(edit.listing.map(Listing::word))
         .bind(seen.revision)
-        .bind(seen.state.map(BalState::word));
+        .bind(seen.state.map(BalState::word))
+        .bind(&edit.software)
+        .bind(&edit.nil)
+        .bind(edit.replies.map(Replies::word));
         self.change(id, change, Event::BalEdited, edit.for_the_trail()).await
     }
 

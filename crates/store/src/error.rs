@@ -1,6 +1,6 @@
 //! What can go wrong in the store, and whose fault it is.
 
-use mssante::{Address, BalId, Login};
+use mssante::{Address, BalId, Login, MoveError};
 use thiserror::Error;
 
 use crate::MessageId;
@@ -64,6 +64,9 @@ pub enum StoreError {
     /// Nothing to end.
     #[error("there is no such delegation; `pli bal delegations` shows which there are")]
     NoSuchDelegation,
+    /// The BAL does not go from its state to that one.
+    #[error(transparent)]
+    Move(#[from] MoveError),
     /// A folder of this name exists.
     #[error("there is already a folder of this name")]
     FolderExists,

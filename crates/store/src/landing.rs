@@ -58,24 +58,33 @@ impl Landing {
     }
 }
 
-/// How many messages go into each folder, and the place of each placement among them.
+/// What goes into a folder.
+#[derive(Default)]
+struct Load {
+    messages: i64,
+    octets: i64,
+}
+
+/// What goes into each folder, and the place of each placement among the messages of its folder.
 struct Places {
-    counts: BTreeMap<FolderId, i64>,
+    loads: BTreeMap<FolderId, Load>,
     places: Vec<i64>,
 }
 
 impl Places {
     fn of(landings: &[&Landing]) -> Self {
-        let mut counts = BTreeMap::new();
-        let placements = landings.iter().flat_map(|landing| &landing.placements);
+        let mut loads = BTreeMap::<FolderId, Load>::new();
+        let placements =
+            landings.iter().flat_map(|landing| landing.placements.iter().map(move |placement| (landing, placement)));
         let places = placements
-            .map(|placement| {
-                let count = counts.entry(placement.folder).or_insert(0);
-                *count += 1;
-                *count - 1
+            .map(|(landing, placement)| {
+                let load = loads.entry(placement.folder).or_default();
+                load.messages += 1;
+                load.octets += landing.message.size.cast_signed();
+                load.messages - 1
             })
             .collect();
-        Self { counts, places }
+        Self { loads, places }
     }
 }
 
@@ -115,7 +124,7 @@ pub(crate) async fn land(
     let query = bind_placements(query, landings, &places);
     let query = bind_relays(query, landings);
     let query = bind_traces(query, landings).bind(patience.setting());
-    let query = bind_actors(query, landings);
+    let query = bind_actors(query, landings).bind(column(&places.loads, |(_, load)| load.octets));
     let numbered = query.fetch_all(connection).await?;
     let numbered: BTreeMap<i64, Numbered> = numbered.into_iter().map(|row| (row.0, row)).collect();
     Ok(placed(landings, &places, &numbered))
@@ -175,8 +184,8 @@ fn bind_placements<'q>(query: Query<'q>, landings: &[&'q Landing], places: &Plac
             .flat_map(|landing| landing.placements.iter().map(move |placement| (&landing.message, placement)))
     };
     query
-        .bind(column(&places.counts, |(folder, _)| folder.0))
-        .bind(column(&places.counts, |(_, count)| *count))
+        .bind(column(&places.loads, |(folder, _)| folder.0))
+        .bind(column(&places.loads, |(_, load)| load.messages))
         .bind(column(placements(), |(_, p)| p.folder.0))
         .bind(column(placements(), |(m, _)| m.id().0))
         .bind(places.places.clone())

@@ -25,6 +25,7 @@ mod queue;
 mod reading;
 mod refused;
 mod rights;
+mod room;
 mod schema;
 mod seal;
 mod sweeper;
@@ -36,7 +37,8 @@ mod version;
 pub use acceptance::{Acceptance, Appended, LocalDelivery, RelayRequest, Source};
 pub use annuaire::{AnnuaireId, AnnuaireKind, AnnuaireOrigin, AnnuaireRecord, AnnuaireRejection, AnnuaireVersion};
 pub use bal::{
-    AliasRecord, BalEdit, BalFilter, BalPage, BalRecord, BalSearch, ForwardRecord, NewBal, Seen, SeenEdit, Ways,
+    AliasRecord, BalEdit, BalFilter, BalPage, BalRecord, BalSearch, BalWay, ForwardRecord, InactiveCounts, NearlyFull,
+    NewBal, Seen, SeenEdit, Usage, Ways,
 };
 pub use database::{DatabaseSettings, Store, StoreParts};
 pub use delegation::{
@@ -57,6 +59,7 @@ pub use publication::{Publication, PublicationClaim, PublicationFilter, Publicat
 pub use queue::{Claimed, DsnNotify, DsnParameters, HopFacts, Outcome, QueueStatus, Setback};
 pub use reading::BodyReader;
 pub use refused::HopRefusal;
+pub use room::Rooms;
 pub use schema::{migrate, schema_fingerprint};
 pub use sweeper::Swept;
 pub use trace::{

@@ -47,9 +47,9 @@ async fn states_and_passwords_change_and_wake_those_who_watch() {
     assert!(changes.has_changed().unwrap());
     let (record, hash) = store.credential(&bal.address).await.unwrap().unwrap();
     assert!(record.has_password && hash.as_deref() == Some("$argon2id$x"));
-    let of_suspended = BalFilter { state: Some(BalState::Suspended), kind: None };
+    let of_suspended = BalFilter { state: Some(BalState::Suspended), ..BalFilter::default() };
     assert_eq!(store.list_bals(&of_suspended).await.unwrap(), [record]);
-    let active = BalFilter { state: Some(BalState::Active), kind: None };
+    let active = BalFilter { state: Some(BalState::Active), ..BalFilter::default() };
     assert_eq!(store.list_bals(&active).await.unwrap(), []);
 }
 

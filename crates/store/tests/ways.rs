@@ -98,7 +98,7 @@ async fn the_ways_of_some_bals_are_read_without_the_others() {
     store.set_forward(forward(&a, &c, ForwardCopy::Keep)).await.unwrap();
     store.set_forward(forward(&b, &a, ForwardCopy::Keep)).await.unwrap();
     let ways = store.ways_of([a.id, c.id, BalId(999)]).await.unwrap();
-    let mut found: Vec<_> = ways.bals.iter().map(|(_, id, ..)| *id).collect();
+    let mut found: Vec<_> = ways.bals.iter().map(|bal| bal.id).collect();
     found.sort_unstable();
     assert_eq!(found, [a.id, c.id]);
     assert_eq!(ways.aliases.iter().map(|alias| alias.bal).collect::<Vec<_>>(), [a.id]);

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use mssante::{Address, BalKind, BalState, Listing, Rpps, StructureId, UnknownWord};
+use mssante::{Address, BalKind, BalState, Listing, Rpps, Shown, StructureId, UnknownWord};
 use serde::{Deserialize, Serialize};
 
 /// What a BAL is, as far as publication is concerned.
@@ -154,7 +154,7 @@ pub enum Plan {
 /// is not free, and it will be back. `[MSS1 ANN.PUBLISH]`
 pub fn plan(facts: &Facts, known: &Known) -> Plan {
     let task = |operation, card: &Card| Plan::Do(Box::new(Task { operation, card: card.clone() }));
-    if facts.state == BalState::Closed {
+    if facts.state.row().shown == Shown::Withdrawn {
         return known.card().map_or(Plan::Nothing, |card| task(Operation::Delete, card));
     }
     let wanted = match Card::of(facts) {

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use mssante::{Address, BalId, BalKind, BalState, ForwardCopy, may_receive};
+use mssante::{Address, BalId, BalKind, BalState, ForwardCopy, Replies, may_receive};
 
 use super::step::{Skipped, Step};
 
@@ -22,6 +22,8 @@ pub struct LocalBal {
     pub kind: BalKind,
     /// Where it is in its life.
     pub state: BalState,
+    /// Whether people may write to it.
+    pub replies: Replies,
 }
 
 /// Mail of one BAL that goes to another.

@@ -25,7 +25,7 @@ fn rules(peer_recipients: PeerRecipients) -> ResolverRules {
 }
 
 fn bal(id: i64, kind: BalKind, state: BalState) -> LocalBal {
-    LocalBal { id: BalId(id), kind, state }
+    LocalBal { id: BalId(id), kind, state, replies: mssante::Replies::Accept }
 }
 
 fn team(id: i64) -> LocalBal {

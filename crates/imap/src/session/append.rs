@@ -5,7 +5,7 @@ use mssante::Right;
 use store::{Folder, FolderId, SealedMessage, SpecialUse, Store};
 
 use super::Session;
-use super::change::{target, target_gone};
+use super::change::{room, target, target_gone};
 use super::state::Account;
 use crate::codec::{self, AppendHead, fields};
 use crate::framer::{Bounds, Literal};
@@ -33,11 +33,13 @@ impl Session {
             self.wire.flush().await?;
         }
         let store = &self.service.store;
+        let bal = self.state.account()?.bal();
         let taken = take(store, &mut self.wire, literal.length).await?;
         self.end_of_command().await?;
         let flags = fields::flags(&head.flags).map_err(super::limit)?;
         let date = head.date.as_ref().and_then(fields::moment);
         let appended = self.service.store.append(folder, taken?, flags, date).await.map_err(target_gone)?;
+        self.service.rooms.taken(&[bal], literal.length);
         let code = format!("APPENDUID {} {}", appended.uid_validity, appended.uid);
         Ok(Done::coded(&code, "APPEND completed"))
     }
@@ -53,7 +55,11 @@ impl Session {
         }
         fields::flags(&head.flags).map_err(super::limit)?;
         let folder = target(&self.service.store, account, &head.mailbox).await?;
-        if may_file(account, &folder) { Ok(folder.id) } else { Err(no_permission()) }
+        if !may_file(account, &folder) {
+            return Err(no_permission());
+        }
+        room(&self.service.rooms, account.bal(), literal.length).await?;
+        Ok(folder.id)
     }
 
     /// Reads away what a client sends without waiting for leave; how the command ends.

@@ -3,7 +3,8 @@
 use imap_types::flag::StoreType;
 use imap_types::mailbox::Mailbox;
 use imap_types::sequence::SequenceSet;
-use store::{Copied, FlagChange, Flags, Folder, Store, StoreError, Uid};
+use mssante::BalId;
+use store::{Copied, FlagChange, Flags, Folder, Rooms, Store, StoreError, Uid};
 
 use super::fetch::numbers;
 use super::state::{Account, Selected};
@@ -87,6 +88,7 @@ pub(super) async fn expunge(
 /// `[RFC3501 6.4.7]`, `[RFC4315 3]`
 pub(super) async fn copy(
     store: &Store,
+    rooms: &Rooms,
     account: &Account,
     selected: &mut Selected,
     set: &SequenceSet,
@@ -94,12 +96,16 @@ pub(super) async fn copy(
     uid: bool,
 ) -> Result<Done, Failure> {
     account.may_write()?;
-    let uids = uids(selected, &numbers(&selected.view, set, uid)?);
+    let numbers = numbers(&selected.view, set, uid)?;
+    let uids = uids(selected, &numbers);
     let to = target(store, account, to).await?.id;
     if uids.is_empty() {
         return Ok(Done::text("COPY completed, of nothing"));
     }
+    let size = size(selected, &numbers);
+    room(rooms, account.bal(), size).await?;
     let copied = store.copy(selected.folder(), &uids, to).await.map_err(target_gone)?;
+    rooms.taken(&[account.bal()], size);
     Ok(match copy_uid(&copied) {
         Some(code) => Done::coded(&code, "COPY completed"),
         None => Done::text("COPY completed, of nothing"),
@@ -136,6 +142,12 @@ pub(super) async fn target(store: &Store, account: &Account, mailbox: &Mailbox<'
     folders.into_iter().find(|folder| folder.name == name).ok_or_else(try_create)
 }
 
+/// NO unless the BAL has room for so many octets more. `[RFC9208 4.3.1]`
+pub(super) async fn room(rooms: &Rooms, bal: BalId, octets: u64) -> Result<(), Failure> {
+    let verdict = rooms.judge(&[bal], octets).await?;
+    verdict.map_err(|_| Failure::No("[OVERQUOTA] The BAL has no room for this; delete something first".into()))
+}
+
 /// NO for a target that went away meanwhile.
 pub(super) fn target_gone(error: StoreError) -> Failure {
     match error {
@@ -153,6 +165,11 @@ fn writable(account: &Account, selected: &Selected) -> Result<(), Failure> {
 fn uids(selected: &Selected, numbers: &[u32]) -> Vec<Uid> {
     let rows = numbers.iter().filter_map(|number| selected.view.row(*number));
     rows.map(|row| row.uid).filter(|uid| !selected.view.is_gone(*uid)).collect()
+}
+
+/// The octets of these messages.
+fn size(selected: &Selected, numbers: &[u32]) -> u64 {
+    numbers.iter().filter_map(|number| selected.view.row(*number)).map(|row| row.size).sum()
 }
 
 fn copy_uid(copied: &Copied) -> Option<String> {

@@ -324,7 +324,7 @@ impl Session {
                 change::store_flags(store, account, selected, wire, &sequence_set, wanted).await
             }
             CommandBody::Copy { sequence_set, mailbox, uid } => {
-                change::copy(store, account, selected, &sequence_set, &mailbox, uid).await
+                change::copy(store, &self.service.rooms, account, selected, &sequence_set, &mailbox, uid).await
             }
             CommandBody::Move { sequence_set, mailbox, uid } => {
                 change::move_messages(store, account, selected, wire, &sequence_set, &mailbox, uid).await

@@ -191,29 +191,12 @@ mod tests {
     use super::*;
     use crate::view::tests::view;
     use mssante::{Address, BalKind, BalState};
-    use store::BalRecord;
+    use store::{BalRecord, NewBal};
     use time::OffsetDateTime;
 
     fn bal() -> BalRecord {
-        BalRecord {
-            id: BalId(1),
-            address: Address::parse("a@b.fr").unwrap(),
-            kind: BalKind::Nominative,
-            state: BalState::Active,
-            state_reason: None,
-            display_name: None,
-            holder: None,
-            structure: None,
-            responsible: None,
-            certificate_dn: None,
-            listing: mssante::Listing::Listed,
-            service: None,
-            description: None,
-            patient_mail: mssante::PatientMail::Answers,
-            has_password: true,
-            revision: 1,
-            created_at: OffsetDateTime::UNIX_EPOCH,
-        }
+        let new = NewBal::new(Address::parse("a@b.fr").unwrap(), BalKind::Nominative);
+        BalRecord { state: BalState::Active, ..BalRecord::fresh(BalId(1), new, OffsetDateTime::UNIX_EPOCH) }
     }
 
     /// A state with an open folder, and what wakes it.

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use auth::{Authenticator, Secret, hash_password};
 use imap::{Limits, Service, TlsStart};
-use mssante::{Address, BalId, BalKind, Clock};
-use store::{NewBal, Store};
+use mssante::{Address, BalId, BalKind, Clock, Quotas, Size};
+use store::{NewBal, Rooms, Store};
 use testkit::clock::{RealClock, TestRandom};
 use testkit::pki::{Pki, ServerHolder, SoftwareHolder};
 use testkit::postgres::TestDatabase;
@@ -22,6 +22,8 @@ use trust::{ClientCertificate, ClientTls, DistinguishedName, Revocation, ServerT
 pub(crate) const BAL: &str = "dr.durand@ch.mssante.fr";
 pub(crate) const PASSWORD: &str = "correct-horse-9";
 pub(crate) const LIMIT: u64 = 25 * 1024 * 1024;
+/// What [`BAL`] may hold: all that tests put there, but for the one about quotas.
+pub(crate) const QUOTA: u64 = 1 << 30;
 const HOST: &str = "imap.ch.mssante.fr";
 /// Longer than any answer takes on a busy machine.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -223,6 +225,11 @@ fn tls(folder: &std::path::Path) -> (ServerTls, ClientTls, ClientTls) {
     (server, client, software)
 }
 
+/// The person's BAL holds a little, that of the software as much as there is room for.
+fn quotas() -> Quotas {
+    Quotas { nominative: Size(QUOTA), ..Quotas::NONE }
+}
+
 async fn serve(start: TlsStart, tls: ServerTls, store: Store, stop: CancellationToken) -> SocketAddr {
     let random = Arc::new(TestRandom::seeded(2));
     let clock = Arc::new(RealClock);
@@ -232,6 +239,7 @@ async fn serve(start: TlsStart, tls: ServerTls, store: Store, stop: Cancellation
         limits: Limits { message_size: LIMIT, failure_delay: Duration::ZERO, ..Limits::default() },
         tls: Arc::new(tls),
         authenticator: Arc::new(Authenticator::new(store.clone(), clock.clone(), random.clone(), 2)),
+        rooms: Arc::new(Rooms::new(store.clone(), quotas()).0),
         store,
         clock,
         random,

@@ -1,8 +1,11 @@
 //! A BAL itself: create, find, list, change, move through its life, give it a password.
 
-use mssante::{Address, BalState, Credential, PatientMail, may_log_in_with};
-use store::{BalPage, BalRecord, BalSearch, Seen};
+use mssante::{Address, BalState, Credential, PatientMail, QuotaChoice, Size, may_log_in_with};
+use serde::Serialize;
+use store::{BalPage, BalRecord, BalSearch, Seen, Usage};
+use utoipa::ToSchema;
 
+use super::request::check_edit;
 use super::{AdminError, Administration, ChangeBal, CreateBal, MoveBal, Password};
 
 /// Most BALs of one page.
@@ -52,8 +55,10 @@ impl Administration {
         revision: Option<i64>,
     ) -> Result<BalRecord, AdminError> {
         let bal = self.find(address).await?;
+        let edit = change.into();
+        check_edit(&bal, &edit)?;
         let seen = Seen { revision, state: None };
-        Ok(self.store.edit_seen_bal(bal.id, &change.into(), seen).await?)
+        Ok(self.store.edit_seen_bal(bal.id, &edit, seen).await?)
     }
 
     /// Says what a BAL takes of patients.
@@ -80,6 +85,18 @@ impl Administration {
         Ok(self.store.move_bal(bal.id, to, &request.reason, seen).await?)
     }
 
+    /// What a BAL holds, beside what it may hold.
+    pub(crate) async fn occupancy(&self, bal: &BalRecord) -> Result<Occupancy, AdminError> {
+        let limit = self.rules.quotas.limit(bal.kind, bal.quota);
+        Ok(Occupancy::new(self.store.usage(bal.id).await?, limit))
+    }
+
+    /// Says what a BAL may hold.
+    pub(crate) async fn set_quota(&self, address: &Address, choice: QuotaChoice) -> Result<BalRecord, AdminError> {
+        let bal = self.find(address).await?;
+        Ok(self.store.set_quota(bal.id, choice).await?)
+    }
+
     /// A BAL to which a password can be given.
     pub(crate) async fn find_for_password(&self, address: &Address) -> Result<BalRecord, AdminError> {
         let bal = self.find(address).await?;
@@ -94,5 +111,39 @@ impl Administration {
         let bal = self.find_for_password(address).await?;
         self.store.set_password_hash(bal.id, &password.hash().await?).await?;
         self.find(address).await
+    }
+}
+
+/// What a BAL holds, beside what it may hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+pub(crate) struct Occupancy {
+    /// Messages in all folders.
+    pub(crate) messages: u64,
+    /// Octets in all folders; a copy counts in full.
+    pub(crate) octets: u64,
+    /// In octets; nothing is as much as there is room for.
+    #[schema(value_type = Option<u64>)]
+    pub(crate) limit: Option<Size>,
+    /// The share of it that is taken, in percent.
+    pub(crate) percent: Option<u64>,
+}
+
+impl Occupancy {
+    fn new(usage: Usage, limit: Option<Size>) -> Self {
+        let share = |limit: Size| u128::from(usage.octets) * 100 / u128::from(limit.0.max(1));
+        let percent = limit.map(|limit| u64::try_from(share(limit)).unwrap_or(u64::MAX));
+        Self { messages: usage.messages, octets: usage.octets, limit, percent }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_share_of_a_quota_is_in_whole_percent() {
+        let percent = |octets| Occupancy::new(Usage { messages: 1, octets }, Some(Size(10))).percent;
+        assert_eq!([percent(0), percent(9), percent(25)], [Some(0), Some(90), Some(250)]);
+        assert_eq!(Occupancy::new(Usage::default(), None).percent, None);
     }
 }

@@ -222,10 +222,20 @@ pub(crate) enum Field {
     Address,
     /// RPPS number of the holder.
     Rpps,
+    /// The number of the holder in the structure's register.
+    LocalId,
     /// The structure.
     Structure,
     /// The responsible person.
     Responsible,
+    /// Service de rattachement.
+    Service,
+    /// What it is for.
+    Description,
+    /// Name of the software.
+    Software,
+    /// Number of the software.
+    Nil,
     /// The DN of a certificate.
     CertificateDn,
     /// A password.
@@ -238,6 +248,11 @@ impl Field {
         match self {
             Self::Address => "address",
             Self::Rpps => "rpps",
+            Self::LocalId => "local_id",
+            Self::Service => "service",
+            Self::Description => "description",
+            Self::Software => "software",
+            Self::Nil => "nil",
             Self::Structure => "structure",
             Self::Responsible => "responsible",
             Self::CertificateDn => "certificate_dn",
@@ -249,6 +264,11 @@ impl Field {
     pub(crate) fn of(attribute: Attribute) -> Self {
         match attribute {
             Attribute::Holder => Self::Rpps,
+            Attribute::LocalId => Self::LocalId,
+            Attribute::Service => Self::Service,
+            Attribute::Description => Self::Description,
+            Attribute::Software => Self::Software,
+            Attribute::Nil => Self::Nil,
             Attribute::Structure => Self::Structure,
             Attribute::Responsible => Self::Responsible,
             Attribute::Certificate => Self::CertificateDn,
@@ -260,7 +280,12 @@ impl Field {
     fn named(self) -> &'static str {
         match self {
             Self::Address => "an address",
-            Self::Rpps => "the holder's RPPS number (--rpps)",
+            Self::Rpps => "the holder's RPPS or ADELI number (--rpps, --adeli)",
+            Self::LocalId => "a number of the structure's register (--local-id)",
+            Self::Service => "a service (--service)",
+            Self::Description => "a description (--description)",
+            Self::Software => "the name of its software (--software)",
+            Self::Nil => "the number of its software (--nil)",
             Self::Structure => "its structure (--structure)",
             Self::Responsible => "a responsible person (--responsible)",
             Self::CertificateDn => "a certificate (--certificate or --certificate-dn)",

@@ -15,12 +15,12 @@ mod person;
 mod request;
 mod ways;
 
-use mssante::{Domain, KeyPolicy};
+use mssante::{Domain, KeyPolicy, Quotas};
 use store::Store;
 
 use crate::config::Settings;
 
-pub(crate) use bal::LARGEST_PAGE;
+pub(crate) use bal::{LARGEST_PAGE, Occupancy};
 pub(crate) use bulk::{
     Column, Done, Invalid, KeepPasswords, LARGEST_FILE, Outcome, Plan, Sink, guarded, meant, record,
 };
@@ -37,12 +37,18 @@ pub(crate) struct Rules {
     pub(crate) domains: Vec<Domain>,
     /// `annuaire.unconfirmed_keys`.
     pub(crate) unconfirmed_keys: KeyPolicy,
+    /// `quota`.
+    pub(crate) quotas: Quotas,
 }
 
 impl Rules {
     /// Those of this configuration.
     pub(crate) fn of(settings: &Settings) -> Self {
-        Self { domains: settings.operator.domains.clone(), unconfirmed_keys: settings.annuaire.unconfirmed_keys }
+        Self {
+            domains: settings.operator.domains.clone(),
+            unconfirmed_keys: settings.annuaire.unconfirmed_keys,
+            quotas: settings.quota.quotas(),
+        }
     }
 }
 

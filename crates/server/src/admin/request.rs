@@ -4,11 +4,11 @@ use std::fmt;
 
 use auth::Secret;
 use mssante::{
-    Address, Attribute, BalKind, BalState, Credential, ForwardCopy, KeyCheck, Listing, PersonId, Random as _, Rpps,
-    StructureId, may_create, may_log_in_with,
+    Address, Adeli, Attribute, BalKind, BalState, Credential, ForwardCopy, KeyCheck, Listing, OtherPerson, PersonId,
+    QuotaChoice, Random as _, Replies, Rpps, StructureId, may_change, may_create, may_log_in_with,
 };
 use serde::{Deserialize, Deserializer};
-use store::{BalEdit, NewBal};
+use store::{BalEdit, BalRecord, NewBal};
 use trust::DistinguishedName;
 use utoipa::ToSchema;
 
@@ -33,6 +33,14 @@ pub(crate) struct CreateBal {
     #[serde(default)]
     #[schema(value_type = Option<String>)]
     pub(crate) rpps: Option<Rpps>,
+    /// ADELI number of a holder without RPPS number (PER).
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    pub(crate) adeli: Option<Adeli>,
+    /// The number of a holder without either in the register of the structure (PER).
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    pub(crate) local_id: Option<OtherPerson>,
     /// The structure that answers for it: 1 and its FINESS, or 3 and its SIRET.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
@@ -46,6 +54,20 @@ pub(crate) struct CreateBal {
     /// What it is for, for directories.
     #[serde(default)]
     pub(crate) description: Option<String>,
+    /// Name of the software (APP).
+    #[serde(default)]
+    pub(crate) software: Option<String>,
+    /// Number of the software in the national register, NIL (APP).
+    #[serde(default)]
+    pub(crate) nil: Option<String>,
+    /// Whether people may write to it.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    pub(crate) replies: Option<Replies>,
+    /// What it may hold: a size such as "2 GiB", "default" (as much as its kind), "none".
+    #[serde(default)]
+    #[schema(value_type = String, example = "default")]
+    pub(crate) quota: QuotaChoice,
     /// Whether it shows in directories.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
@@ -101,24 +123,41 @@ impl CreateBal {
 
     /// A mistyped number would publish the BAL under somebody else's name. `[MSS1 ID.KEYS]`
     fn check_key(&self, rules: &Rules) -> Result<Vec<Warning>, AdminError> {
-        let Some(rpps) = self.rpps else { return Ok(Vec::new()) };
-        match rules.unconfirmed_keys.judge(&PersonId::Rpps(rpps))? {
-            KeyCheck::Doubtful => {
-                Ok(vec![Warning(format!("the key of the RPPS number {rpps} does not fit; look at it again"))])
-            }
-            _ => Ok(Vec::new()),
+        let doubtful = |person: PersonId, register: &str, number: &str| {
+            Ok(match rules.unconfirmed_keys.judge(&person)? {
+                KeyCheck::Doubtful => {
+                    vec![Warning(format!("the key of the {register} number {number} does not fit; look at it again"))]
+                }
+                _ => Vec::new(),
+            })
+        };
+        match (self.rpps, self.adeli) {
+            (Some(rpps), _) => doubtful(PersonId::Rpps(rpps), "RPPS", rpps.as_str()),
+            (None, Some(adeli)) => doubtful(PersonId::Adeli(adeli), "ADELI", adeli.as_str()),
+            (None, None) => Ok(Vec::new()),
         }
     }
 
     fn given(&self) -> Vec<Attribute> {
+        let said = |text: &Option<String>| text.as_deref().is_some_and(says_something);
         let given = [
-            (Attribute::Holder, self.rpps.is_some()),
+            (Attribute::Holder, self.rpps.is_some() || self.adeli.is_some()),
+            (Attribute::LocalId, self.local_id.is_some()),
             (Attribute::Structure, self.structure.is_some()),
-            (Attribute::Responsible, self.responsible.is_some()),
+            (Attribute::Responsible, said(&self.responsible)),
+            (Attribute::Service, said(&self.service)),
+            (Attribute::Description, said(&self.description)),
+            (Attribute::Software, said(&self.software)),
+            (Attribute::Nil, said(&self.nil)),
             (Attribute::Certificate, self.certificate_dn.is_some()),
             (Attribute::Password, self.password.is_some()),
         ];
         given.into_iter().filter(|(_, present)| *present).map(|(attribute, _)| attribute).collect()
+    }
+
+    /// Who holds it, if he has no RPPS number.
+    pub(super) fn identity(&self) -> Option<PersonId> {
+        self.adeli.map(PersonId::Adeli).or_else(|| self.local_id.clone().map(PersonId::Other))
     }
 
     /// The DN under which the store looks a certificate up.
@@ -131,21 +170,32 @@ impl CreateBal {
 
     /// What the store is told, with the hash of the password or one that was made elsewhere.
     pub(super) fn into_new(self, password_hash: Option<String>) -> Result<NewBal, AdminError> {
-        let certificate_dn = self.certificate_key()?;
+        let (certificate_dn, identity) = (self.certificate_key()?, self.identity());
+        let text = |text: Option<String>| text.filter(|text| says_something(text));
         Ok(NewBal {
             address: self.address,
             kind: self.kind,
-            display_name: self.name,
+            display_name: text(self.name),
             holder: self.rpps,
+            identity,
             structure: self.structure,
-            responsible: self.responsible,
+            responsible: text(self.responsible),
             certificate_dn,
             listing: self.listing.unwrap_or_default(),
-            service: self.service,
-            description: self.description,
+            service: text(self.service),
+            description: text(self.description),
             password_hash,
+            software: text(self.software),
+            nil: text(self.nil),
+            replies: self.replies.unwrap_or_default(),
+            quota: self.quota,
         })
     }
+}
+
+/// A text of blanks is none.
+fn says_something(text: &str) -> bool {
+    !text.trim().is_empty()
 }
 
 /// What is said anew of a BAL. What is left out stays as it is; an empty text takes it away.
@@ -164,12 +214,38 @@ pub(crate) struct ChangeBal {
     pub(crate) description: Option<String>,
     /// The responsible person.
     pub(crate) responsible: Option<String>,
+    /// Name of the software (APP).
+    pub(crate) software: Option<String>,
+    /// Number of the software in the national register, NIL (APP).
+    pub(crate) nil: Option<String>,
+    /// Whether people may write to it: accept or refuse.
+    #[schema(value_type = Option<String>)]
+    pub(crate) replies: Option<Replies>,
+}
+
+/// Whether a BAL may be changed so: what its kind must come with is not taken away, and nothing is said that it may not
+/// have. To take away what cannot be there is no mistake. `[MSS1 BAL.KINDS]`
+pub(super) fn check_edit(bal: &BalRecord, edit: &BalEdit) -> Result<(), AdminError> {
+    let texts = [
+        (Attribute::Responsible, &edit.responsible, &bal.responsible),
+        (Attribute::Service, &edit.service, &bal.service),
+        (Attribute::Description, &edit.description, &bal.description),
+        (Attribute::Software, &edit.software, &bal.software),
+        (Attribute::Nil, &edit.nil, &bal.nil),
+    ];
+    let said = texts.iter().filter(|(_, anew, _)| anew.is_some()).map(|(attribute, ..)| *attribute);
+    let there = |anew: &Option<String>, present: &Option<String>| match anew {
+        Some(text) => says_something(text),
+        None => present.is_some(),
+    };
+    let after = texts.iter().filter(|(_, anew, present)| there(anew, present)).map(|(attribute, ..)| *attribute);
+    Ok(may_change(bal.kind, &after.collect::<Vec<_>>(), &said.collect::<Vec<_>>())?)
 }
 
 impl From<ChangeBal> for BalEdit {
     fn from(change: ChangeBal) -> Self {
-        let ChangeBal { name, listing, service, description, responsible } = change;
-        Self { display_name: name, listing, service, description, responsible }
+        let ChangeBal { name, listing, service, description, responsible, software, nil, replies } = change;
+        Self { display_name: name, listing, service, description, responsible, software, nil, replies }
     }
 }
 

@@ -1,6 +1,7 @@
 //! `pli bal …`: works beside a running server and without one.
 
 mod delegation;
+mod edit;
 mod export;
 mod import;
 mod ways;
@@ -8,8 +9,11 @@ mod ways;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
-use mssante::{Address, BalKind, BalState, Listing, PatientMail, Rpps, StructureId};
+use mssante::{
+    Address, Adeli, BalKind, BalState, Listing, OtherPerson, PatientMail, QuotaChoice, Replies, Rpps, StructureId,
+};
 use store::{BalRecord, BalSearch};
+use time::{Date, OffsetDateTime, Time};
 use trust::DistinguishedName;
 
 use super::{password, print};
@@ -75,7 +79,16 @@ pub(super) enum Command {
         takes: PatientMail,
     },
     /// Say anew what a BAL is for and who answers for it; an empty text takes it away.
-    Edit(Edit),
+    Edit(edit::Edit),
+    /// Put a BAL that nobody has opened yet into use.
+    Activate(Move),
+    /// Say what a BAL may hold, or show it.
+    Quota {
+        /// Its address.
+        address: Address,
+        /// A size such as "2 GiB", "default" (as much as its kind), "none".
+        choice: Option<QuotaChoice>,
+    },
     /// Set a BAL aside: takes no mail for now, nobody logs in, nothing is lost.
     Suspend(Move),
     /// Put a suspended or closed BAL back into use.
@@ -98,6 +111,12 @@ pub(super) struct Create {
     /// RPPS number of the holder (PER).
     #[arg(long)]
     rpps: Option<Rpps>,
+    /// ADELI number of a holder without RPPS number (PER).
+    #[arg(long, conflicts_with = "rpps")]
+    adeli: Option<Adeli>,
+    /// The number that the structure's own register gives to a holder without RPPS and ADELI numbers (PER).
+    #[arg(long, value_name = "NUMBER", conflicts_with_all = ["rpps", "adeli"])]
+    local_id: Option<OtherPerson>,
     /// The structure that answers for it: 1 and its FINESS, or 3 and its SIRET.
     #[arg(long)]
     structure: Option<StructureId>,
@@ -110,6 +129,18 @@ pub(super) struct Create {
     /// What it is for, for directories.
     #[arg(long)]
     description: Option<String>,
+    /// Name of the software (APP).
+    #[arg(long)]
+    software: Option<String>,
+    /// Number of the software in the national register, NIL (APP).
+    #[arg(long)]
+    nil: Option<String>,
+    /// Whether people may write to it: accept, or refuse for a noreply box.
+    #[arg(long)]
+    replies: Option<Replies>,
+    /// What it may hold: a size such as "2 GiB", "default" (as much as its kind), "none".
+    #[arg(long, default_value_t)]
+    quota: QuotaChoice,
     /// Liste rouge: it shows in no directory.
     #[arg(long)]
     unlisted: bool,
@@ -124,43 +155,18 @@ pub(super) struct Create {
     password_stdin: bool,
 }
 
-/// What is said of a BAL.
-#[derive(Debug, Args)]
-pub(super) struct Edit {
-    /// Its address.
-    address: Address,
-    /// Name shown to people.
-    #[arg(long)]
-    name: Option<String>,
-    /// Service de rattachement.
-    #[arg(long)]
-    service: Option<String>,
-    /// What it is for, for directories.
-    #[arg(long)]
-    description: Option<String>,
-    /// The responsible person.
-    #[arg(long)]
-    responsible: Option<String>,
-    /// Never changes; taken so that the answer can say what to do.
-    #[arg(long, hide = true)]
-    rpps: Option<String>,
-    /// Never changes, either.
-    #[arg(long, hide = true)]
-    structure: Option<String>,
-    /// Never changes, either.
-    #[arg(long, hide = true)]
-    kind: Option<String>,
-}
-
 /// Which BALs.
 #[derive(Debug, Args)]
 pub(super) struct Find {
     /// Of this kind only: PER, ORG, APP, CAB.
     #[arg(long)]
     kind: Option<BalKind>,
-    /// In this state only: active, suspended, closed.
+    /// In this state only: created, active, suspended, closed.
     #[arg(long)]
     state: Option<BalState>,
+    /// Open, and opened by nobody since this day (2026-01-31).
+    #[arg(long, value_name = "DAY", value_parser = day)]
+    inactive_since: Option<OffsetDateTime>,
     /// Of this structure only: 1 and its FINESS, or 3 and its SIRET.
     #[arg(long)]
     structure: Option<StructureId>,
@@ -208,7 +214,9 @@ impl Command {
             Self::Search { text, find } => find.list(Some(text.join(" ")), admin, json).await,
             Self::Import(import) => import.work(admin, json).await,
             Self::Export(export) => export.work(admin).await,
-            Self::Show { address } => show(&admin.find(&address).await?, json),
+            Self::Show { address } => show_whole(admin, &address, json).await,
+            Self::Activate(to) => show(&to.work(admin, BalState::Active).await?, json),
+            Self::Quota { address, choice } => quota(admin, &address, choice, json).await,
             Self::Alias(alias) => alias.work(admin, json).await,
             Self::Forward(forward) => forward.work(admin, json).await,
             Self::Delegate(delegate) => delegate.work(admin, json).await,
@@ -251,10 +259,16 @@ impl Create {
             kind: self.kind,
             name: self.name.clone(),
             rpps: self.rpps,
+            adeli: self.adeli,
+            local_id: self.local_id.clone(),
             structure: self.structure.clone(),
             responsible: self.responsible.clone(),
             service: self.service.clone(),
             description: self.description.clone(),
+            software: self.software.clone(),
+            nil: self.nil.clone(),
+            replies: self.replies,
+            quota: self.quota,
             listing: self.unlisted.then_some(Listing::Unlisted),
             certificate_dn: of_file.or_else(|| self.certificate_dn.clone()),
             password: None,
@@ -282,35 +296,6 @@ impl Move {
     }
 }
 
-impl Edit {
-    /// Who holds a BAL and of which structure it is stays for its whole life, as does its kind: what was sent to one
-    /// must never be read by another. `[MSS1 BAL.KINDS]`
-    fn check(&self) -> Result<(), Failure> {
-        let fixed = [("RPPS number", &self.rpps), ("structure", &self.structure), ("kind", &self.kind)];
-        if let Some((what, _)) = fixed.into_iter().find(|(_, given)| given.is_some()) {
-            return Err(Failure::Refused(format!(
-                "the {what} of a BAL never changes, and its address is never given to another one; close it \
-                 (`pli bal close {} --reason …`) and create another under a new address (`pli bal create`)",
-                self.address
-            )));
-        }
-        if self.name.is_none() && self.service.is_none() && self.description.is_none() && self.responsible.is_none() {
-            return Err(Failure::Usage(
-                "there is nothing to change; give --name, --service, --description or --responsible (\"\" takes it away)"
-                    .to_owned(),
-            ));
-        }
-        Ok(())
-    }
-}
-
-impl From<Edit> for ChangeBal {
-    fn from(edit: Edit) -> Self {
-        let Edit { name, service, description, responsible, .. } = edit;
-        Self { name, service, description, responsible, listing: None }
-    }
-}
-
 async fn set_password(admin: &Administration, address: &Address) -> Result<BalRecord, Failure> {
     admin.find_for_password(address).await?;
     Ok(admin.set_password(address, password::read().await?).await?)
@@ -318,7 +303,14 @@ async fn set_password(admin: &Administration, address: &Address) -> Result<BalRe
 
 impl Find {
     fn search(&self, text: Option<String>) -> BalSearch {
-        BalSearch { kind: self.kind, state: self.state, structure: self.structure.clone(), text, after: None }
+        BalSearch {
+            kind: self.kind,
+            state: self.state,
+            structure: self.structure.clone(),
+            inactive_since: self.inactive_since,
+            text,
+            after: None,
+        }
     }
 
     async fn list(self, text: Option<String>, admin: &Administration, json: bool) -> Result<(), Failure> {
@@ -342,9 +334,43 @@ fn credential(bal: &BalRecord) -> &'static str {
     }
 }
 
-fn show(bal: &BalRecord, json: bool) -> Result<(), Failure> {
-    let object = serde_json::to_value(bal).map_err(|error| Failure::Refused(error.to_string()))?;
+/// A BAL with what it holds.
+async fn show_whole(admin: &Administration, address: &Address, json: bool) -> Result<(), Failure> {
+    let bal = admin.find(address).await?;
+    let mut object = value(&bal)?;
+    object["usage"] = value(&admin.occupancy(&bal).await?)?;
     print::facts(&object, json)
+}
+
+async fn quota(
+    admin: &Administration,
+    address: &Address,
+    choice: Option<QuotaChoice>,
+    json: bool,
+) -> Result<(), Failure> {
+    let bal = match choice {
+        Some(choice) => admin.set_quota(address, choice).await?,
+        None => admin.find(address).await?,
+    };
+    let mut object = value(&admin.occupancy(&bal).await?)?;
+    object["address"] = value(&bal.address)?;
+    object["quota"] = value(&bal.quota)?;
+    print::facts(&object, json)
+}
+
+/// The beginning of a day, UTC.
+fn day(text: &str) -> Result<OffsetDateTime, String> {
+    let format = time::macros::format_description!("[year]-[month]-[day]");
+    let day = Date::parse(text, &format).map_err(|_| format!("'{text}' is not a day such as 2026-01-31"))?;
+    Ok(OffsetDateTime::new_utc(day, Time::MIDNIGHT))
+}
+
+fn value(of: &impl serde::Serialize) -> Result<serde_json::Value, Failure> {
+    serde_json::to_value(of).map_err(|error| Failure::Refused(error.to_string()))
+}
+
+fn show(bal: &BalRecord, json: bool) -> Result<(), Failure> {
+    print::facts(&value(bal)?, json)
 }
 
 #[cfg(test)]
@@ -417,14 +443,18 @@ mod tests {
     #[test]
     fn each_kind_must_come_with_what_identifies_it() {
         for (arguments, expected) in [
-            ("a@ch.mssante.fr --kind PER", "--rpps"),
+            ("a@ch.mssante.fr --kind PER", "--rpps, --adeli), or a number of the structure's register"),
+            ("a@ch.mssante.fr --kind PER --local-id M1234", "--structure"),
+            ("a@ch.mssante.fr --kind CAB --nil 1", "CAB comes without the number of its software"),
             ("a@ch.mssante.fr --kind ORG", "--structure"),
             ("a@ch.mssante.fr --kind APP --structure 318751275100020", "--responsible"),
-            ("a@ch.mssante.fr --kind APP --structure 318751275100020 --responsible X", "--certificate"),
+            ("a@ch.mssante.fr --kind ORG --structure 318751275100020", "--responsible"),
+            ("a@ch.mssante.fr --kind APP --structure 318751275100020 --responsible X", "--software"),
+            ("a@ch.mssante.fr --kind APP --structure 318751275100020 --responsible X --software Y", "--certificate"),
             ("a@ch.mssante.fr --kind CAB --certificate-dn CN=x", "CAB comes without a certificate (--certificate"),
             (
                 "a@ch.mssante.fr --kind ORG --structure 318751275100020 --rpps 10001234565",
-                "ORG comes without the holder's RPPS number (--rpps)",
+                "ORG comes without the holder's RPPS or ADELI number (--rpps",
             ),
             ("a@elsewhere.fr --kind CAB", "operator.domains"),
             ("a@ch.mssante.fr --kind XYZ", "PER, ORG, APP, CAB"),
@@ -436,12 +466,19 @@ mod tests {
     }
 
     #[test]
+    fn days_are_written_from_the_year_on() {
+        assert_eq!(day("2026-01-31").unwrap().unix_timestamp(), 1_769_817_600);
+        assert!(day("31/01/2026").unwrap_err().contains("2026-01-31"));
+    }
+
+    #[test]
     fn complete_creations_pass() {
         for arguments in [
             "a@ch.mssante.fr --kind PER --rpps 10001234565",
-            "a@ch.mssante.fr --kind PER --structure 318751275100020",
-            "a@ch.mssante.fr --kind ORG --structure 318751275100020",
-            "a@ch.mssante.fr --kind APP --structure 318751275100020 --responsible X --certificate-dn CN=x",
+            "a@ch.mssante.fr --kind PER --structure 318751275100020 --local-id M1234",
+            "a@ch.mssante.fr --kind PER --adeli 012600631",
+            "a@ch.mssante.fr --kind ORG --structure 318751275100020 --responsible X",
+            "a@ch.mssante.fr --kind APP --structure 318751275100020 --responsible X --software Y --certificate-dn CN=x",
             "a@ch.mssante.fr --kind CAB --password-stdin",
         ] {
             assert_eq!(check(arguments), Ok(()), "{arguments}");
@@ -450,7 +487,8 @@ mod tests {
 
     #[test]
     fn an_applicative_bal_gets_no_password() {
-        let arguments = "a@ch.mssante.fr --kind APP --structure 318751275100020 --responsible X --certificate-dn CN=x --password-stdin";
+        let arguments = "a@ch.mssante.fr --kind APP --structure 318751275100020 --responsible X --software Y \
+                         --certificate-dn CN=x --password-stdin";
         assert!(check(arguments).unwrap_err().contains("has no password"));
     }
 }

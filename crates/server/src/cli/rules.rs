@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use message::{Severity, verdict_table};
 use mssante::{
-    AttributeRow, BalKind, Credential, Giver, Presence, attribute_table, delegation_table, forward_table,
-    opening_table, refusal_table, rule_table,
+    AttributeRow, BalKind, Credential, Giver, MoveRow, Mover, Presence, Refusal, Shown, StateRow, attribute_table,
+    delegation_table, forward_table, move_table, opening_table, refusal_table, rule_table, state_table,
 };
 
 use super::print;
@@ -23,9 +23,9 @@ impl Rules {
     pub(super) fn print(&self, json: bool) -> Result<(), Failure> {
         match (json, self.markdown) {
             (true, _) => print::json(&serde_json::json!({
-                "rules": rule_table().collect::<Vec<_>>(), "opening": opening_table(), "attributes": attribute_table(),
-                "forwards": forward_table(), "delegations": delegation_table(), "refusals": refusal_table(),
-                "verdicts": verdict_table(),
+                "rules": rule_table().collect::<Vec<_>>(), "states": state_table(), "moves": move_table(),
+                "opening": opening_table(), "attributes": attribute_table(), "forwards": forward_table(),
+                "delegations": delegation_table(), "refusals": refusal_table(), "verdicts": verdict_table(),
             })),
             (false, true) => print::line(page().trim_end()),
             (false, false) => Lists::of(Language::English).0.iter().try_for_each(List::print),
@@ -50,15 +50,8 @@ struct Lists(Vec<List>);
 
 impl Lists {
     fn of(language: Language) -> Self {
-        Self(vec![
-            rules(language),
-            openings(language),
-            attributes(language),
-            forwards(language),
-            delegations(language),
-            refusals(language),
-            verdicts(language),
-        ])
+        let lists = [rules, states, moves, openings, attributes, forwards, delegations, refusals, verdicts];
+        Self(lists.map(|list| list(language)).into())
     }
 }
 
@@ -110,6 +103,47 @@ fn rules(language: Language) -> List {
     }
 }
 
+fn states(language: Language) -> List {
+    let (title, head) = match language {
+        Language::English => ("States", ["state", "mail for it", "mail from it", "log-in", "directories"]),
+        Language::French => ("États d'une BAL", ["état", "courrier reçu", "courrier envoyé", "connexion", "annuaires"]),
+    };
+    let verdict = |refusal: Option<Refusal>| match (refusal, language) {
+        (Some(refusal), _) => refusal.word().to_owned(),
+        (None, Language::English) => "yes".to_owned(),
+        (None, Language::French) => "oui".to_owned(),
+    };
+    let shown = |shown| match (shown, language) {
+        (Shown::Published, Language::English) => "published",
+        (Shown::Published, Language::French) => "publiée",
+        (Shown::Withdrawn, Language::English) => "withdrawn",
+        (Shown::Withdrawn, Language::French) => "retirée",
+    };
+    let row = |row: &StateRow| {
+        let [receiving, sending, reading] = [row.receiving, row.sending, row.reading].map(verdict);
+        [row.state.to_string(), receiving, sending, reading, shown(row.shown).to_owned()]
+    };
+    List::new(title, head, state_table().iter().map(row))
+}
+
+fn moves(language: Language) -> List {
+    let (title, head) = match language {
+        Language::English => ("Moves", ["from", "to", "by"]),
+        Language::French => ("Passages d'un état à l'autre", ["de", "à", "par"]),
+    };
+    let mover = |mover: &Mover| match (mover, language) {
+        (mover, Language::English) => mover.word(),
+        (Mover::FirstLogIn, Language::French) => "première connexion",
+        (Mover::Administrator, Language::French) => "administrateur",
+        (Mover::Inactivity, Language::French) => "inactivité",
+    };
+    let row = |row: &MoveRow| {
+        let by: Vec<_> = row.by.iter().map(mover).collect();
+        [row.from.to_string(), row.to.to_string(), by.join(", ")]
+    };
+    List::new(title, head, move_table().iter().map(row))
+}
+
 fn openings(language: Language) -> List {
     let (title, head) = match language {
         Language::English => ("Log-in", ["kind", "opens by"]),
@@ -143,6 +177,8 @@ fn presence(row: &AttributeRow, kind: BalKind, language: Language) -> String {
         (Presence::Required, Language::French) => "oui".to_owned(),
         (Presence::RequiredUnless(other), Language::English) => format!("yes, or {}", other.word()),
         (Presence::RequiredUnless(other), Language::French) => format!("oui, ou {}", other.word()),
+        (Presence::OptionalWith(other), Language::English) => format!("may, with {}", other.word()),
+        (Presence::OptionalWith(other), Language::French) => format!("facultatif, avec {}", other.word()),
         (Presence::Optional, Language::English) => "may".to_owned(),
         (Presence::Optional, Language::French) => "facultatif".to_owned(),
         (Presence::Forbidden, Language::English) => "no".to_owned(),

@@ -23,6 +23,7 @@ impl Settings {
         self.publication.check()?;
         self.admin.check()?;
         self.audit.check()?;
+        self.bal.check()?;
         if !self.http.listen.ip().is_loopback() {
             return Err(format!(
                 "http.listen = \"{}\" is reachable from outside; health and metrics are for this machine only, use 127.0.0.1",

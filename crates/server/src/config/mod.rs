@@ -6,6 +6,7 @@ mod annuaire;
 mod audit;
 mod check;
 mod fhir;
+mod life;
 mod rules;
 mod settings;
 #[cfg(test)]

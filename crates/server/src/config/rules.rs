@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use message::{Severity, XdmVerdict};
-use mssante::PatientPolicy;
+use mssante::{Enforcement, PatientPolicy, SendingRules};
 use serde::Deserialize;
 use smtp::{Role, XdmDesk, XdmPolicy, XdmRule};
 
@@ -20,20 +20,36 @@ pub(crate) struct Rules {
     #[serde(deserialize_with = "list")]
     xdm_tolerated: Vec<ToleratedVerdict>,
     pub(crate) patients: PatientPolicy,
+    app_messages_per_minute: u32,
+    person_messages_per_minute: u32,
+    app_reply_to: Enforcement,
 }
 
 impl Default for Rules {
     fn default() -> Self {
+        let sending = SendingRules::default();
         Self {
             xdm: Xdm::Report,
             xdm_from_peers: Xdm::Report,
             xdm_tolerated: Vec::new(),
             patients: PatientPolicy::Enforce,
+            app_messages_per_minute: sending.software_per_minute,
+            person_messages_per_minute: sending.person_per_minute,
+            app_reply_to: sending.reply_to,
         }
     }
 }
 
 impl Rules {
+    /// What senders may do.
+    pub(crate) fn sending(&self) -> SendingRules {
+        SendingRules {
+            software_per_minute: self.app_messages_per_minute,
+            person_per_minute: self.person_messages_per_minute,
+            reply_to: self.app_reply_to,
+        }
+    }
+
     /// What a listener does about archives.
     pub(crate) fn xdm_rule(&self, role: Role, desk: &Arc<XdmDesk>) -> XdmRule {
         let policy = match role {

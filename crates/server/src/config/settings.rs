@@ -15,6 +15,7 @@ use super::admin::Admin;
 use super::annuaire::Annuaire;
 use super::audit::Audit;
 use super::fhir::Publication;
+use super::life::{Bal, Quota};
 use super::rules::Rules;
 use super::trust::{Fetch, Revocation, TrustList};
 
@@ -38,6 +39,10 @@ pub(crate) struct Settings {
     pub(crate) annuaire: Annuaire,
     #[serde(default)]
     pub(crate) publication: Publication,
+    #[serde(default)]
+    pub(crate) bal: Bal,
+    #[serde(default)]
+    pub(crate) quota: Quota,
     #[serde(default)]
     pub(crate) rules: Rules,
     #[serde(default)]

@@ -235,6 +235,11 @@ fn the_list_has_one_source_and_what_vouches_for_it_fits() {
         ("[publication]\ntransport = \"fhir\"\nurl = \"http://x\"", "publication.url = \"http://x\""),
         ("[publication]\ntransport = \"fhir\"\nurl = \"https://x\"", "publication.key_file"),
         ("[publication]\nkey_file = \"/nowhere/key\"", "publication.key_file"),
+        ("[bal]\nround = \"0s\"", "bal.round"),
+        ("[bal]\ninactive_warning = \"1 year\"\ninactive_closing = \"1 month\"", "bal.inactive_warning"),
+        ("[bal]\nclosed_retention = \"200 years\"", "longer than a century"),
+        ("[quota]\nper = \"2 GB\"", "'2 GB' is not a size"),
+        ("[rules]\napp_reply_to = \"maybe\"", "app_reply_to"),
         ("[annuaire]\npatient_domains = [\"ch.mssante.fr\"]", "annuaire.patient_domains"),
     ] {
         let error = checked(&format!("{SMALLEST}\n{more}\n")).unwrap_err();

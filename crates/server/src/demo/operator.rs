@@ -105,6 +105,9 @@ impl Operator {
         if let Some(responsible) = bal.responsible {
             command.args(["--responsible", responsible]);
         }
+        if bal.kind == BalKind::Applicative {
+            command.args(["--software", bal.name]);
+        }
         match password {
             Some(_) => command.arg("--password-stdin"),
             None => command.arg("--certificate").arg(&self.files.software.certificate),

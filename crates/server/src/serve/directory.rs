@@ -113,8 +113,8 @@ impl Directory {
 /// The ways to our BALs, as the resolver keeps them.
 pub(crate) fn local_table(ways: &Ways) -> LocalTable {
     let mut table = LocalTable::default();
-    for (address, id, kind, state) in &ways.bals {
-        table.put(address, LocalBal { id: *id, kind: *kind, state: *state });
+    for bal in &ways.bals {
+        table.put(&bal.address, LocalBal { id: bal.id, kind: bal.kind, state: bal.state, replies: bal.replies });
     }
     for alias in &ways.aliases {
         table.alias(&alias.address, alias.bal);

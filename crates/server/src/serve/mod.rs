@@ -3,6 +3,7 @@
 pub(crate) mod annuaire;
 pub(crate) mod api;
 mod audit;
+mod caretaker;
 mod certificates;
 mod directory;
 mod expiry;
@@ -106,6 +107,7 @@ async fn run(
     let publisher = Arc::new(publication::Publisher::new(settings.clone(), node.store.clone()));
     tasks.spawn(publisher.follow(sessions.clone()));
     node.annuaire.start(&tasks, &sessions);
+    tasks.spawn(Arc::clone(&node.caretaker).follow(sessions.clone()));
     // The last of all: what the others did while they ended is entered, too.
     let clerk_stop = CancellationToken::new();
     let clerk = tokio::spawn(audit::Clerk::new(&settings, &node, health.audit()).run(clerk_stop.clone()));

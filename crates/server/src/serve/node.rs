@@ -7,11 +7,12 @@ use annuaire::{Resolver, ResolverRules};
 use auth::Authenticator;
 use mssante::{Clock, Random};
 use relay::{Relay, Schedule};
-use smtp::{RefusedHops, XdmDesk};
-use store::Store;
+use smtp::{Rates, RefusedHops, XdmDesk};
+use store::{Rooms, Store};
 use time::OffsetDateTime;
 use trust::{HopTls, Revocation, ServerTls, TrustSpace};
 
+use super::caretaker::Caretaker;
 use super::directory::Directory;
 use super::health::Health;
 use super::refusals::RefusalTraces;
@@ -117,6 +118,7 @@ pub(super) struct Node {
     pub(super) refusals: RefusalTraces,
     /// Who gathers log-ins for the audit trail.
     pub(super) log_ins: Arc<Authenticator>,
+    pub(super) caretaker: Arc<Caretaker>,
 }
 
 impl Node {
@@ -143,6 +145,8 @@ impl Node {
         let (refused, refusals) = RefusedHops::new();
         let log_ins = Arc::clone(&authenticator);
         let refusals = RefusalTraces::start(refusals, store.clone(), clock());
+        let (rooms, nearly_full) = Rooms::new(store.clone(), settings.quota.quotas());
+        let caretaker = Caretaker::new(settings, store.clone(), clock(), nearly_full);
         let xdm_desk = Arc::new(XdmDesk::default());
         let parts = Parts {
             settings,
@@ -153,6 +157,8 @@ impl Node {
             authenticator,
             refused,
             xdm_desk,
+            rooms: Arc::new(rooms),
+            rates: Arc::default(),
         };
         let services = parts.services();
         let relay = Arc::new(parts.relay()?);
@@ -166,6 +172,7 @@ impl Node {
             annuaire: super::annuaire::Follower::new(annuaire, resolver),
             refusals,
             log_ins,
+            caretaker: Arc::new(caretaker),
         })
     }
 
@@ -189,6 +196,8 @@ struct Parts<'a> {
     authenticator: Arc<Authenticator>,
     refused: RefusedHops,
     xdm_desk: Arc<XdmDesk>,
+    rooms: Arc<Rooms>,
+    rates: Arc<Rates>,
 }
 
 impl Parts<'_> {
@@ -222,6 +231,9 @@ impl Parts<'_> {
             store: self.store.clone(),
             refused: self.refused.clone(),
             xdm: self.settings.rules.xdm_rule(role, &self.xdm_desk),
+            rooms: Arc::clone(&self.rooms),
+            rates: Arc::clone(&self.rates),
+            sending: self.settings.rules.sending(),
             clock: clock(),
             random: random(),
         })
@@ -241,6 +253,7 @@ impl Parts<'_> {
             tls: Arc::clone(&self.tls.imap),
             authenticator: Arc::clone(&self.authenticator),
             store: self.store.clone(),
+            rooms: Arc::clone(&self.rooms),
             clock: clock(),
             random: random(),
         })

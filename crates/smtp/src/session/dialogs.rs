@@ -139,7 +139,10 @@ impl World {
             ("closed", BalState::Closed),
         ];
         for (number, (name, state)) in (1..).zip(bals) {
-            resolver.put(&address(name), LocalBal { id: BalId(number), kind: BalKind::Nominative, state });
+            resolver.put(
+                &address(name),
+                LocalBal { id: BalId(number), kind: BalKind::Nominative, state, replies: mssante::Replies::Accept },
+            );
         }
         let certificate = dialog.certificate.clone();
         Self { role: dialog.role, certificate, resolver, identity: Vec::new(), message: None, stored: 0 }
@@ -257,8 +260,9 @@ impl Run {
                     let address = policy::recipient_address(rcpt.path, &world.resolver);
                     let listed = |domain: &Domain| Ok(domain.as_str().starts_with("peer"));
                     let route = address.as_ref().map(|address| world.resolver.route(address, listed));
-                    let answer =
-                        route.map_or(Err(Refusal::UnknownRecipient), |route| policy::destination(route, world.role));
+                    let answer = route.map_or(Err(Refusal::UnknownRecipient), |route| {
+                        policy::destination(route, world.role, &ReversePath::Null)
+                    });
                     session.recipient_answer(address, answer);
                 }
                 Action::BeginMessage => {

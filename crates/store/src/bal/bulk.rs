@@ -2,12 +2,12 @@
 
 use std::collections::{HashMap, HashSet};
 
-use mssante::{Address, BalId, Listing};
+use mssante::{Address, BalId, Listing, Replies};
 use serde_json::json;
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 
-use super::{BalRow, DEFAULT_FOLDERS, parsed};
+use super::{BalRow, DEFAULT_FOLDERS, parsed, usage};
 use crate::trace::{self, Event};
 use crate::{BalEdit, BalRecord, NewBal, SpecialUse, Store, StoreError};
 
@@ -116,13 +116,15 @@ async fn insert_bals(
 ) -> Result<Vec<BalId>, StoreError> {
     let rows: Vec<(i64, String)> = sqlx::query_as(
         "INSERT INTO bal (address, address_key, kind, state, display_name, holder, structure, responsible,
-                          certificate_dn, listing, service, description, password_hash, created_at)
-         SELECT address, address_key, kind, 'active', display_name, holder, structure, responsible, certificate_dn,
-                listing, service, description, password_hash, $13
+                          certificate_dn, listing, service, description, password_hash, identity, software, nil, replies,
+                          quota, created_at, state_since)
+         SELECT address, address_key, kind, 'created', display_name, holder, structure, responsible, certificate_dn,
+                listing, service, description, password_hash, identity, software, nil, replies, quota, $13, $13
          FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
-                     $9::text[], $10::text[], $11::text[], $12::text[])
+                     $9::text[], $10::text[], $11::text[], $12::text[], $14::text[], $15::text[], $16::text[],
+                     $17::text[], $18::bigint[])
               AS new (address, address_key, kind, display_name, holder, structure, responsible, certificate_dn, listing,
-                      service, description, password_hash)
+                      service, description, password_hash, identity, software, nil, replies, quota)
          RETURNING id, address_key",
     )
     .bind(column(new, |bal| Some(bal.address.to_string())))
@@ -138,6 +140,11 @@ async fn insert_bals(
     .bind(column(new, |bal| bal.description.clone()))
     .bind(column(new, |bal| bal.password_hash.clone()))
     .bind(now)
+    .bind(column(new, |bal| bal.identity.as_ref().map(ToString::to_string)))
+    .bind(column(new, |bal| bal.software.clone()))
+    .bind(column(new, |bal| bal.nil.clone()))
+    .bind(column(new, |bal| Some(bal.replies.word().to_owned())))
+    .bind(new.iter().map(|bal| usage::column(bal.quota)).collect::<Vec<_>>())
     .fetch_all(connection)
     .await?;
     in_order(new, rows)
@@ -202,10 +209,13 @@ async fn update_bals(edits: &[SeenEdit], connection: &mut PgConnection) -> Resul
              service = nullif(coalesce(new.service, bal.service), ''),
              description = nullif(coalesce(new.description, bal.description), ''),
              responsible = nullif(coalesce(new.responsible, bal.responsible), ''),
-             listing = coalesce(new.listing, bal.listing)
-         FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[],
-                     $7::bigint[])
-              AS new (id, display_name, service, description, responsible, listing, revision)
+             listing = coalesce(new.listing, bal.listing),
+             software = nullif(coalesce(new.software, bal.software), ''),
+             nil = nullif(coalesce(new.nil, bal.nil), ''),
+             replies = coalesce(new.replies, bal.replies)
+         FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[],
+                     $8::text[], $9::text[], $10::text[])
+              AS new (id, display_name, service, description, responsible, listing, revision, software, nil, replies)
          WHERE bal.id = new.id AND bal.revision = new.revision
          RETURNING bal.id",
     )
@@ -216,6 +226,9 @@ async fn update_bals(edits: &[SeenEdit], connection: &mut PgConnection) -> Resul
     .bind(column(|edit| edit.responsible.clone()))
     .bind(column(|edit| edit.listing.map(|listing: Listing| listing.word().to_owned())))
     .bind(edits.iter().map(|seen| seen.revision).collect::<Vec<_>>())
+    .bind(column(|edit| edit.software.clone()))
+    .bind(column(|edit| edit.nil.clone()))
+    .bind(column(|edit| edit.replies.map(|replies: Replies| replies.word().to_owned())))
     .fetch_all(connection)
     .await?;
     Ok(changed.into_iter().map(BalId).collect())

@@ -2,6 +2,8 @@
 
 use mssante::{Address, BalKind, BalState, StructureId};
 
+use time::OffsetDateTime;
+
 use super::BalRow;
 use crate::{BalRecord, Store, StoreError};
 
@@ -18,6 +20,8 @@ pub struct BalSearch {
     pub state: Option<BalState>,
     /// Of this structure only.
     pub structure: Option<StructureId>,
+    /// Open, and opened by nobody since then.
+    pub inactive_since: Option<OffsetDateTime>,
     /// Words that all occur in its address, its name or what is said of it, in any case, with or without accents.
     pub text: Option<String>,
     /// Those whose addresses come after this one.
@@ -40,10 +44,12 @@ impl Store {
         let rows: Vec<BalRow> = sqlx::query_as(
             "SELECT * FROM bal
              WHERE ($1::text IS NULL OR kind = $1) AND ($2::text IS NULL OR state = $2)
+               AND ($9::timestamptz IS NULL OR state IN ('created', 'active')
+                    AND greatest(coalesce(last_login_at, created_at), state_since) < $9)
                AND ($3::text IS NULL OR structure = $3) AND ($4::text IS NULL OR address_key > $4)
                AND (cardinality($5::text[]) = 0 OR
                     translate(lower(concat_ws(' ', address, display_name, responsible, service, description, holder,
-                                              structure)), $6, $7) LIKE ALL ($5))
+                                              identity, structure, software, nil)), $6, $7) LIKE ALL ($5))
              ORDER BY address_key LIMIT $8",
         )
         .bind(search.kind.map(BalKind::code))
@@ -54,6 +60,7 @@ impl Store {
         .bind(ACCENTED)
         .bind(PLAIN)
         .bind(i64::from(limit) + 1)
+        .bind(search.inactive_since)
         .fetch_all(self.pool())
         .await?;
         let mut bals = rows.into_iter().map(TryInto::try_into).collect::<Result<Vec<BalRecord>, _>>()?;

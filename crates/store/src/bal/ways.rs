@@ -1,9 +1,9 @@
 //! The ways to a BAL beside its own address: aliases, and forwards from other BALs of this operator.
 
-use mssante::{Address, BalId, BalKind, BalState, ForwardCopy};
+use mssante::{Address, BalId, BalKind, BalState, ForwardCopy, Replies};
 use serde::Serialize;
 use serde_json::{Value, json};
-use sqlx::{PgConnection, PgTransaction};
+use sqlx::{FromRow, PgConnection, PgTransaction};
 
 use super::{BalRow, parsed};
 use crate::trace::Event;
@@ -32,11 +32,49 @@ pub struct ForwardRecord {
     pub copy: ForwardCopy,
 }
 
+/// What routing needs of a BAL.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BalWay {
+    /// Its own address.
+    pub address: Address,
+    /// Its number.
+    pub id: BalId,
+    /// Its kind.
+    pub kind: BalKind,
+    /// Where it is in its life.
+    pub state: BalState,
+    /// Whether people may write to it.
+    pub replies: Replies,
+}
+
+#[derive(FromRow)]
+struct BalWayRow {
+    address: String,
+    id: i64,
+    kind: String,
+    state: String,
+    replies: String,
+}
+
+impl TryFrom<BalWayRow> for BalWay {
+    type Error = StoreError;
+
+    fn try_from(row: BalWayRow) -> Result<Self, StoreError> {
+        Ok(Self {
+            address: parsed(&row.address)?,
+            id: BalId(row.id),
+            kind: parsed(&row.kind)?,
+            state: parsed(&row.state)?,
+            replies: parsed(&row.replies)?,
+        })
+    }
+}
+
 /// What routing needs of our BALs, as it stood at one moment.
 #[derive(Debug, Clone, Default)]
 pub struct Ways {
-    /// The BALs, each under its own address.
-    pub bals: Vec<(Address, BalId, BalKind, BalState)>,
+    /// The BALs.
+    pub bals: Vec<BalWay>,
     /// The aliases that lead to them.
     pub aliases: Vec<AliasRecord>,
     /// Their forwards.
@@ -216,18 +254,15 @@ async fn leads_to(from: BalId, to: BalId, connection: &mut PgConnection) -> Resu
 // Plans are made once for all parameters (see `set_up`): what reads everything and what finds a few rows by an index must
 // be statements of their own.
 
-async fn bals(
-    of: Option<&[i64]>,
-    connection: &mut PgConnection,
-) -> Result<Vec<(Address, BalId, BalKind, BalState)>, StoreError> {
+async fn bals(of: Option<&[i64]>, connection: &mut PgConnection) -> Result<Vec<BalWay>, StoreError> {
     let query = match of {
-        None => sqlx::query_as("SELECT address, id, kind, state FROM bal"),
-        Some(bals) => sqlx::query_as("SELECT address, id, kind, state FROM bal WHERE id = ANY ($1)").bind(bals),
+        None => sqlx::query_as("SELECT address, id, kind, state, replies FROM bal"),
+        Some(bals) => {
+            sqlx::query_as("SELECT address, id, kind, state, replies FROM bal WHERE id = ANY ($1)").bind(bals)
+        }
     };
-    let rows: Vec<(String, i64, String, String)> = query.fetch_all(connection).await?;
-    rows.into_iter()
-        .map(|(address, id, kind, state)| Ok((parsed(&address)?, BalId(id), parsed(&kind)?, parsed(&state)?)))
-        .collect()
+    let rows: Vec<BalWayRow> = query.fetch_all(connection).await?;
+    rows.into_iter().map(TryInto::try_into).collect()
 }
 
 async fn aliases(of: Option<&[i64]>, connection: &mut PgConnection) -> Result<Vec<AliasRecord>, StoreError> {

@@ -181,26 +181,35 @@ impl Store {
     /// Removes those of `uids` that are `\Deleted` (all that are, with `None`); returns their UIDs.
     pub async fn expunge(&self, folder: FolderId, uids: Option<&[Uid]>) -> Result<Vec<Uid>, StoreError> {
         let mut transaction = self.pool().begin().await?;
-        let modseq = next_modseq(&mut transaction, folder).await?;
+        lock(&mut transaction, folder).await?;
         let gone = remove_deleted(&mut transaction, folder, uids).await?;
         if gone.is_empty() {
             transaction.rollback().await?;
             return Ok(Vec::new());
         }
-        let (mut uids, messages): (Vec<i64>, Vec<i64>) = gone.into_iter().unzip();
-        sqlx::query(
+        let octets: i64 = gone.iter().map(|(.., size)| size).sum();
+        let (mut uids, messages): (Vec<i64>, Vec<i64>) =
+            gone.into_iter().map(|(uid, message, _)| (uid, message)).unzip();
+        let modseq: i64 = sqlx::query_scalar(
             "WITH unreferenced AS (
                  INSERT INTO sweep_candidate (message_id, since)
-                 SELECT DISTINCT id, $4 FROM unnest($5::bigint[]) AS id ORDER BY id
-                 ON CONFLICT (message_id) DO UPDATE SET since = excluded.since)
-             INSERT INTO expunged (folder_id, modseq, uid, at) SELECT $1, $3, unnest($2::bigint[]), $4",
+                 SELECT DISTINCT id, $3 FROM unnest($4::bigint[]) AS id ORDER BY id
+                 ON CONFLICT (message_id) DO UPDATE SET since = excluded.since),
+             numbered AS (
+                 UPDATE folder SET highest_modseq = highest_modseq + 1, messages = messages - cardinality($2::bigint[]),
+                        octets = octets - $5
+                 WHERE id = $1 RETURNING highest_modseq),
+             noted AS (
+                 INSERT INTO expunged (folder_id, modseq, uid, at)
+                 SELECT $1, n.highest_modseq, u.uid, $3 FROM numbered n, unnest($2::bigint[]) AS u (uid))
+             SELECT highest_modseq FROM numbered",
         )
         .bind(folder.0)
         .bind(&uids)
-        .bind(modseq)
         .bind(self.clock().now())
         .bind(&messages)
-        .execute(&mut *transaction)
+        .bind(octets)
+        .fetch_one(&mut *transaction)
         .await?;
         self.trace_removed(&mut transaction, folder, messages).await?;
         transaction.commit().await?;
@@ -265,8 +274,15 @@ async fn folder_row(
     .await?)
 }
 
+/// Locks the folder until the transaction ends.
+async fn lock(connection: &mut PgConnection, folder: FolderId) -> Result<(), StoreError> {
+    let locked =
+        sqlx::query("SELECT FROM folder WHERE id = $1 FOR NO KEY UPDATE").bind(folder.0).execute(connection).await?;
+    if locked.rows_affected() == 1 { Ok(()) } else { Err(StoreError::NoSuchFolder) }
+}
+
 /// Locks the folder until the transaction ends and numbers the change.
-pub(super) async fn next_modseq(connection: &mut PgConnection, folder: FolderId) -> Result<i64, StoreError> {
+async fn next_modseq(connection: &mut PgConnection, folder: FolderId) -> Result<i64, StoreError> {
     sqlx::query_scalar("UPDATE folder SET highest_modseq = highest_modseq + 1 WHERE id = $1 RETURNING highest_modseq")
         .bind(folder.0)
         .fetch_optional(connection)
@@ -274,16 +290,16 @@ pub(super) async fn next_modseq(connection: &mut PgConnection, folder: FolderId)
         .ok_or(StoreError::NoSuchFolder)
 }
 
-/// Removes those of `uids` that are `\Deleted`, all that are with `None`; returns UIDs and messages. Two statements: one
+/// Removes those of `uids` that are `\Deleted`, all that are with `None`; returns UIDs, messages and sizes. Two statements: one
 /// that may mean both is planned for all, and would search the array once per message.
 async fn remove_deleted(
     connection: &mut PgConnection,
     folder: FolderId,
     uids: Option<&[Uid]>,
-) -> Result<Vec<(i64, i64)>, StoreError> {
-    let all = "DELETE FROM folder_message WHERE folder_id = $1 AND flags & 8 <> 0 RETURNING uid, message_id";
+) -> Result<Vec<(i64, i64, i64)>, StoreError> {
+    let all = "DELETE FROM folder_message WHERE folder_id = $1 AND flags & 8 <> 0 RETURNING uid, message_id, size";
     let some = "DELETE FROM folder_message WHERE folder_id = $1 AND flags & 8 <> 0 AND uid = ANY($2)
-                RETURNING uid, message_id";
+                RETURNING uid, message_id, size";
     let query = match uids {
         None => sqlx::query_as(all).bind(folder.0),
         Some(uids) => sqlx::query_as(some).bind(folder.0).bind(uid_column(uids)),

@@ -3,7 +3,7 @@
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 
-use super::content::{next_modseq, uid_column};
+use super::content::uid_column;
 use super::tree::narrow;
 use super::{Copied, FolderId, Modseq, Uid, UidValidity};
 use crate::{Store, StoreError};
@@ -20,7 +20,8 @@ impl Store {
         let mut transaction = self.pool().begin().await?;
         lock_both(&mut transaction, from, to).await?;
         let source = present(&mut transaction, from, Some(uids)).await?;
-        let place = allocate(&mut transaction, to, source.len()).await?;
+        let place = allocate(&mut transaction, to, &source).await?;
+        let source = source.uids;
         sqlx::query(
             "INSERT INTO folder_message (folder_id, message_id, uid, modseq, internal_date, size, flags, keywords)
              SELECT $2, m.message_id, t.uid, $5, m.internal_date, m.size, m.flags, m.keywords
@@ -48,7 +49,7 @@ impl Store {
         transaction.commit().await?;
         self.notices().folder_changed(from, moved.source);
         self.notices().folder_changed(to, moved.target);
-        place.copied(source)
+        place.copied(source.uids)
     }
 }
 
@@ -73,20 +74,24 @@ async fn lock_both(connection: &mut PgConnection, from: FolderId, to: FolderId) 
     if locked.rows_affected() == wanted { Ok(()) } else { Err(StoreError::NoSuchFolder) }
 }
 
-/// The UIDs among `uids` that are still there, ascending; all with `None`.
-async fn present(
-    connection: &mut PgConnection,
-    folder: FolderId,
-    uids: Option<&[Uid]>,
-) -> Result<Vec<i64>, StoreError> {
+/// Messages of a folder: their UIDs, ascending, and the octets of all.
+struct Present {
+    uids: Vec<i64>,
+    octets: i64,
+}
+
+/// Those among `uids` that are still there; all with `None`.
+async fn present(connection: &mut PgConnection, folder: FolderId, uids: Option<&[Uid]>) -> Result<Present, StoreError> {
     // Two statements: one that may mean both is planned for all, and would search the array once per message.
-    let all = sqlx::query_scalar("SELECT uid FROM folder_message WHERE folder_id = $1 ORDER BY uid");
-    let some = "SELECT uid FROM folder_message WHERE folder_id = $1 AND uid = ANY($2) ORDER BY uid";
+    let all = sqlx::query_as("SELECT uid, size FROM folder_message WHERE folder_id = $1 ORDER BY uid");
+    let some = "SELECT uid, size FROM folder_message WHERE folder_id = $1 AND uid = ANY($2) ORDER BY uid";
     let query = match uids {
         None => all.bind(folder.0),
-        Some(uids) => sqlx::query_scalar(some).bind(folder.0).bind(uid_column(uids)),
+        Some(uids) => sqlx::query_as(some).bind(folder.0).bind(uid_column(uids)),
     };
-    Ok(query.fetch_all(connection).await?)
+    let rows: Vec<(i64, i64)> = query.fetch_all(connection).await?;
+    let octets = rows.iter().map(|(_, size)| size).sum();
+    Ok(Present { uids: rows.into_iter().map(|(uid, _)| uid).collect(), octets })
 }
 
 /// UIDs reserved in a folder.
@@ -108,29 +113,47 @@ impl Place {
     }
 }
 
-async fn allocate(connection: &mut PgConnection, folder: FolderId, count: usize) -> Result<Place, StoreError> {
-    let count = i64::try_from(count).unwrap_or(i64::MAX);
+async fn allocate(connection: &mut PgConnection, folder: FolderId, source: &Present) -> Result<Place, StoreError> {
     let (uid_validity, first, modseq): (i64, i64, i64) = sqlx::query_as(
-        "UPDATE folder SET uid_next = uid_next + $2, highest_modseq = highest_modseq + 1
+        "UPDATE folder SET uid_next = uid_next + $2, highest_modseq = highest_modseq + 1,
+                messages = messages + $2, octets = octets + $3
          WHERE id = $1 RETURNING uid_validity, uid_next - $2, highest_modseq",
     )
     .bind(folder.0)
-    .bind(count)
+    .bind(count(source.uids.len()))
+    .bind(source.octets)
     .fetch_one(connection)
     .await?;
     Ok(Place { uid_validity: narrow(uid_validity)?, first, modseq })
+}
+
+/// Numbers the change by which messages leave a folder.
+async fn leave(connection: &mut PgConnection, folder: FolderId, source: &Present) -> Result<i64, StoreError> {
+    Ok(sqlx::query_scalar(
+        "UPDATE folder SET highest_modseq = highest_modseq + 1, messages = messages - $2, octets = octets - $3
+         WHERE id = $1 RETURNING highest_modseq",
+    )
+    .bind(folder.0)
+    .bind(count(source.uids.len()))
+    .bind(source.octets)
+    .fetch_one(connection)
+    .await?)
+}
+
+fn count(messages: usize) -> i64 {
+    i64::try_from(messages).unwrap_or(i64::MAX)
 }
 
 /// A moved message is still the delivery that it was: `delivered_to` goes with it.
 async fn move_present(
     connection: &mut PgConnection,
     from: FolderId,
-    source: &[i64],
+    source: &Present,
     to: FolderId,
     now: OffsetDateTime,
 ) -> Result<(Place, Moved), StoreError> {
-    let place = allocate(connection, to, source.len()).await?;
-    let left = next_modseq(connection, from).await?;
+    let place = allocate(connection, to, source).await?;
+    let left = leave(connection, from, source).await?;
     sqlx::query(
         "WITH gone AS (
              DELETE FROM folder_message m USING unnest($3::bigint[], $4::bigint[]) AS t (source, target)
@@ -143,8 +166,8 @@ async fn move_present(
     )
     .bind(from.0)
     .bind(to.0)
-    .bind(source)
-    .bind(place.uids(source.len()))
+    .bind(&source.uids)
+    .bind(place.uids(source.uids.len()))
     .bind(place.modseq)
     .bind(left)
     .bind(now)

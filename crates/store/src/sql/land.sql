@@ -16,7 +16,7 @@ WITH unstaged AS (
     INSERT INTO message_chunk (message_id, n, data)
     SELECT * FROM unnest($12::bigint[], $13::integer[], $14::bytea[])
 ), wanted AS MATERIALIZED (
-    SELECT * FROM unnest($15::bigint[], $16::bigint[]) AS w (folder_id, messages)
+    SELECT * FROM unnest($15::bigint[], $16::bigint[], $42::bigint[]) AS w (folder_id, messages, octets)
 ), patience AS MATERIALIZED (
     SELECT set_config('lock_timeout', $39, true) AS set
 ), locked AS MATERIALIZED (
@@ -26,7 +26,8 @@ WITH unstaged AS (
     ORDER BY id FOR NO KEY UPDATE
 ), numbered AS (
     UPDATE folder f
-    SET uid_next = f.uid_next + w.messages, highest_modseq = f.highest_modseq + 1
+    SET uid_next = f.uid_next + w.messages, highest_modseq = f.highest_modseq + 1,
+        messages = f.messages + w.messages, octets = f.octets + w.octets
     FROM wanted w JOIN locked l ON l.id = w.folder_id
     WHERE f.id = w.folder_id
     RETURNING f.id, f.uid_next - w.messages AS first_uid, f.uid_validity, f.highest_modseq

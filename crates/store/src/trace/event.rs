@@ -128,10 +128,16 @@ events! {
     Provisioning {
         /// A BAL was created.
         BalCreated "bal.created",
-        /// A BAL was suspended, reopened, closed.
+        /// A BAL became active, was suspended, reopened, closed.
         BalState "bal.state",
         /// A BAL was put on the liste rouge, or taken off.
         BalListing "bal.listing",
+        /// What a BAL may hold was said anew.
+        BalQuota "bal.quota",
+        /// A BAL was told that it is nearly full.
+        BalQuotaWarned "bal.quota.warned",
+        /// A BAL was told that nobody opens it.
+        BalInactiveWarned "bal.inactive.warned",
         /// What a BAL is for, or who answers for it, was said anew.
         BalEdited "bal.edited",
         /// What a BAL takes of patients was said.
@@ -190,6 +196,8 @@ events! {
     Deletion {
         /// Messages were expunged from a folder.
         MessagesRemoved "message.removed",
+        /// A closed BAL was emptied, its retention being over.
+        BalEmptied "bal.emptied",
     }
     Trust {
         /// A white list came into force.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt::Display;
 use std::str::FromStr;
 
-use mssante::{BalState, Listing};
+use mssante::{BalState, Listing, QuotaChoice};
 
 use super::cell::meant;
 use super::columns::{Column, Header};
@@ -136,12 +136,14 @@ impl Cells<'_> {
         self.check_width();
         let (address, kind) = (self.needed(Column::Address), self.needed(Column::Kind));
         let (rpps, structure) = (self.parsed(Column::Rpps), self.parsed(Column::Structure));
-        let listing = self.listing();
+        let (adeli, local_id) = (self.parsed(Column::Adeli), self.parsed(Column::LocalId));
+        let (listing, replies) = (self.listing(), self.parsed(Column::Replies));
         let state = self.parsed(Column::State);
         let password_hash = self.password_hash();
         let mut text = |column| self.text(column).map(str::to_owned);
         let (name, responsible) = (text(Column::Name), text(Column::Responsible));
         let (service, description) = (text(Column::Service), text(Column::Description));
+        let (software, nil) = (text(Column::Software), text(Column::Nil));
         let certificate_dn = text(Column::CertificateDn);
         let (address, kind) = (address?, kind?);
         let request = CreateBal {
@@ -149,10 +151,16 @@ impl Cells<'_> {
             kind,
             name,
             rpps,
+            adeli,
+            local_id,
             structure,
             responsible,
             service,
             description,
+            software,
+            nil,
+            replies,
+            quota: QuotaChoice::Default,
             listing,
             certificate_dn,
             password: None,
@@ -265,7 +273,8 @@ mod tests {
     use super::*;
 
     fn rules() -> Rules {
-        Rules { domains: vec![Domain::parse("ch.mssante.fr").unwrap()], unconfirmed_keys: KeyPolicy::Warn }
+        let domains = vec![Domain::parse("ch.mssante.fr").unwrap()];
+        Rules { domains, unconfirmed_keys: KeyPolicy::Warn, quotas: mssante::Quotas::NONE }
     }
 
     fn problems(text: &str) -> Vec<String> {

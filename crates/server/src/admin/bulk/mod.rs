@@ -11,7 +11,7 @@ mod text;
 
 use std::collections::HashMap;
 
-use mssante::BalId;
+use mssante::{BalId, PersonId};
 use serde::Serialize;
 use store::BalRecord;
 
@@ -133,6 +133,17 @@ pub(crate) fn record(bal: &BalRecord) -> Vec<String> {
         Column::Kind => bal.kind.to_string(),
         Column::Name => text(&bal.display_name),
         Column::Rpps => bal.holder.as_ref().map(ToString::to_string).unwrap_or_default(),
+        Column::Adeli => match &bal.identity {
+            Some(PersonId::Adeli(number)) => number.to_string(),
+            _ => String::new(),
+        },
+        Column::LocalId => match &bal.identity {
+            Some(PersonId::Other(number)) => number.to_string(),
+            _ => String::new(),
+        },
+        Column::Software => text(&bal.software),
+        Column::Nil => text(&bal.nil),
+        Column::Replies => bal.replies.to_string(),
         Column::Structure => bal.structure.as_ref().map(ToString::to_string).unwrap_or_default(),
         Column::Responsible => text(&bal.responsible),
         Column::Service => text(&bal.service),

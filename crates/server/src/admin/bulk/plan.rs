@@ -10,6 +10,7 @@ use super::columns::Column;
 use super::lines::Line;
 use super::problem::Problem;
 use crate::admin::AdminError;
+use crate::admin::request::check_edit;
 
 /// What is to be done for a line.
 #[derive(Debug, Clone)]
@@ -54,6 +55,12 @@ impl Present {
     }
 }
 
+/// Whether a list says what is so: a log-in since it was written is no contradiction.
+fn same_state(said: BalState, is: BalState) -> bool {
+    use BalState::{Active, Created};
+    said == is || matches!((said, is), (Created, Active) | (Active, Created))
+}
+
 impl Line {
     fn refuse(&self, column: Column, why: impl std::fmt::Display) -> Problem {
         Problem::new(self.line, column.name(), why)
@@ -62,7 +69,7 @@ impl Line {
     fn may_be_created(&self) -> Result<(), Problem> {
         self.request.check_attributes().map_err(|error| Problem::of(self.line, &error))?;
         match self.state {
-            None | Some(BalState::Active) => Ok(()),
+            None | Some(BalState::Created | BalState::Active) => Ok(()),
             Some(state) => Err(self.refuse(
                 Column::State,
                 format!(
@@ -83,6 +90,7 @@ impl Line {
             let why = format!("{} is closed and is not changed by a list; `pli bal reopen` it first", bal.address);
             return Err(self.refuse(Column::Address, why));
         }
+        check_edit(bal, &edit).map_err(|error| Problem::of(self.line, &error))?;
         Ok(Step::Update(Box::new(bal.clone()), edit))
     }
 
@@ -102,6 +110,12 @@ impl Line {
             );
             return Err(self.refuse(Column::Rpps, why));
         }
+        let identity = request.identity();
+        if identity.is_some() && identity != bal.identity {
+            let column = if request.adeli.is_some() { Column::Adeli } else { Column::LocalId };
+            let why = format!("{} has another holder, who never changes; close it and create another", bal.address);
+            return Err(self.refuse(column, why));
+        }
         if request.structure.is_some() && request.structure != bal.structure {
             let why = format!("{} belongs to another structure; a list does not move it", bal.address);
             return Err(self.refuse(Column::Structure, why));
@@ -111,7 +125,7 @@ impl Line {
             return Err(self.refuse(Column::CertificateDn, why));
         }
         match self.state {
-            Some(state) if state != bal.state => Err(self.refuse(
+            Some(state) if !same_state(state, bal.state) => Err(self.refuse(
                 Column::State,
                 format!(
                     "{} is {}; a list does not change states, `pli bal suspend`, `reopen` and `close` do",
@@ -139,6 +153,9 @@ impl Line {
             service: other(&self.request.service, &bal.service),
             description: other(&self.request.description, &bal.description),
             responsible: other(&self.request.responsible, &bal.responsible),
+            software: other(&self.request.software, &bal.software),
+            nil: other(&self.request.nil, &bal.nil),
+            replies: self.request.replies.filter(|replies| *replies != bal.replies),
         }
     }
 }

@@ -55,7 +55,7 @@ impl Resolve {
     fn resolve(&self, resolver: &Resolver, space: &TrustSpace, ways: Ways) -> Resolved {
         resolver.replace_all(local_table(&ways));
         let (steps, route) = resolver.explain(&self.address, |domain| space.lists(domain));
-        let names = ways.bals.into_iter().map(|(address, id, ..)| (id, address.to_string())).collect();
+        let names = ways.bals.into_iter().map(|bal| (bal.id, bal.address.to_string())).collect();
         Resolved { steps, route, names }
     }
 }

@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use annuaire::{Answers, Directory, DirectoryBuilder, Entry, Extent, Paperless, Person, Query, Structure};
-use mssante::{Address, BalKind, BalState, Domain, Listing, PersonId};
+use mssante::{Address, BalKind, Domain, Listing, PersonId, Shown};
 use store::{BalRecord, StoreError};
 
 use super::Keeper;
@@ -72,7 +72,7 @@ impl Lookup {
 
 /// Whether one of ours shows in directories.
 fn shows(bal: &BalRecord) -> bool {
-    bal.state != BalState::Closed && bal.listing == Listing::Listed
+    bal.state.row().shown == Shown::Published && bal.listing == Listing::Listed
 }
 
 fn entry(bal: &BalRecord) -> Entry {

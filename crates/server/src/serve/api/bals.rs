@@ -4,16 +4,18 @@ use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
-use mssante::{Address, BalKind, BalState, StructureId};
+use mssante::{Address, BalKind, BalState, QuotaChoice, StructureId};
 use serde::Deserialize;
 use store::{BalRecord, BalSearch};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 use utoipa::{IntoParams, ToSchema};
 
 use super::Answer;
 use super::answer::{Body, Problem};
 use super::state::{Caller, Shared};
 use super::views::{BalView, PageView};
-use crate::admin::{ChangeBal, CreateBal, MoveBal, Password};
+use crate::admin::{ChangeBal, CreateBal, MoveBal, Occupancy, Password};
 
 /// Which BALs.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -30,6 +32,8 @@ pub(super) struct Which {
     structure: Option<String>,
     /// Words of the address, the name or what is said of it; accents and capitals do not matter.
     text: Option<String>,
+    /// Open, and opened by nobody since this moment (RFC 3339).
+    inactive_since: Option<String>,
     /// `next` of the page before.
     after: Option<String>,
     /// Most BALs of a page, up to 1000; 100 without it.
@@ -45,7 +49,8 @@ pub(super) async fn list(
 ) -> Answer<PageView> {
     let structure = which.structure.map(|text: String| parsed::<StructureId>("structure", &text)).transpose()?;
     let after = which.after.map(|text: String| parsed::<Address>("after", &text)).transpose()?;
-    let search = BalSearch { kind: which.kind, state: which.state, structure, text: which.text, after };
+    let inactive_since = which.inactive_since.as_deref().map(moment).transpose()?;
+    let search = BalSearch { kind: which.kind, state: which.state, structure, inactive_since, text: which.text, after };
     let page = shared.admin(&caller).search(&search, which.limit.unwrap_or(100)).await?;
     let next = page.next.map(|next| next.to_string());
     Ok(Json(PageView { bals: page.bals.into_iter().map(Into::into).collect(), next }))
@@ -53,6 +58,11 @@ pub(super) async fn list(
 
 pub(super) fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(name: &str, text: &str) -> Result<T, Problem> {
     text.parse().map_err(|error| Problem::new(StatusCode::BAD_REQUEST, "invalid", format!("{name}: {error}")))
+}
+
+fn moment(text: &str) -> Result<OffsetDateTime, Problem> {
+    let wrong = || format!("inactive_since: '{text}' is not a moment such as 2026-01-31T00:00:00Z");
+    OffsetDateTime::parse(text, &Rfc3339).map_err(|_| Problem::new(StatusCode::BAD_REQUEST, "invalid", wrong()))
 }
 
 /// Creates a BAL with its default folders.
@@ -141,6 +151,40 @@ pub(super) async fn move_state(
 ) -> Result<impl IntoResponse, Problem> {
     let (address, revision) = (parsed("address", &address)?, seen(&headers)?);
     Ok(tagged(shared.admin(&caller).move_to(&address, state, &MoveBal { reason }, revision).await?))
+}
+
+/// What a BAL may hold.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NewQuota {
+    /// A size such as "2 GiB", "default" (as much as its kind), "none".
+    #[schema(value_type = String, example = "2 GiB")]
+    quota: QuotaChoice,
+}
+
+/// Says what a BAL may hold.
+#[utoipa::path(put, path = "/v1/bals/{address}/quota", tag = "bals", params(("address" = String, Path)),
+    request_body = NewQuota, responses((status = 200, body = BalView), (status = 404, body = Problem)))]
+pub(super) async fn set_quota(
+    State(shared): State<Shared>,
+    Extension(caller): Extension<Caller>,
+    Path(address): Path<String>,
+    Body(NewQuota { quota }): Body<NewQuota>,
+) -> Result<impl IntoResponse, Problem> {
+    Ok(tagged(shared.admin(&caller).set_quota(&parsed("address", &address)?, quota).await?))
+}
+
+/// What a BAL holds, beside what it may hold.
+#[utoipa::path(get, path = "/v1/bals/{address}/quota", tag = "bals", params(("address" = String, Path)),
+    responses((status = 200, body = Occupancy), (status = 404, body = Problem)))]
+pub(super) async fn occupancy(
+    State(shared): State<Shared>,
+    Extension(caller): Extension<Caller>,
+    Path(address): Path<String>,
+) -> Answer<Occupancy> {
+    let admin = shared.admin(&caller);
+    let bal = admin.find(&parsed("address", &address)?).await?;
+    Ok(Json(admin.occupancy(&bal).await?))
 }
 
 /// A password.

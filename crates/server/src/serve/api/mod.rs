@@ -64,6 +64,7 @@ fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(bals::show, bals::change))
         .routes(routes!(bals::move_state))
         .routes(routes!(bals::set_password))
+        .routes(routes!(bals::occupancy, bals::set_quota))
         .routes(routes!(ways::list_aliases))
         .routes(routes!(ways::add_alias, ways::remove_alias))
         .routes(routes!(ways::list_forwards))

@@ -1,6 +1,6 @@
 //! BALs as the API shows them: fields are called as in requests.
 
-use mssante::{BalKind, BalState, Listing};
+use mssante::{BalKind, BalState, Listing, PersonId, QuotaChoice, Replies};
 use serde::Serialize;
 use store::BalRecord;
 use time::OffsetDateTime;
@@ -20,10 +20,18 @@ pub(super) struct BalView {
     state: BalState,
     /// Why.
     state_reason: Option<String>,
+    /// Since when.
+    #[serde(with = "time::serde::rfc3339")]
+    #[schema(value_type = String, format = DateTime)]
+    state_since: OffsetDateTime,
     /// Name shown to people.
     name: Option<String>,
     /// RPPS number of the holder.
     rpps: Option<String>,
+    /// ADELI number of the holder.
+    adeli: Option<String>,
+    /// The number of the holder in the register of the structure.
+    local_id: Option<String>,
     /// The structure that answers for it.
     structure: Option<String>,
     /// The responsible person.
@@ -32,6 +40,16 @@ pub(super) struct BalView {
     service: Option<String>,
     /// What it is for.
     description: Option<String>,
+    /// The software of an applicative BAL.
+    software: Option<String>,
+    /// The number of that software (NIL).
+    nil: Option<String>,
+    /// Whether people may write to it.
+    #[schema(value_type = String, example = "accept")]
+    replies: Replies,
+    /// What it may hold.
+    #[schema(value_type = String, example = "default")]
+    quota: QuotaChoice,
     /// Whether it shows in directories.
     #[schema(value_type = String, example = "listed")]
     listing: Listing,
@@ -43,27 +61,44 @@ pub(super) struct BalView {
     #[serde(with = "time::serde::rfc3339")]
     #[schema(value_type = String, format = DateTime)]
     created_at: OffsetDateTime,
+    /// When somebody last logged in, to the hour.
+    #[serde(with = "time::serde::rfc3339::option")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    last_login_at: Option<OffsetDateTime>,
     /// Grows with each change; the entity tag.
     revision: i64,
 }
 
 impl From<BalRecord> for BalView {
     fn from(bal: BalRecord) -> Self {
+        let number = |person: &PersonId| match person {
+            PersonId::Adeli(adeli) => (Some(adeli.to_string()), None),
+            other => (None, Some(other.to_string())),
+        };
+        let (adeli, local_id) = bal.identity.as_ref().map(number).unwrap_or_default();
         Self {
             address: bal.address.to_string(),
             kind: bal.kind,
             state: bal.state,
             state_reason: bal.state_reason,
+            state_since: bal.state_since,
             name: bal.display_name,
             rpps: bal.holder.as_ref().map(ToString::to_string),
+            adeli,
+            local_id,
             structure: bal.structure.as_ref().map(ToString::to_string),
             responsible: bal.responsible,
             service: bal.service,
             description: bal.description,
+            software: bal.software,
+            nil: bal.nil,
+            replies: bal.replies,
+            quota: bal.quota,
             listing: bal.listing,
             certificate_dn: bal.certificate_dn,
             has_password: bal.has_password,
             created_at: bal.created_at,
+            last_login_at: bal.last_login_at,
             revision: bal.revision,
         }
     }

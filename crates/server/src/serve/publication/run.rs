@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use annuaire::publication::{Facts, Known, Operation, Outcome, Plan, Task, plan};
-use mssante::{BalState, Clock as _};
+use mssante::{Clock as _, Shown};
 use serde::Serialize;
 use store::{PublicationClaim, PublicationResult, PublicationState, SourceClaim, StoreError};
 use thiserror::Error;
@@ -287,9 +287,9 @@ fn perhaps(task: &Task) -> Known {
 
 /// A BAL that is taken away from one carrier and goes to another has more to come.
 pub(super) fn withdrawn(facts: &Facts, then: PublicationState) -> PublicationState {
-    match facts.state {
-        BalState::Closed => then,
-        BalState::Active | BalState::Suspended => PublicationState::Waiting,
+    match facts.state.row().shown {
+        Shown::Withdrawn => then,
+        Shown::Published => PublicationState::Waiting,
     }
 }
 
