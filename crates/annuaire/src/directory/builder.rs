@@ -8,6 +8,7 @@ use mssante::{Address, Domain};
 use super::local::{Folded, hash_local, is_same_local};
 use super::tables::{Double, Flags, PersonCode, Practice, Row, STREET_LINE};
 use super::texts::{NONE, RowSet, TextSet, Texts, at, number};
+use crate::fhir::Carrier;
 use crate::{Activity, Coded, Entry, Person, Structure};
 
 /// What has been collected for a directory so far.
@@ -46,14 +47,11 @@ impl DirectoryBuilder {
     }
 
     /// Adds an entry. A second one of the same address is a duplicate: the first stays; what the second says
-    /// besides is found by search as well, and completes the first if both are of the same person.
+    /// besides is found by search as well, and completes the first if both are of the same person. Of entries that
+    /// resources carry, the first one is the one whose carrier has the first name, whichever came first.
     pub fn put(&mut self, entry: &Entry) -> Put {
         let row = self.row(entry);
         match self.find(&entry.address, row.domain) {
-            Some(known) if self.is_gone(known) => {
-                self.rows[at(known)] = row;
-                Put::New
-            }
             Some(known) => {
                 self.put_double(known, &row);
                 Put::Duplicate
@@ -75,7 +73,7 @@ impl DirectoryBuilder {
     /// Takes an entry out again; tells whether it was there.
     pub fn remove(&mut self, address: &Address) -> bool {
         let Some(domain) = self.domain_numbers.get(address.domain()) else { return false };
-        let Some(known) = self.find(address, *domain).filter(|known| !self.is_gone(*known)) else { return false };
+        let Some(known) = self.find(address, *domain) else { return false };
         self.rows[at(known)].flags |= Flags::GONE;
         self.doubles.retain(|double| double.row != known);
         true
@@ -92,6 +90,24 @@ impl DirectoryBuilder {
             }
         }
         self.doubles.retain(|double| !gone.contains(&double.row));
+    }
+
+    /// Takes out what these resources carried. An address that another one carries as well stays, with what that one says.
+    pub fn forget<'a>(&mut self, carriers: impl IntoIterator<Item = &'a Carrier>) {
+        let names: HashSet<u32> = carriers.into_iter().map(|carrier| self.texts.put(carrier.name())).collect();
+        let Self { rows, doubles, .. } = self;
+        doubles.retain(|double| !names.contains(&double.carrier));
+        for row in rows.iter_mut().filter(|row| names.contains(&row.carrier)) {
+            row.flags |= Flags::GONE;
+        }
+        doubles.retain(|double| {
+            let row = &mut rows[at(double.row)];
+            let first_is_gone = row.is_gone();
+            if first_is_gone {
+                *row = double.to_row(row.domain);
+            }
+            !first_is_gone
+        });
     }
 
     /// Where a professional practises. Entries come first: of those without a BAL so far nothing is kept.
@@ -114,18 +130,17 @@ impl DirectoryBuilder {
         !person.is_none() && known.contains(&person)
     }
 
-    fn is_gone(&self, row: u32) -> bool {
-        self.rows[at(row)].flags & Flags::GONE != 0
-    }
-
+    /// The row of an address; what is gone is not found any more.
     fn find(&self, address: &Address, domain: u32) -> Option<u32> {
         let local = Folded::new(address.local().as_str());
-        let same =
-            |row: &u32| self.rows[at(*row)].domain == domain && is_same_local(self.locals.get(*row), local.as_str());
+        let same = |number: &u32| {
+            let row = &self.rows[at(*number)];
+            row.domain == domain && !row.is_gone() && is_same_local(self.locals.get(*number), local.as_str())
+        };
         self.addresses.find(hash_local(domain, local.as_str()), same).copied()
     }
 
-    /// Adds a row whose address is known to be new.
+    /// Adds a row whose address is known to be new, or to be gone.
     pub(super) fn push(&mut self, local: &str, row: Row) {
         let Self { addresses, locals, rows, .. } = self;
         let new = locals.push(local);
@@ -135,13 +150,11 @@ impl DirectoryBuilder {
     }
 
     fn put_double(&mut self, known: u32, again: &Row) {
-        let first = self.rows[at(known)];
-        let Row { person, family, given, trade, structure, service, .. } = *again;
-        let says_more = (person, family, given, trade, service)
-            != (first.person, first.family, first.given, first.trade, first.service)
-            || structure != NONE && structure != first.structure;
-        if says_more {
-            self.doubles.push(Double { row: known, person, family, given, trade, structure, service });
+        let first = &self.rows[at(known)];
+        let double = Double::of(known, again);
+        let by_another = double.carrier != NONE && double.carrier != first.carrier;
+        if by_another || double.says_more_than(first) {
+            self.doubles.push(double);
         }
     }
 

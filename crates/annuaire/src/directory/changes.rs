@@ -194,8 +194,14 @@ impl Both<'_> {
     }
 
     fn doubles(&self, here: u32, there: u32) -> bool {
-        let new = &self.new.doubles[self.new.doubles_of(here)];
-        let old = &self.old.doubles[self.old.doubles_of(there)];
-        new.len() == old.len() && new.iter().all(|a| old.iter().any(|b| self.double(a, b)))
+        let (new, old) = (telling(self.new, here), telling(self.old, there));
+        new.iter().all(|a| old.iter().any(|b| self.double(a, b)))
+            && old.iter().all(|b| new.iter().any(|a| self.double(a, b)))
     }
+}
+
+/// The second lines of a row that say something; who carries them is nothing that changes.
+fn telling(tables: &Tables, row: u32) -> Vec<&Double> {
+    let doubles = tables.doubles[tables.doubles_of(row)].iter();
+    doubles.filter(|double| double.says_more_than(&tables.rows[at(row)])).collect()
 }

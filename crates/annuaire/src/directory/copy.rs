@@ -80,12 +80,14 @@ impl<'a> Copy<'a> {
     fn double(&mut self, double: &Double) {
         let double = Double {
             row: double.row,
+            flags: double.flags,
             person: self.person(double.person),
             family: self.family(double.family),
             given: self.given(double.given),
             trade: self.trade(double.trade),
             structure: self.structure(double.structure),
             service: self.service(double.service),
+            carrier: self.text(double.carrier),
         };
         self.to.doubles.push(double);
     }

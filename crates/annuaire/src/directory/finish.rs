@@ -3,11 +3,12 @@
 use super::builder::DirectoryBuilder;
 use super::fold::fold_into;
 use super::local::{beginning, compare_locals};
-use super::tables::{Double, Flags, Practice, Tables};
+use super::tables::{Double, Practice, Row, Tables};
 use super::texts::{NONE, TextSet, Texts, at, number};
 use mssante::Domain;
 
-/// Most second lines that are kept of an address.
+/// Most second lines that are kept of an address. What more resources carry it is known again with the next full
+/// synchronisation.
 const MOST_DOUBLES: usize = 32;
 
 /// Most practices that are kept of a person.
@@ -35,7 +36,7 @@ impl DirectoryBuilder {
         };
         sort_names(&mut tables, self.families, self.givens);
         sort_rows(&mut tables);
-        sort_doubles(&mut tables.doubles);
+        sort_doubles(&mut tables);
         sort_practices(&mut tables.practices);
         tables
     }
@@ -43,7 +44,7 @@ impl DirectoryBuilder {
     /// Sorts the domains and leaves those out that no row has.
     fn sort_domains(&mut self) {
         let mut used = vec![false; self.domains.len()];
-        for row in self.rows.iter().filter(|row| row.flags & Flags::GONE == 0) {
+        for row in self.rows.iter().filter(|row| !row.is_gone()) {
             used[at(row.domain)] = true;
         }
         let mut domains: Vec<(Domain, usize)> = std::mem::take(&mut self.domains)
@@ -105,7 +106,7 @@ fn sort_rows(tables: &mut Tables) {
     let mut keys: Vec<(u32, u32, u64)> = rows
         .iter()
         .zip(0_u32..)
-        .filter(|(row, _)| row.flags & Flags::GONE == 0)
+        .filter(|(row, _)| !row.is_gone())
         .map(|(row, number)| (row.domain, number, beginning(locals.get(number))))
         .collect();
     keys.sort_unstable_by(|a, b| {
@@ -123,10 +124,35 @@ fn sort_rows(tables: &mut Tables) {
     locals.shrink();
 }
 
-fn sort_doubles(doubles: &mut Vec<Double>) {
+fn sort_doubles(tables: &mut Tables) {
+    let Tables { texts, rows, doubles, .. } = tables;
     doubles.sort_by_key(|double| double.row);
+    for of_one in doubles.chunk_by_mut(|a, b| a.row == b.row) {
+        sort_carriers(texts, rows, of_one);
+    }
+    // What one resource says twice.
+    doubles.retain(|double| {
+        rows.get(at(double.row)).is_some_and(|row| double.carrier != row.carrier || double.says_more_than(row))
+    });
     keep_some_of_each(doubles, MOST_DOUBLES, |double| u64::from(double.row));
     doubles.shrink_to_fit();
+}
+
+/// Of resources that carry the same address the one with the first name says what its row says: a directory that was
+/// updated is the same as one that was read anew, in whatever order they came.
+fn sort_carriers(texts: &Texts, rows: &mut [Row], doubles: &mut [Double]) {
+    let Some(row) = doubles.first().and_then(|double| rows.get_mut(at(double.row))) else { return };
+    if row.carrier == NONE || doubles.iter().any(|double| double.carrier == NONE) {
+        return;
+    }
+    let name = |carrier: u32| texts.get(carrier);
+    doubles.sort_by(|a, b| name(a.carrier).cmp(name(b.carrier)));
+    if name(doubles[0].carrier) < name(row.carrier) {
+        let first = doubles[0];
+        doubles[0] = Double::of(first.row, row);
+        *row = first.to_row(row.domain);
+        doubles.sort_by(|a, b| name(a.carrier).cmp(name(b.carrier)));
+    }
 }
 
 fn sort_practices(practices: &mut Vec<Practice>) {

@@ -32,6 +32,13 @@ pub(super) struct Row {
     pub(super) carrier: u32,
 }
 
+impl Row {
+    /// Whether it is no longer there.
+    pub(super) fn is_gone(&self) -> bool {
+        self.flags & Flags::GONE != 0
+    }
+}
+
 /// Kind, paperless and whether it is gone, in bits.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Flags;
@@ -110,17 +117,38 @@ pub(super) const STREET_LINE: char = '\u{1f}';
 /// What a second line of the same address says, perhaps of another person; as in [`Row`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Double {
-    /// Into `rows`, by which they are sorted; those of one row are in the order of the file.
+    /// Into `rows`, by which they are sorted; those of one row are in the order of the file, or of their carriers' names.
     pub(super) row: u32,
+    pub(super) flags: u32,
     pub(super) person: PersonCode,
     pub(super) family: u32,
     pub(super) given: u32,
     pub(super) trade: u32,
     pub(super) structure: u32,
     pub(super) service: u32,
+    pub(super) carrier: u32,
 }
 
 impl Double {
+    /// What a line says, as a second one of the address of `number`.
+    pub(super) fn of(number: u32, line: &Row) -> Self {
+        let Row { flags, person, family, given, trade, structure, service, carrier, .. } = *line;
+        Self { row: number, flags, person, family, given, trade, structure, service, carrier }
+    }
+
+    /// The same as the only line of its address.
+    pub(super) fn to_row(self, domain: u32) -> Row {
+        let Self { flags, person, family, given, trade, structure, service, carrier, .. } = self;
+        Row { domain, flags, person, family, given, trade, structure, service, carrier }
+    }
+
+    /// Whether it says something that the first line does not. Some only tell that another resource carries the address.
+    pub(super) fn says_more_than(&self, row: &Row) -> bool {
+        let Self { person, family, given, trade, structure, service, .. } = *self;
+        (person, family, given, trade, service) != (row.person, row.family, row.given, row.trade, row.service)
+            || structure != NONE && structure != row.structure
+    }
+
     /// Whether it is of the person of the first line, or both are of none: what it says completes the first one then.
     pub(super) fn is_of_the_person_of(&self, row: &Row) -> bool {
         let same_name = (self.family, self.given) == (row.family, row.given);

@@ -64,19 +64,13 @@ impl Delta {
     /// The next directory, not yet finished: `old` with these changes, and its activities.
     pub fn apply(&self, old: &Directory) -> DirectoryBuilder {
         let mut next = DirectoryBuilder::from_entries_of(old);
-        let over: Vec<_> = old.entries().filter(|entry| self.is_over(entry)).map(|entry| entry.address).collect();
-        next.remove_all(over.iter().chain(self.entries.iter().map(|entry| &entry.address)));
+        next.forget(&self.touched);
         for entry in &self.entries {
             next.put(entry);
         }
         next.remove_all(&self.unlisted);
         next.complete_from(old);
         next
-    }
-
-    /// Whether the resource that carried an entry was updated: what it carries now is told anew.
-    fn is_over(&self, entry: &Entry) -> bool {
-        entry.carrier.as_ref().is_some_and(|carrier| self.touched.contains(carrier))
     }
 }
 
@@ -145,13 +139,45 @@ mod tests {
     }
 
     #[test]
-    fn a_new_entry_replaces_the_old_one_of_its_address_wherever_it_came_from() {
+    fn an_address_is_known_as_long_as_one_resource_carries_it() {
+        let both = [entry("team@a.fr", "Organization/1"), entry("TEAM@a.fr", "Organization/2")];
+        for (first, second) in [("Organization/1", "Organization/2"), ("Organization/2", "Organization/1")] {
+            let mut delta = Delta::new();
+            delta.touch(Carrier::named(first));
+            let one = delta.apply(&directory(&both)).finish();
+            let team = one.get(&"team@a.fr".parse().unwrap()).unwrap();
+            assert_eq!(team.carrier, Some(Carrier::named(second)));
+            let mut delta = Delta::new();
+            delta.touch(Carrier::named(second));
+            assert!(delta.apply(&one).finish().is_empty());
+        }
+    }
+
+    #[test]
+    fn who_carries_an_address_as_well_is_still_known_after_an_update_of_the_other() {
         let mut delta = Delta::new();
+        delta.touch(Carrier::named("Organization/2"));
+        delta.put(entry("team@a.fr", "Organization/2"));
+        let both = delta.apply(&directory(&[entry("team@a.fr", "Organization/1")])).finish();
+        let mut delta = Delta::new();
+        delta.touch(Carrier::named("Organization/2"));
+        let one = delta.apply(&both).finish();
+        let team = one.get(&"team@a.fr".parse().unwrap()).unwrap();
+        assert_eq!(team.carrier, Some(Carrier::named("Organization/1")));
+    }
+
+    #[test]
+    fn what_moves_from_one_resource_to_another_is_what_the_other_says() {
+        let mut delta = Delta::new();
+        delta.touch(Carrier::named("Practitioner/1"));
+        delta.touch(Carrier::named("Practitioner/2"));
         delta.put(entry("MOVED@a.fr", "Practitioner/2"));
         let new = delta.apply(&directory(&[entry("moved@a.fr", "Practitioner/1"), entry("kept@a.fr", "")])).finish();
         assert_eq!(new.len(), 2);
         let moved = new.get(&"moved@a.fr".parse().unwrap()).unwrap();
         assert_eq!(moved.carrier, Some(Carrier::named("Practitioner/2")));
+        // as it is written now
+        assert_eq!(moved.address.to_string(), "MOVED@a.fr");
     }
 
     #[test]

@@ -57,6 +57,7 @@ fn others_point_somewhere(tables: &Tables) -> bool {
             && is_in(double.family, tables.families.len())
             && is_in(double.given, tables.givens.len())
             && is_in(double.service, tables.services.len())
+            && is_in(double.carrier, tables.texts.len())
             && values(double.trade, double.structure)
     };
     tables.doubles.is_sorted_by_key(|double| double.row)

@@ -42,7 +42,7 @@ pub enum ImageError {
 
 impl Directory {
     /// The format of images that this pli writes.
-    pub const FORMAT: u32 = 3;
+    pub const FORMAT: u32 = 4;
 
     /// Writes the image, which any node reads without building it again. It is not packed: about 100 octets for each BAL.
     pub fn write_image(&self, to: &mut dyn Write) -> Result<(), ImageError> {

@@ -42,15 +42,15 @@ impl Record<10> for Row {
     }
 }
 
-impl Record<8> for Double {
-    fn to_numbers(self) -> [u32; 8] {
+impl Record<10> for Double {
+    fn to_numbers(self) -> [u32; 10] {
         let [high, low] = halves(self.person);
-        let Self { row, family, given, trade, structure, service, .. } = self;
-        [row, high, low, family, given, trade, structure, service]
+        let Self { row, flags, family, given, trade, structure, service, carrier, .. } = self;
+        [row, flags, high, low, family, given, trade, structure, service, carrier]
     }
 
-    fn from_numbers([row, high, low, family, given, trade, structure, service]: [u32; 8]) -> Self {
-        Self { row, person: whole(high, low), family, given, trade, structure, service }
+    fn from_numbers([row, flags, high, low, family, given, trade, structure, service, carrier]: [u32; 10]) -> Self {
+        Self { row, flags, person: whole(high, low), family, given, trade, structure, service, carrier }
     }
 }
 
