@@ -212,6 +212,39 @@ fn passing_trouble_is_waited_out_and_a_wrong_key_stops_everything() -> Result<()
 }
 
 #[test]
+fn a_carrier_that_is_not_ours_to_change_keeps_nobody_else_waiting() -> Result<()> {
+    let bench = Bench::with_carriers()?;
+    let foreign = bench.bal("cardiologie", TEAM)?;
+    let others = [bench.bal("urgences", TEAM)?, bench.bal("arthur.saucier", PERSONAL)?];
+    bench.directory.fail_next(Fault::Status(403));
+    let run = bench.run()?;
+    ensure!(run["ended"]["refused"] == 1 && run["ended"]["published"] == 2, "{run}");
+    let refused = bench.ensure_state(&foreign, "refused")?;
+    ensure!(refused["report"].as_str().is_some_and(|report| report.contains("status 403")), "{refused}");
+    for other in &others {
+        bench.ensure_state(other, "published")?;
+    }
+    bench.publication(&["retry", &foreign])?;
+    bench.run()?;
+    bench.ensure_state(&foreign, "published")?;
+    Ok(())
+}
+
+#[test]
+fn a_key_that_may_change_nothing_is_told_from_a_carrier_that_is_not_ours() -> Result<()> {
+    let bench = Bench::new()?;
+    for number in ["930100037", "930100045", "930100052"] {
+        bench.bal(&format!("service{number}"), &["--kind", "ORG", "--structure", &format!("1{number}")])?;
+    }
+    bench.directory.fail(Some(Fault::Status(403)));
+    let run = bench.publication(&["run"])?;
+    ensure!(run.code == Some(1) && run.stderr.contains("publication.key_file"), "{run}");
+    let status = json(&bench.publication(&["status"])?)?;
+    ensure!(status["states"]["waiting"] == 3, "it is not the boxes' fault: {status}");
+    Ok(())
+}
+
+#[test]
 fn an_answer_that_is_lost_does_no_harm() -> Result<()> {
     let bench = Bench::with_carriers()?;
     let team = bench.bal("cardiologie", TEAM)?;

@@ -60,6 +60,11 @@ pub enum Outcome {
         /// What to look after.
         why: String,
     },
+    /// The carrier of this BAL is not for us to change, or, if it is the same with all others, our key is of no use.
+    Forbidden {
+        /// Why, with what can be done.
+        why: String,
+    },
     /// Our key is not accepted: no task will be done until somebody has looked after it.
     Key {
         /// What to look after.
@@ -79,12 +84,27 @@ enum Before {
 /// What is being tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Attempt {
-    /// The operations that have the same result however often they are done.
-    First,
-    /// For an interface that does not take these: it knows (or does not know) the BAL already.
-    Second,
-    /// Whether there was anything to delete.
+    /// What is there is taken away, and the BAL is put in: it has the same result however often it is done.
+    Renew,
+    /// What is there is changed.
+    Replace,
+    /// The BAL is put in where it is not.
+    Insert,
+    /// It is taken away.
+    Delete,
+    /// Whether it is there, for an interface that takes the other ones only if it is, or is not.
     Look,
+}
+
+/// What a look at the carrier of a BAL came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Seen {
+    /// It carries the BAL.
+    There,
+    /// It does not.
+    Absent,
+    /// It cannot be told.
+    Unclear,
 }
 
 /// A task on its way. Doing it twice is harmless: an insertion takes away first what is there of the same address (FHIR
@@ -94,6 +114,8 @@ pub struct Delivery {
     task: Task,
     style: PatchStyle,
     before: Before,
+    /// Whether the BAL, as it is to be or as it was, is on the liste rouge: looking for it shows nothing then.
+    hidden: bool,
     attempt: Attempt,
     /// What was said to the first attempt.
     objection: Option<String>,
@@ -103,7 +125,13 @@ impl Delivery {
     /// One that has not begun, of a BAL of which the directory had this before.
     pub fn new(task: Task, known: &Known, style: PatchStyle) -> Self {
         let before = if *known == Known::Nothing { Before::Nothing } else { Before::Perhaps };
-        Self { task, style, before, attempt: Attempt::First, objection: None }
+        let attempt = match task.operation {
+            Operation::Insert => Attempt::Renew,
+            Operation::Replace => Attempt::Replace,
+            Operation::Delete => Attempt::Delete,
+        };
+        let hidden = std::iter::once(&task.card).chain(known.card()).any(|card| card.listing == Listing::Unlisted);
+        Self { task, style, before, hidden, attempt, objection: None }
     }
 
     /// The call to make now.
@@ -120,12 +148,12 @@ impl Delivery {
 
     fn operations(&self) -> Option<&'static [Operation]> {
         use Operation::{Delete, Insert, Replace};
-        match (self.task.operation, self.attempt) {
-            (_, Attempt::Look) => None,
-            (Insert, Attempt::First) | (Replace, Attempt::Second) => Some(&[Delete, Insert]),
-            (Insert, Attempt::Second) => Some(&[Insert]),
-            (Replace, Attempt::First) => Some(&[Replace]),
-            (Delete, _) => Some(&[Delete]),
+        match self.attempt {
+            Attempt::Look => None,
+            Attempt::Renew => Some(&[Delete, Insert]),
+            Attempt::Insert => Some(&[Insert]),
+            Attempt::Replace => Some(&[Replace]),
+            Attempt::Delete => Some(&[Delete]),
         }
     }
 
@@ -138,12 +166,13 @@ impl Delivery {
         let words = explained(&answer.body);
         let said = words.as_ref().map(|words| format!(": {words}")).unwrap_or_default();
         match answer.status {
-            200 if self.attempt == Attempt::Look && is_fhir(&answer.body) => Some(self.looked(&answer.body)),
+            200 if self.attempt == Attempt::Look && is_fhir(&answer.body) => self.looked(&answer.body),
             200 | 201 if self.attempt != Attempt::Look && is_fhir(&answer.body) => Some(self.done(String::new())),
             204 if self.attempt != Attempt::Look => Some(self.done(String::new())),
             // A proxy, a portal, a page of errors: nobody there knows what a BAL is.
             200..=299 => Some(strange(answer.status)),
-            401 | 403 => Some(Outcome::Key { why: key(answer.status, &said) }),
+            401 => Some(Outcome::Key { why: key(answer.status, &said) }),
+            403 => Some(Outcome::Forbidden { why: forbidden(&self.task.card.owner, &said) }),
             404 if !is_outcome(&answer.body) => Some(strange(answer.status)),
             404 if self.task.operation == Operation::Delete => {
                 Some(self.done("its carrier is not there any more".into()))
@@ -169,15 +198,21 @@ impl Delivery {
 
     /// Perhaps the directory knows more, or less, of the BAL than we thought.
     fn objected(&mut self, words: String) -> Option<Outcome> {
-        let next = match (self.attempt, self.task.operation) {
-            (Attempt::First, Operation::Delete) => Attempt::Look,
-            (Attempt::First, Operation::Replace) => Attempt::Second,
-            // A BAL that may be there would be there twice.
-            (Attempt::First, Operation::Insert) if self.before == Before::Nothing => Attempt::Second,
+        let next = match (self.task.operation, self.attempt) {
+            (Operation::Delete, Attempt::Delete) => Attempt::Look,
+            (Operation::Insert, Attempt::Renew) if self.before == Before::Nothing => Attempt::Insert,
+            (Operation::Replace, Attempt::Replace) => Attempt::Renew,
+            // A BAL that may be there would be there twice: it is looked for, and one that does not show is put in only
+            // after it could be neither taken away nor changed.
+            (Operation::Insert | Operation::Replace, Attempt::Renew) if !self.hidden => Attempt::Look,
+            (Operation::Insert, Attempt::Renew) => Attempt::Replace,
+            (Operation::Insert, Attempt::Replace) | (Operation::Replace, Attempt::Renew) if self.hidden => {
+                Attempt::Insert
+            }
             _ => return Some(self.refused(&words)),
         };
         self.attempt = next;
-        self.objection = Some(words);
+        self.objection.get_or_insert(words);
         None
     }
 
@@ -187,11 +222,21 @@ impl Delivery {
         Outcome::Refused { why: format!("the directory refused it: {why}") }
     }
 
-    /// A deletion was refused: it is done if the BAL is not there. A BAL on the liste rouge does not show, so of one
-    /// nothing can be said.
-    fn looked(&self, body: &[u8]) -> Outcome {
-        let refused = || self.refused(self.objection.as_deref().unwrap_or_default());
-        let Ok(bundle) = Bundle::read(body) else { return refused() };
+    /// What was refused may be done already, or be done in another way.
+    fn looked(&mut self, body: &[u8]) -> Option<Outcome> {
+        let next = match (self.seen(body), self.task.operation) {
+            (Seen::Absent, Operation::Delete) => return Some(self.done("it was not there any more".into())),
+            (Seen::Absent, Operation::Insert | Operation::Replace) => Attempt::Insert,
+            (Seen::There, Operation::Insert) => Attempt::Replace,
+            _ => return Some(self.refused(self.objection.as_deref().unwrap_or_default())),
+        };
+        self.attempt = next;
+        None
+    }
+
+    /// Only the one carrier can say that it does not carry the BAL, and only of one that is not on the liste rouge.
+    fn seen(&self, body: &[u8]) -> Seen {
+        let Ok(bundle) = Bundle::read(body) else { return Seen::Unclear };
         let address = &self.task.card.address;
         let carriers: Vec<_> = bundle.entry.into_iter().filter(|entry| !entry.is_included()).collect();
         let telecom = |entry: BundleEntry| match (Resource::read(entry.resource), &self.task.card.owner) {
@@ -199,15 +244,14 @@ impl Delivery {
             (Ok(Resource::Organization(it)), Owner::Organization(_)) => Some(it.telecom),
             _ => None,
         };
-        // Only the one carrier can say that it does not carry the BAL.
-        let Ok([carrier]) = <[BundleEntry; 1]>::try_from(carriers) else { return refused() };
-        let Some(telecom) = telecom(carrier) else { return refused() };
+        let Ok([carrier]) = <[BundleEntry; 1]>::try_from(carriers) else { return Seen::Unclear };
+        let Some(telecom) = telecom(carrier) else { return Seen::Unclear };
         let is_there =
             telecom.iter().any(|point| point.value.trim().parse().is_ok_and(|it: mssante::Address| it == *address));
-        if is_there || self.task.card.listing == Listing::Unlisted {
-            refused()
-        } else {
-            self.done("it was not there any more".into())
+        match (is_there, self.hidden) {
+            (true, _) => Seen::There,
+            (false, false) => Seen::Absent,
+            (false, true) => Seen::Unclear,
         }
     }
 }
@@ -245,6 +289,17 @@ fn key(status: u16, said: &str) -> String {
     format!("the directory does not accept our key (status {status}{said}); check publication.key_file")
 }
 
+fn forbidden(owner: &Owner, said: &str) -> String {
+    let carrier = match owner {
+        Owner::Practitioner(rpps) => format!("the professional with the RPPS number {rpps}"),
+        Owner::Organization(id) => format!("the structure with the number {id}"),
+    };
+    format!(
+        "the directory does not let us change {carrier} (status 403{said}); check the number, and ask the ANS who may \
+         change it"
+    )
+}
+
 fn no_carrier(owner: &Owner) -> String {
     match owner {
         Owner::Practitioner(rpps) => {
@@ -263,154 +318,4 @@ fn several_carriers(owner: &Owner) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use mssante::BalKind;
-    use serde_json::{Value as Json, json};
-
-    use super::super::plan::tests::card;
-    use super::*;
-    use crate::fhir::Answer;
-
-    fn delivery(operation: Operation) -> Delivery {
-        delivery_of(operation, &Known::Nothing)
-    }
-
-    fn delivery_of(operation: Operation, known: &Known) -> Delivery {
-        Delivery::new(Task { operation, card: card(BalKind::Organisational) }, known, PatchStyle::default())
-    }
-
-    fn answer(status: u16, body: &Json) -> Heard {
-        Heard::Answer(Answer { status, retry_after: Some(Duration::from_secs(9)), body: body.to_string().into_bytes() })
-    }
-
-    fn outcome(words: &str) -> Json {
-        json!({ "resourceType": "OperationOutcome", "issue": [{ "diagnostics": words }] })
-    }
-
-    fn types(call: &Call) -> Vec<String> {
-        let body: Json = serde_json::from_slice(call.body.as_ref().unwrap()).unwrap();
-        let operations = body["parameter"].as_array().unwrap();
-        operations.iter().map(|operation| operation["part"][0]["valueCode"].as_str().unwrap().to_owned()).collect()
-    }
-
-    #[test]
-    fn an_insertion_can_be_repeated() {
-        let mut delivery = delivery(Operation::Insert);
-        assert_eq!(types(&delivery.call()), ["delete", "insert"]);
-        let published = delivery.hear(answer(200, &json!({ "resourceType": "Organization" })));
-        assert_eq!(published, Some(Outcome::Published(Box::new(card(BalKind::Organisational)))));
-    }
-
-    #[test]
-    fn an_interface_that_deletes_nothing_that_is_not_there_gets_a_plain_insertion() {
-        let mut delivery = delivery(Operation::Insert);
-        assert_eq!(delivery.hear(answer(400, &outcome("no element"))), None);
-        assert_eq!(types(&delivery.call()), ["insert"]);
-        let refused = delivery.hear(answer(400, &outcome("address taken")));
-        let Some(Outcome::Refused { why }) = refused else { panic!("{refused:?}") };
-        assert!(why.contains("no element") && why.contains("address taken"), "{why}");
-    }
-
-    #[test]
-    fn a_replacement_of_what_is_not_there_becomes_an_insertion() {
-        let mut delivery = delivery(Operation::Replace);
-        assert_eq!(types(&delivery.call()), ["replace"]);
-        assert_eq!(delivery.hear(answer(400, &outcome("no element"))), None);
-        assert_eq!(types(&delivery.call()), ["delete", "insert"]);
-    }
-
-    #[test]
-    fn a_deletion_that_is_refused_is_done_if_there_is_nothing_to_delete() {
-        for (telecom, withdrawn) in
-            [(json!([]), true), (json!([{ "system": "email", "value": "SECRETARIAT@ch.mssante.fr" }]), false)]
-        {
-            let mut delivery = delivery(Operation::Delete);
-            assert_eq!(delivery.hear(answer(400, &outcome("no element"))), None);
-            assert_eq!((delivery.call().method, delivery.call().body), (Method::Get, None));
-            let bundle = json!({ "resourceType": "Bundle", "entry": [
-                { "resource": { "resourceType": "Organization", "id": "1", "telecom": telecom } },
-            ] });
-            let outcome = delivery.hear(answer(200, &bundle)).unwrap();
-            assert_eq!(matches!(outcome, Outcome::Withdrawn { .. }), withdrawn, "{outcome:?}");
-        }
-    }
-
-    #[test]
-    fn only_the_one_carrier_can_say_that_a_bal_is_not_there() {
-        let carrier = |kind: &str| json!({ "resource": { "resourceType": kind, "id": "1" } });
-        for (carriers, withdrawn) in [
-            (vec![carrier("Organization")], true),
-            (vec![], false),
-            (vec![carrier("Practitioner")], false),
-            (vec![carrier("Organization"), carrier("Organization")], false),
-        ] {
-            let mut delivery = delivery(Operation::Delete);
-            assert_eq!(delivery.hear(answer(400, &outcome("no element"))), None);
-            let bundle = json!({ "resourceType": "Bundle", "entry": carriers });
-            let outcome = delivery.hear(answer(200, &bundle)).unwrap();
-            assert_eq!(matches!(outcome, Outcome::Withdrawn { .. }), withdrawn, "{outcome:?}");
-        }
-    }
-
-    #[test]
-    fn what_does_not_come_from_the_directory_settles_nothing() {
-        for operation in [Operation::Insert, Operation::Replace, Operation::Delete] {
-            for (status, body) in [
-                (404, "<html>not found</html>"),
-                (404, ""),
-                (404, "{}"),
-                (200, "<html>hello</html>"),
-                (200, ""),
-                (202, "{}"),
-            ] {
-                let heard = Heard::Answer(Answer { status, retry_after: None, body: body.as_bytes().to_vec() });
-                let outcome = delivery(operation).hear(heard);
-                let Some(Outcome::Later { why, .. }) = outcome else { panic!("{status} {body}: {outcome:?}") };
-                assert!(why.contains("publication.url"), "{why}");
-            }
-            let heard = Heard::Answer(Answer { status: 204, retry_after: None, body: Vec::new() });
-            let outcome = delivery(operation).hear(heard);
-            assert!(matches!(outcome, Some(Outcome::Published(_) | Outcome::Withdrawn { .. })), "{outcome:?}");
-        }
-    }
-
-    #[test]
-    fn a_bal_that_may_be_there_is_not_inserted_a_second_time() {
-        let known = Known::Perhaps(Box::new(card(BalKind::Organisational)));
-        let mut delivery = delivery_of(Operation::Insert, &known);
-        assert!(matches!(delivery.hear(answer(400, &outcome("no"))), Some(Outcome::Refused { .. })));
-    }
-
-    #[test]
-    fn an_interface_that_takes_no_changes_is_nothing_that_a_bal_can_wait_out() {
-        for status in [405, 501] {
-            let outcome = delivery(Operation::Insert).hear(answer(status, &outcome("no")));
-            assert!(matches!(outcome, Some(Outcome::Closed { why }) if why.contains("publication.url")), "{status}");
-        }
-    }
-
-    #[test]
-    fn every_answer_has_its_meaning() {
-        use Operation::{Delete, Insert};
-        let word = |operation, status| match delivery(operation).hear(answer(status, &outcome("words"))) {
-            Some(Outcome::Published(_)) => "published".to_owned(),
-            Some(Outcome::Withdrawn { .. }) => "withdrawn".to_owned(),
-            Some(Outcome::Refused { why }) => format!("refused: {why}"),
-            Some(Outcome::Later { retry_after, .. }) => format!("later: {retry_after:?}"),
-            Some(Outcome::Key { why }) => format!("key: {why}"),
-            Some(Outcome::Closed { why }) => format!("closed: {why}"),
-            None => "again".to_owned(),
-        };
-        assert_eq!(word(Delete, 200), "withdrawn");
-        assert_eq!(word(Delete, 404), "withdrawn");
-        assert!(word(Insert, 404).starts_with("refused: the directory has no structure with the number 3187"));
-        assert!(word(Insert, 412).contains("more than one structure"));
-        assert!(word(Insert, 401).starts_with("key: ") && word(Insert, 403).contains("publication.key_file"));
-        for status in [409, 429, 500, 503] {
-            assert_eq!(word(Insert, status), "later: Some(9s)");
-        }
-        assert!(word(Insert, 302).starts_with("refused: "));
-        let nothing = delivery(Insert).hear(Heard::Nothing("time-out".to_owned()));
-        assert_eq!(nothing, Some(Outcome::Later { why: "time-out".to_owned(), retry_after: None }));
-    }
-}
+mod tests;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use annuaire::publication::{Facts, Known, Operation, Outcome, Plan, Task, plan};
+use annuaire::publication::{Facts, Known, Operation, Outcome, Owner, Plan, Task, plan};
 use mssante::{Clock as _, Shown};
 use serde::Serialize;
 use store::{PublicationClaim, PublicationResult, PublicationState, SourceClaim, StoreError};
@@ -17,6 +17,8 @@ use crate::ambient::SystemClock;
 
 /// Passing failures in a row before a run ends: the interface is down.
 const PATIENCE: u32 = 3;
+/// So many carriers that are not for us to change, and none that is: the key is of no use.
+const FORBIDDEN: usize = 3;
 /// After the first passing failure; doubled with each further one.
 const FIRST_WAIT: Duration = Duration::from_mins(1);
 /// Never longer.
@@ -92,10 +94,43 @@ pub(super) struct Planned {
 enum Done {
     /// The directory answered.
     Told(PublicationResult),
+    /// The carrier is not for us to change, or none is.
+    Forbidden(PublicationResult),
     /// It could not be told for now.
     Later { result: PublicationResult, why: String, pause: Option<Duration> },
     /// Nothing can be told.
     Trouble(String),
+}
+
+/// BALs whose carriers are not for us to change, as long as nothing else was taken.
+#[derive(Default)]
+struct Forbidden {
+    bals: Vec<(PublicationClaim, PublicationResult)>,
+    /// Their carriers, each once.
+    owners: Vec<Owner>,
+}
+
+impl Forbidden {
+    fn add(&mut self, claim: PublicationClaim, result: PublicationResult, owner: &Owner) {
+        self.bals.push((claim, result));
+        if !self.owners.contains(owner) {
+            self.owners.push(owner.clone());
+        }
+    }
+
+    /// It is nobody's fault but the key's.
+    fn given_back(self) -> impl Iterator<Item = PublicationClaim> {
+        self.bals.into_iter().map(|(claim, _)| claim)
+    }
+
+    fn of_all(&self) -> String {
+        let last = self.bals.last().map(|(_, result)| result.report.as_str()).unwrap_or_default();
+        format!(
+            "the directory lets us change none of the first {} carriers; check publication.key_file and what the ANS \
+             allows to this key; the last one: {last}",
+            self.owners.len()
+        )
+    }
 }
 
 impl Publisher {
@@ -155,35 +190,48 @@ impl Publisher {
         stop: &CancellationToken,
     ) -> Result<Vec<PublicationClaim>, StoreError> {
         let mut claims = claims.into_iter();
+        let mut forbidden = Forbidden::default();
         while let Some(claim) = claims.next() {
             if stop.is_cancelled() || self.renew(held).await? == Hold::Lost {
-                return Ok(std::iter::once(claim).chain(claims).collect());
+                return Ok(forbidden.given_back().chain([claim]).chain(claims).collect());
             }
             let planned = self.planned(vec![claim], PublicationState::Published).await?;
             self.end(&planned.quiet, run).await?;
             for (claim, task) in planned.tasks {
                 let outcome = directory.tell(&task, &claim.known).await;
-                let left = self.ended(claim, &task, outcome, run).await?;
+                let left = self.ended(claim, &task, outcome, &mut forbidden, run).await?;
                 if run.trouble.is_some() {
-                    return Ok(left.into_iter().chain(claims).collect());
+                    return Ok(forbidden.given_back().chain(left).chain(claims).collect());
                 }
             }
         }
+        self.end(&forbidden.bals, run).await?;
         Ok(Vec::new())
     }
 
-    /// Writes down what came of a task; the claim comes back if it was not tried.
+    /// Writes down what came of a task; the claim comes back if it was not tried. Until the directory takes something, it
+    /// is not known whether what is forbidden is the fault of a BAL or of our key: such BALs wait for the answer.
     async fn ended(
         &self,
         claim: PublicationClaim,
         task: &Task,
         outcome: Outcome,
+        forbidden: &mut Forbidden,
         run: &mut Run,
     ) -> Result<Option<PublicationClaim>, StoreError> {
         match self.judge(&claim, task, outcome, SystemClock.now()) {
             Done::Told(result) => {
                 (run.failures, run.answered) = (0, run.answered + 1);
+                self.end(&std::mem::take(forbidden).bals, run).await?;
                 self.end(&[(claim, result)], run).await?;
+            }
+            Done::Forbidden(result) => {
+                forbidden.add(claim, result, &task.card.owner);
+                if run.answered > 0 {
+                    self.end(&std::mem::take(forbidden).bals, run).await?;
+                } else if forbidden.owners.len() >= FORBIDDEN {
+                    run.trouble = Some(Trouble::Settings(forbidden.of_all()));
+                }
             }
             Done::Later { result, why, pause } => {
                 run.failures += 1;
@@ -265,6 +313,7 @@ impl Publisher {
             }
             // It was not done: what was known before holds.
             Outcome::Refused { why } => Done::Told(result(S::Refused, claim.known.clone(), operation, &why)),
+            Outcome::Forbidden { why } => Done::Forbidden(result(S::Refused, claim.known.clone(), operation, &why)),
             Outcome::Key { why } | Outcome::Closed { why } => Done::Trouble(why),
             Outcome::Later { why, retry_after } if waited(claim.attempts) > self.settings.publication.patience => {
                 let pause = retry_after.map(|pause| pause.min(LONGEST_WAIT));
