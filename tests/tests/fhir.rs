@@ -6,6 +6,8 @@ use anyhow::{Context as _, Result, ensure};
 use e2e::{Exit, NationalDirectory, Server, Site, wait_until};
 use serde_json::Value;
 use testkit::fhir::{Fault, Mail, organization, practitioner, role};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 const PATIENCE: Duration = Duration::from_mins(1);
 /// The site's server runs and leaves the directory to the commands.
@@ -166,6 +168,11 @@ fn whatever_the_interface_does_the_directory_in_force_stays_and_the_status_says_
     bench.fails(Fault::Status(403), "annuaire.fhir.key_file")?;
     bench.fails(Fault::Status(400), "refuses the search")?;
     bench.fails(Fault::TooMany(3600), "status 429")?;
+    let source = bench.status()?["sources"][0].clone();
+    let moment =
+        |key: &str| Ok::<_, anyhow::Error>(OffsetDateTime::parse(source[key].as_str().unwrap_or(""), &Rfc3339)?);
+    let pause = moment("next_attempt")? - moment("checked_at")?;
+    ensure!(pause >= time::Duration::minutes(59), "it asked for silence for an hour: {source}");
     bench.fails(Fault::Circle, "seen before")?;
     bench.fails(Fault::Endless, "come to an end")?;
     bench.fails(Fault::Elsewhere, "leads elsewhere")?;

@@ -94,6 +94,18 @@ pub enum FetchError {
         /// When the server wants to be asked again. `[RFC9110 10.2.3]`
         retry_after: Option<Duration>,
     },
+    /// An interface turned us away, and what it said is worth more than its status.
+    #[error("{}: {}", masked(url), masked(why))]
+    TurnedAway {
+        /// What was asked for.
+        url: String,
+        /// What it said.
+        why: String,
+        /// HTTP status.
+        status: u16,
+        /// When it wants to be asked again. `[RFC9110 10.2.3]`
+        retry_after: Option<Duration>,
+    },
     /// More octets than expected.
     #[error("{}: more than {limit} octets", masked(url))]
     TooLarge {

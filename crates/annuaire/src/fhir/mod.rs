@@ -17,7 +17,7 @@ mod systems;
 pub use base::{Base, BaseError};
 pub use delta::{Carrier, Delta};
 pub use pace::Pace;
-pub use sync::{Answer, Ask, Found, Heard, Scope, Step, Sync, SyncFault, SyncReport, SyncRules};
+pub use sync::{Answer, Ask, Found, Heard, Scope, Step, Sync, SyncFault, SyncReport, SyncRules, TurnedAway};
 
 pub(crate) use base::encoded;
 pub(crate) use outcome::{explained, shortened};

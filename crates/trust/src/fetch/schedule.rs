@@ -52,14 +52,17 @@ pub fn while_it_lasts(now: OffsetDateTime, next_update: OffsetDateTime, interval
 /// How long a source is left alone after `failures` in a row, see [`after_failure`].
 pub(crate) fn pause(interval: Duration, failures: u32, error: &FetchError) -> Duration {
     let doublings = 2_u32.saturating_pow(failures.saturating_sub(1).min(16));
-    let (first, longest) = match error {
-        FetchError::Status { status: 403 | 429, .. } => (FIRST_RETRY_WHEN_LIMITED, LONGEST_RETRY_WHEN_LIMITED),
+    let (status, retry_after) = match error {
+        FetchError::Status { status, retry_after, .. } | FetchError::TurnedAway { status, retry_after, .. } => {
+            (Some(*status), *retry_after)
+        }
+        _ => (None, None),
+    };
+    let (first, longest) = match status {
+        Some(403 | 429) => (FIRST_RETRY_WHEN_LIMITED, LONGEST_RETRY_WHEN_LIMITED),
         _ => (FIRST_RETRY.min(interval), interval),
     };
-    let asked_for = match error {
-        FetchError::Status { retry_after: Some(wait), .. } => (*wait).min(LONGEST_RETRY_AFTER),
-        _ => Duration::ZERO,
-    };
+    let asked_for = retry_after.unwrap_or_default().min(LONGEST_RETRY_AFTER);
     first.saturating_mul(doublings).min(longest).max(asked_for)
 }
 
@@ -141,6 +144,19 @@ mod tests {
             assert!(wait_after(1, &refused(status, Some(Duration::from_secs(1))), 7) >= Duration::from_mins(15));
         }
         assert!(wait_after(1, &refused(503, None), 7) < Duration::from_mins(2));
+    }
+
+    #[test]
+    fn an_interface_that_says_when_to_come_back_is_left_alone_as_long() {
+        let turned_away = |status, hours| FetchError::TurnedAway {
+            url: "http://a/".to_owned(),
+            why: "too many calls".to_owned(),
+            status,
+            retry_after: Some(Duration::from_hours(hours)),
+        };
+        assert!(wait_after(1, &turned_away(429, 2), 7) >= 2 * HOUR);
+        assert!(wait_after(1, &turned_away(503, 2), 7) >= 2 * HOUR);
+        assert!(wait_after(1, &turned_away(429, 0), 7) >= Duration::from_mins(15));
     }
 
     #[test]

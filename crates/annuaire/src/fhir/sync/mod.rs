@@ -30,7 +30,7 @@ use super::resource::Bundle;
 use super::{Base, Carrier, Pace, explained};
 use crate::{Entry, Rejection};
 
-pub use self::report::{SyncFault, SyncReport};
+pub use self::report::{SyncFault, SyncReport, TurnedAway};
 
 /// Where to ask, how much, how often.
 #[derive(Debug, Clone)]
@@ -252,16 +252,17 @@ impl Sync {
             401 | 403 => self.fail(SyncFault::Key { status: answer.status, words: explained(&answer.body) }),
             408 | 425 | 429 | 500..=599 => {
                 self.report.refusals += 1;
-                self.try_again(now, answer.retry_after, said(&answer));
+                let turned_away = TurnedAway { status: answer.status, retry_after: answer.retry_after };
+                self.try_again(now, Some(turned_away), said(&answer));
             }
             _ => self.fail(SyncFault::Refused(said(&answer))),
         }
     }
 
-    fn try_again(&mut self, now: OffsetDateTime, asked_for: Option<Duration>, why: String) {
+    fn try_again(&mut self, now: OffsetDateTime, turned_away: Option<TurnedAway>, why: String) {
         self.report.retries += 1;
-        if self.patience.failed(now, asked_for).is_err() {
-            self.fail(SyncFault::Unavailable(why));
+        if self.patience.failed(now, turned_away.and_then(|answer| answer.retry_after)).is_err() {
+            self.fail(SyncFault::Unavailable { why, turned_away });
         }
     }
 

@@ -1,6 +1,7 @@
 //! What a synchronisation came to.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -33,8 +34,13 @@ pub enum SyncFault {
         words: Option<String>,
     },
     /// It refused, gave nonsense or nothing too often in a row.
-    #[error("the national directory cannot be asked for now: {0}")]
-    Unavailable(String),
+    #[error("the national directory cannot be asked for now: {why}")]
+    Unavailable {
+        /// What happened last.
+        why: String,
+        /// What it answered last, if it did.
+        turned_away: Option<TurnedAway>,
+    },
     /// It does not take the search.
     #[error("the national directory refuses the search: {0}")]
     Refused(String),
@@ -49,12 +55,21 @@ pub enum SyncFault {
     Elsewhere(String),
 }
 
+/// An answer that says "not now".
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TurnedAway {
+    /// HTTP status: 408, 425, 429 or 5xx.
+    pub status: u16,
+    /// How long the interface asks to be left alone. `[RFC9110 10.2.3]`
+    pub retry_after: Option<Duration>,
+}
+
 impl SyncFault {
     /// The stable word for metrics.
     pub fn word(&self) -> &'static str {
         match self {
             Self::Key { .. } => "key",
-            Self::Unavailable(_) => "unavailable",
+            Self::Unavailable { .. } => "unavailable",
             Self::Refused(_) => "refused",
             Self::Endless(_) => "endless",
             Self::Short(_) => "short",

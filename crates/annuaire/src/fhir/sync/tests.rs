@@ -220,7 +220,8 @@ fn trouble_that_lasts_ends_it_with_what_was_said() {
     let outcome = json!({ "resourceType": "OperationOutcome", "issue": [{ "diagnostics": "overloaded" }] });
     let run = run(rules(), Scope::Full, |_| answer(503, &outcome));
     let fault = run.end.unwrap_err();
-    assert_eq!(fault, SyncFault::Unavailable("status 503: overloaded".to_owned()));
+    let turned_away = Some(TurnedAway { status: 503, retry_after: None });
+    assert_eq!(fault, SyncFault::Unavailable { why: "status 503: overloaded".to_owned(), turned_away });
     assert_eq!((run.asked.len(), run.waited.as_secs()), (6, 62));
 }
 
@@ -229,7 +230,8 @@ fn whoever_asks_for_more_time_than_there_is_is_asked_another_day() {
     let run = run(rules(), Scope::Full, |_| {
         Heard::Answer(Answer { status: 429, retry_after: Some(Duration::from_hours(1)), body: Vec::new() })
     });
-    assert!(matches!(run.end, Err(SyncFault::Unavailable(_))));
+    let turned_away = Some(TurnedAway { status: 429, retry_after: Some(Duration::from_hours(1)) });
+    assert_eq!(run.end.unwrap_err(), SyncFault::Unavailable { why: "status 429".to_owned(), turned_away });
     assert_eq!(run.asked.len(), 1);
 }
 

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use annuaire::fhir::{Delta, Found, Scope, Step as Next, Sync, SyncFault, SyncReport, SyncRules};
+use annuaire::fhir::{Delta, Found, Scope, Step as Next, Sync, SyncFault, SyncReport, SyncRules, TurnedAway};
 use annuaire::{DirectoryBuilder, ExtractionKind, Put, Rejection};
 use mssante::{Address, Clock as _};
 use serde::{Deserialize, Serialize};
@@ -207,6 +207,14 @@ fn failed(url: &str, fault: &SyncFault) -> FetchError {
     match fault {
         // The words name the setting.
         SyncFault::Key { .. } => FetchError::Configuration(fault.to_string()),
+        SyncFault::Unavailable { turned_away: Some(TurnedAway { status, retry_after }), .. } => {
+            FetchError::TurnedAway {
+                url: url.to_owned(),
+                why: fault.to_string(),
+                status: *status,
+                retry_after: *retry_after,
+            }
+        }
         _ => FetchError::Connection { url: url.to_owned(), why: fault.to_string() },
     }
 }
