@@ -139,9 +139,6 @@ fn unusable(error: &ExtractionError) -> (Reason, String) {
     (Reason::from(error), error.to_string())
 }
 
-/// Rejections that are kept whole; of those beyond, the report has the number by reason.
-const MOST_REJECTIONS: usize = 10_000;
-
 /// An import under way.
 struct Work {
     kind: ExtractionKind,
@@ -172,10 +169,9 @@ impl Work {
             }
             Item::Activity(activity) => self.builder.complete(activity),
             Item::Rejected(rejection) => {
+                // All of them: a file of which more than a tenth is of no use is given up.
                 self.report.reject(&rejection);
-                if self.rejections.len() < MOST_REJECTIONS {
-                    self.rejections.push(rejection);
-                }
+                self.rejections.push(rejection);
             }
         }
     }
@@ -247,5 +243,25 @@ pub(super) struct StopOnDrop(pub(super) Arc<AtomicBool>);
 impl Drop for StopOnDrop {
     fn drop(&mut self) {
         self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use annuaire::RejectionReason;
+
+    use super::*;
+
+    #[test]
+    fn every_rejected_line_is_kept() {
+        const MANY: u64 = 60_000;
+        let base = Base::default();
+        let mut work = Work::begin(ExtractionKind::Correspondence, &base).map_err(|(_, why)| why).unwrap();
+        for line in 2..MANY + 2 {
+            let detail = "it has 3 fields, the header 31".to_owned();
+            work.take(Item::Rejected(Rejection { line, reason: RejectionReason::Fields, detail }));
+        }
+        assert_eq!((work.report.rejected, work.rejections.len() as u64), (MANY, MANY));
+        assert_eq!(work.rejections.last().map(|rejection| rejection.line), Some(MANY + 1));
     }
 }
