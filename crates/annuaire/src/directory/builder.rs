@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use hashbrown::HashTable;
 use mssante::{Address, Domain};
 
+use super::hidden::{HiddenSet, UNLISTED, text_of};
 use super::local::{Folded, hash_local, is_same_local};
 use super::tables::{Double, Flags, PersonCode, Practice, Row, STREET_LINE};
 use super::texts::{NONE, RowSet, TextSet, Texts, at, number};
@@ -28,6 +29,7 @@ pub struct DirectoryBuilder {
     pub(super) addresses: HashTable<u32>,
     pub(super) doubles: Vec<Double>,
     pub(super) practices: Vec<Practice>,
+    pub(super) hidden: HiddenSet,
     pub(super) persons: Option<HashSet<PersonCode, foldhash::fast::FixedState>>,
 }
 
@@ -79,23 +81,21 @@ impl DirectoryBuilder {
         true
     }
 
-    /// Takes all these out again.
-    pub fn remove_all<'a>(&mut self, addresses: impl IntoIterator<Item = &'a Address>) {
-        let mut gone = HashSet::new();
-        for address in addresses {
-            let Some(domain) = self.domain_numbers.get(address.domain()) else { continue };
-            if let Some(row) = self.find(address, *domain) {
-                self.rows[at(row)].flags |= Flags::GONE;
-                gone.insert(row);
-            }
-        }
-        self.doubles.retain(|double| !gone.contains(&double.row));
+    /// An address is on the liste rouge, says this resource: whatever was and will be put of it is not shown, but it stays
+    /// known. `[MSS1 ANN.UNLISTED]`
+    pub fn hide(&mut self, address: &Address, carrier: Option<&Carrier>) {
+        let carrier = carrier.map_or(NONE, |carrier| self.texts.put(carrier.name()));
+        self.hidden.entry(text_of(address)).or_default().insert(carrier, UNLISTED);
     }
 
-    /// Takes out what these resources carried. An address that another one carries as well stays, with what that one says.
+    /// Takes out what these resources carried, and what they said of the liste rouge. An address that another one carries as well stays, with what that one says.
     pub fn forget<'a>(&mut self, carriers: impl IntoIterator<Item = &'a Carrier>) {
         let names: HashSet<u32> = carriers.into_iter().map(|carrier| self.texts.put(carrier.name())).collect();
-        let Self { rows, doubles, .. } = self;
+        let Self { rows, doubles, hidden, .. } = self;
+        hidden.retain(|_, says| {
+            says.retain(|carrier, _| !names.contains(carrier));
+            !says.is_empty()
+        });
         doubles.retain(|double| !names.contains(&double.carrier));
         for row in rows.iter_mut().filter(|row| names.contains(&row.carrier)) {
             row.flags |= Flags::GONE;
@@ -132,12 +132,15 @@ impl DirectoryBuilder {
 
     /// The row of an address; what is gone is not found any more.
     fn find(&self, address: &Address, domain: u32) -> Option<u32> {
-        let local = Folded::new(address.local().as_str());
+        self.find_folded(Folded::new(address.local().as_str()).as_str(), domain)
+    }
+
+    pub(super) fn find_folded(&self, local: &str, domain: u32) -> Option<u32> {
         let same = |number: &u32| {
             let row = &self.rows[at(*number)];
-            row.domain == domain && !row.is_gone() && is_same_local(self.locals.get(*number), local.as_str())
+            row.domain == domain && !row.is_gone() && is_same_local(self.locals.get(*number), local)
         };
-        self.addresses.find(hash_local(domain, local.as_str()), same).copied()
+        self.addresses.find(hash_local(domain, local), same).copied()
     }
 
     /// Adds a row whose address is known to be new, or to be gone.

@@ -46,7 +46,7 @@ impl Directory {
     /// What changed since `older`.
     pub fn compare(&self, older: &Directory, comparison: Comparison<'_>) -> Changes {
         let (new, old) = (&self.tables, &older.tables);
-        let mut changes = Noted { comparison, changes: Changes::default(), named: [0; 3] };
+        let mut changes = Noted { comparison, newer: self, changes: Changes::default(), named: [0; 3] };
         let (mut here, mut there) = (0, 0);
         loop {
             match compare(new, here, old, there) {
@@ -104,6 +104,7 @@ fn compare(new: &Tables, here: u32, old: &Tables, there: u32) -> Option<Ordering
 /// The changes so far.
 struct Noted<'a> {
     comparison: Comparison<'a>,
+    newer: &'a Directory,
     changes: Changes,
     /// Examples of added, changed and removed ones.
     named: [u64; 3],
@@ -120,6 +121,8 @@ impl Noted<'_> {
         if *named < self.comparison.examples
             && !self.comparison.unnamed.contains(&tables.domains[at(tables.rows[at(row)].domain)])
             && let Some(address) = tables.address(row)
+            // Who is on the liste rouge by now shows in no report.
+            && !self.newer.links.hidden.contains(&self.newer.tables, &address)
         {
             *named += 1;
             self.changes.examples.push(Change { what, address });

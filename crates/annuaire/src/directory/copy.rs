@@ -4,11 +4,12 @@ use std::collections::HashMap;
 
 use super::Directory;
 use super::builder::DirectoryBuilder;
+use super::hidden::HiddenLine;
 use super::tables::{Double, PersonCode, Practice, Row, Tables};
 use super::texts::{NONE, TextSet, Texts, at};
 
 impl DirectoryBuilder {
-    /// A builder that has all entries of a directory, second lines included, but not its activities.
+    /// A builder that has all entries of a directory, second lines and hidden addresses included, but not its activities.
     pub fn from_entries_of(directory: &Directory) -> Self {
         let mut builder = Self::new();
         let mut copy = Copy::new(&directory.tables, &mut builder);
@@ -17,6 +18,9 @@ impl DirectoryBuilder {
         }
         for double in &directory.tables.doubles {
             copy.double(double);
+        }
+        for line in &directory.tables.hidden_lines {
+            copy.hidden(*line);
         }
         builder
     }
@@ -90,6 +94,12 @@ impl<'a> Copy<'a> {
             carrier: self.text(double.carrier),
         };
         self.to.doubles.push(double);
+    }
+
+    fn hidden(&mut self, [address, carrier, what]: HiddenLine) {
+        let carrier = self.text(carrier);
+        let text = self.from.hidden.get(address).to_owned();
+        self.to.hidden.entry(text).or_default().insert(carrier, what);
     }
 
     fn practice(&mut self, practice: &Practice) {

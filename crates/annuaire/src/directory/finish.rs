@@ -2,6 +2,7 @@
 
 use super::builder::DirectoryBuilder;
 use super::fold::fold_into;
+use super::hidden::packed;
 use super::local::{beginning, compare_locals};
 use super::tables::{Double, Practice, Row, Tables};
 use super::texts::{NONE, TextSet, Texts, at, number};
@@ -17,6 +18,8 @@ const MOST_PRACTICES: usize = 32;
 impl DirectoryBuilder {
     /// Puts everything in its order. What is no longer needed is let go as soon as it is.
     pub(super) fn into_tables(mut self) -> Tables {
+        self.hide_unlisted();
+        let (hidden, hidden_lines) = packed(std::mem::take(&mut self.hidden));
         self.addresses = hashbrown::HashTable::new();
         self.domain_numbers = std::collections::HashMap::new();
         self.persons = None;
@@ -32,6 +35,8 @@ impl DirectoryBuilder {
             rows: self.rows,
             doubles: self.doubles,
             practices: self.practices,
+            hidden,
+            hidden_lines,
             ..Tables::default()
         };
         sort_names(&mut tables, self.families, self.givens);

@@ -11,6 +11,7 @@ use foldhash::fast::FixedState;
 use hashbrown::HashTable;
 use mssante::{Address, BalKind, Domain};
 
+use super::hidden::HiddenLinks;
 use super::local::{Folded, hash_local, is_same_local};
 use super::tables::{Double, Flags, PersonCode, Row, Tables};
 use super::texts::{NONE, at, number};
@@ -88,6 +89,7 @@ pub(super) struct Links {
     /// Structures, not rows.
     of_place: Lists,
     others: Others,
+    pub(super) hidden: HiddenLinks,
     pub(super) kinds: [u64; 4],
 }
 
@@ -136,6 +138,7 @@ impl Links {
                 tables.structures.iter().zip(0_u32..).map(|(structure, number)| (structure[4], number))
             }),
             kinds: count_kinds(&tables.rows),
+            hidden: HiddenLinks::of(tables),
             others,
             rows: by_name,
             bals,

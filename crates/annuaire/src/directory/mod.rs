@@ -10,6 +10,7 @@ mod copy;
 mod finish;
 mod fold;
 mod frequent;
+mod hidden;
 mod image;
 mod links;
 mod local;
@@ -144,14 +145,14 @@ impl Directory {
         Self { frequent: Frequent::of(&tables, &links, &vocabulary, frequent), links, tables, vocabulary }
     }
 
-    /// Whether it has this address; under 2 µs, from memory, without allocating. `[MSS1 RCPT.ROUTE]`
+    /// Whether it has this address, be it one that is not shown; under 2 µs, from memory. `[MSS1 RCPT.ROUTE]`
     pub fn contains(&self, address: &Address) -> bool {
-        self.links.find(&self.tables, address).is_some()
+        self.links.find(&self.tables, address).is_some() || self.links.hidden.contains(&self.tables, address)
     }
 
-    /// Whether it has any address of this domain.
+    /// Whether it has any address of this domain, be it one that is not shown.
     pub fn knows_domain(&self, domain: &Domain) -> bool {
-        self.links.knows_domain(domain)
+        self.links.knows_domain(domain) || self.links.hidden.knows_domain(domain)
     }
 
     /// What it says of an address. Activities complete what the entry of a professional leaves open: structure and speciality.

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use mssante::{Address, BalKind, Domain, PersonId};
 
+use super::hidden::HiddenLine;
 use super::texts::{NONE, Texts, at};
 use super::vocabulary::Field;
 use crate::fhir::Carrier;
@@ -184,6 +185,10 @@ pub(super) struct Tables {
     pub(super) rows: Vec<Row>,
     pub(super) doubles: Vec<Double>,
     pub(super) practices: Vec<Practice>,
+    /// Addresses that are known and not shown, sorted.
+    pub(super) hidden: Texts,
+    /// Sorted by the address.
+    pub(super) hidden_lines: Vec<HiddenLine>,
 }
 
 impl Tables {

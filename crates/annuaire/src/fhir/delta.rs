@@ -32,7 +32,7 @@ impl Carrier {
 pub struct Delta {
     touched: HashSet<Carrier>,
     entries: Vec<Entry>,
-    unlisted: Vec<Address>,
+    unlisted: Vec<(Address, Option<Carrier>)>,
 }
 
 impl Delta {
@@ -51,9 +51,10 @@ impl Delta {
         self.entries.push(entry);
     }
 
-    /// An address is on the liste rouge: it is not shown, whoever else carries it. `[MSS1 ANN.UNLISTED]`
-    pub fn hide(&mut self, address: Address) {
-        self.unlisted.push(address);
+    /// An address is on the liste rouge, says this resource: it is not shown, whoever else carries it.
+    /// `[MSS1 ANN.UNLISTED]`
+    pub fn hide(&mut self, address: Address, carrier: Option<Carrier>) {
+        self.unlisted.push((address, carrier));
     }
 
     /// Whether nothing changed.
@@ -68,7 +69,9 @@ impl Delta {
         for entry in &self.entries {
             next.put(entry);
         }
-        next.remove_all(&self.unlisted);
+        for (address, carrier) in &self.unlisted {
+            next.hide(address, carrier.as_ref());
+        }
         next.complete_from(old);
         next
     }
@@ -183,8 +186,8 @@ mod tests {
     #[test]
     fn the_liste_rouge_wins_over_what_was_there_and_over_what_comes() {
         let mut delta = Delta::new();
-        delta.hide("OLD@a.fr".parse().unwrap());
-        delta.hide("new@a.fr".parse().unwrap());
+        delta.hide("OLD@a.fr".parse().unwrap(), Some(Carrier::named("Practitioner/1")));
+        delta.hide("new@a.fr".parse().unwrap(), Some(Carrier::named("PractitionerRole/1")));
         assert!(!delta.is_empty());
         delta.put(entry("new@a.fr", "PractitionerRole/1"));
         let old = [entry("old@a.fr", "Practitioner/1"), entry("kept@a.fr", "Practitioner/1")];

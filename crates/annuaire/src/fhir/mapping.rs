@@ -18,11 +18,18 @@ pub(super) struct Mapped {
     /// Its BALs that may be shown.
     pub(super) entries: Vec<Entry>,
     /// Those on the liste rouge: they are not shown, whoever else carries them.
-    pub(super) unlisted: Vec<Address>,
+    pub(super) unlisted: Unlisted,
     /// What cannot be used, and why.
     pub(super) rejected: Vec<(RejectionReason, String)>,
     /// Whether its professional has a number that is none.
     pub(super) number: Number,
+}
+
+/// Addresses on the liste rouge, and the resource that says so.
+#[derive(Debug, Default)]
+pub(super) struct Unlisted {
+    pub(super) carrier: Option<Carrier>,
+    pub(super) addresses: Vec<Address>,
 }
 
 /// What the number of a professional is worth.
@@ -88,9 +95,9 @@ pub(super) fn organization(organization: &Organization) -> Mapped {
 }
 
 /// The addresses on the liste rouge of a resource, whether it is over or not. `[MSS1 ANN.UNLISTED]`
-pub(super) fn unlisted(telecom: &[ContactPoint]) -> impl Iterator<Item = Address> {
+pub(super) fn unlisted(carrier: Option<Carrier>, telecom: &[ContactPoint]) -> Unlisted {
     let unlisted = telecom.iter().filter_map(Mailbox::of).filter(|mailbox| mailbox.listing == Listing::Unlisted);
-    unlisted.filter_map(|mailbox| Address::parse(mailbox.address).ok())
+    Unlisted { carrier, addresses: unlisted.filter_map(|mailbox| Address::parse(mailbox.address).ok()).collect() }
 }
 
 /// Where BALs come from.
@@ -128,7 +135,7 @@ impl Mapped {
     }
 
     fn nothing(source: &Source<'_>) -> Self {
-        let unlisted = unlisted(source.telecom).collect();
+        let unlisted = unlisted(source.carrier.clone(), source.telecom);
         Self { carrier: None, entries: Vec::new(), unlisted, rejected: Vec::new(), number: Number::Good }
     }
 }
@@ -396,7 +403,8 @@ mod tests {
             "telecom": [telecom("a@ch.mssante.fr", &parts)],
         });
         let mapped = role(&read(json), &HashMap::new(), &HashMap::new());
-        assert_eq!(mapped.unlisted, ["a@ch.mssante.fr".parse().unwrap()]);
+        assert_eq!(mapped.unlisted.addresses, ["a@ch.mssante.fr".parse().unwrap()]);
+        assert_eq!(mapped.unlisted.carrier, Some(Carrier::named("PractitionerRole/005-1")));
         assert_eq!((mapped.carrier, mapped.rejected.len()), (None, 1));
     }
 
@@ -443,7 +451,7 @@ mod tests {
             json!([kind("XYZ"), { "url": "listeRouge", "valueBoolean": true }]),
         ] {
             let mapped = practitioner(&read(doctor(&json!([telecom("a@medecin.mssante.fr", &parts)]))));
-            assert_eq!((mapped.entries.len(), mapped.unlisted.len(), mapped.rejected.len()), (0, 1, 0));
+            assert_eq!((mapped.entries.len(), mapped.unlisted.addresses.len(), mapped.rejected.len()), (0, 1, 0));
         }
     }
 

@@ -1,5 +1,6 @@
 //! Whether the numbers of an image point somewhere, before anybody follows them.
 
+use super::super::hidden::{CARRIED, UNLISTED, parts_of};
 use super::super::tables::{Double, PersonCode, Tables};
 use super::super::texts::{NONE, at};
 use super::super::vocabulary::{Field, Occurrence, Vocabulary};
@@ -11,6 +12,7 @@ pub(super) fn check(tables: &Tables, vocabulary: &Vocabulary) -> Result<(), Imag
     holds(rows_point_somewhere(tables), "a row points nowhere")?;
     holds(values_point_somewhere(tables), "a trade, a place or a structure points nowhere")?;
     holds(others_point_somewhere(tables), "an activity points nowhere")?;
+    holds(hidden_point_somewhere(tables), "a hidden address points nowhere")?;
     holds(words_point_somewhere(tables, vocabulary), "a word points nowhere")
 }
 
@@ -67,6 +69,13 @@ fn others_point_somewhere(tables: &Tables) -> bool {
             .practices
             .iter()
             .all(|practice| is_person(practice.person, tables) && values(practice.trade, practice.structure))
+}
+
+fn hidden_point_somewhere(tables: &Tables) -> bool {
+    let line = |[address, carrier, what]: &[u32; 3]| {
+        at(*address) < tables.hidden.len() && is_in(*carrier, tables.texts.len()) && [CARRIED, UNLISTED].contains(what)
+    };
+    tables.hidden_lines.iter().all(line) && tables.hidden.iter().all(|text| parts_of(text).is_some())
 }
 
 fn words_point_somewhere(tables: &Tables, vocabulary: &Vocabulary) -> bool {

@@ -42,7 +42,7 @@ pub enum ImageError {
 
 impl Directory {
     /// The format of images that this pli writes.
-    pub const FORMAT: u32 = 4;
+    pub const FORMAT: u32 = 5;
 
     /// Writes the image, which any node reads without building it again. It is not packed: about 100 octets for each BAL.
     pub fn write_image(&self, to: &mut dyn Write) -> Result<(), ImageError> {
@@ -63,6 +63,8 @@ impl Directory {
         to.records(&self.tables.rows)?;
         to.records(&self.tables.doubles)?;
         to.records(&self.tables.practices)?;
+        to.texts(&self.tables.hidden)?;
+        to.records(&self.tables.hidden_lines)?;
         to.records(starts)?;
         to.records(occurrences)
     }
@@ -86,6 +88,8 @@ impl Directory {
             rows: from.records()?,
             doubles: from.records()?,
             practices: from.records()?,
+            hidden: from.texts()?,
+            hidden_lines: from.records()?,
         };
         let vocabulary = Vocabulary::from_parts(words, from.records()?, from.records()?);
         let vocabulary = vocabulary.ok_or(ImageError::Damaged("its words do not fit together"))?;

@@ -144,7 +144,12 @@ pub enum Found {
     Touched(Carrier),
     /// An address on the liste rouge: no entry of it may be shown, whoever carries it, and whether it came before or
     /// comes later. `[MSS1 ANN.UNLISTED]`
-    Unlisted(Address),
+    Unlisted {
+        /// Which.
+        address: Address,
+        /// The resource that says so.
+        carrier: Option<Carrier>,
+    },
     /// A resource, or a BAL of one, that is of no use.
     Rejected(Rejection),
 }

@@ -4,9 +4,9 @@ use std::collections::{BTreeSet, HashMap};
 use std::mem::take as taken;
 
 use super::{Found, Scope, Stage, SyncReport};
-use crate::fhir::mapping::{self, Mapped, Number};
+use crate::fhir::mapping::{self, Mapped, Number, Unlisted};
 use crate::fhir::resource::{Bundle, BundleEntry, Organization, Practitioner, PractitionerRole, Reference, Resource};
-use crate::fhir::{Base, shortened};
+use crate::fhir::{Base, Carrier, shortened};
 use crate::{Rejection, RejectionReason};
 
 /// Resources that are looked up with one call.
@@ -81,9 +81,10 @@ impl Page {
     /// Tells what the page came to, and forgets it.
     pub(super) fn tell(&mut self, report: &mut SyncReport, scope: Scope, take: &mut dyn FnMut(Found)) {
         // Also what came along says who is on the liste rouge.
-        let along = self.practitioners.values().map(|it| &it.telecom);
-        for telecom in along.chain(self.organizations.values().map(|it| &it.telecom)) {
-            mapping::unlisted(telecom).for_each(|address| take(Found::Unlisted(address)));
+        let people = self.practitioners.values().map(|it| ("Practitioner", &it.id, &it.telecom));
+        let structures = self.organizations.values().map(|it| ("Organization", &it.id, &it.telecom));
+        for (kind, id, telecom) in people.chain(structures) {
+            tell_unlisted(mapping::unlisted(Carrier::of(kind, id), telecom), take);
         }
         for (name, number, resource) in taken(&mut self.carriers) {
             let mapped = match &resource {
@@ -98,6 +99,12 @@ impl Page {
     }
 }
 
+fn tell_unlisted(unlisted: Unlisted, take: &mut dyn FnMut(Found)) {
+    for address in unlisted.addresses {
+        take(Found::Unlisted { address, carrier: unlisted.carrier.clone() });
+    }
+}
+
 fn is_of(stage: Stage, resource: &Resource) -> bool {
     matches!(
         (stage, resource),
@@ -108,12 +115,12 @@ fn is_of(stage: Stage, resource: &Resource) -> bool {
 }
 
 fn tell(mapped: Mapped, name: &str, number: u64, report: &mut SyncReport, scope: Scope, take: &mut dyn FnMut(Found)) {
-    report.unlisted += mapped.unlisted.len() as u64;
+    report.unlisted += mapped.unlisted.addresses.len() as u64;
     report.doubtful += u64::from(mapped.number == Number::Doubtful);
-    mapped.unlisted.into_iter().for_each(|address| take(Found::Unlisted(address)));
     if let (Scope::Since(_), Some(carrier)) = (scope, mapped.carrier) {
         take(Found::Touched(carrier));
     }
+    tell_unlisted(mapped.unlisted, take);
     for entry in mapped.entries {
         report.entries += 1;
         take(Found::Entry(Box::new(entry)));

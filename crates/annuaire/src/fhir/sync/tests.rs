@@ -170,8 +170,9 @@ fn who_is_unlisted_in_a_resource_that_comes_along_is_told() {
         }
         _ => page(&[], None),
     });
-    let hidden = run.found.iter().filter(|found| matches!(found, Found::Unlisted(it) if it.to_string() == "a@a.fr"));
-    assert_eq!(hidden.count(), 1);
+    let says_so = Some(Carrier::named("Practitioner/1"));
+    let is_hidden = |found: &&Found| matches!(found, Found::Unlisted { address, carrier } if address.to_string() == "a@a.fr" && *carrier == says_so);
+    assert_eq!(run.found.iter().filter(is_hidden).count(), 1);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use annuaire::fhir::{Delta, Found, Scope, Step as Next, Sync, SyncFault, SyncReport, SyncRules, TurnedAway};
 use annuaire::{DirectoryBuilder, ExtractionKind, Put, Rejection};
-use mssante::{Address, Clock as _};
+use mssante::Clock as _;
 use serde::{Deserialize, Serialize};
 use store::{AnnuaireId, AnnuaireKind, AnnuaireOrigin, AnnuaireVersion, SourceAnswer, SourceClaim, StoreError};
 use time::OffsetDateTime;
@@ -56,8 +56,6 @@ struct Came {
     report: SyncReport,
     duplicates: u64,
     rejections: Vec<Rejection>,
-    /// Of a full one: they are taken out once all has come.
-    unlisted: Vec<Address>,
     begun: Instant,
 }
 
@@ -131,14 +129,7 @@ impl Keeper {
         let mut sync = Sync::new(rules, scope, Arc::clone(interface.pace()), SystemClock.now());
         let begun = Instant::now();
         let mut renewed = begun;
-        let mut came = Came {
-            work,
-            report: sync.report().clone(),
-            duplicates: 0,
-            rejections: Vec::new(),
-            unlisted: Vec::new(),
-            begun,
-        };
+        let mut came = Came { work, report: sync.report().clone(), duplicates: 0, rejections: Vec::new(), begun };
         loop {
             match sync.next(SystemClock.now()) {
                 Next::Ask(ask) => {
@@ -240,8 +231,8 @@ impl Came {
             (Found::Touched(carrier), Work::Since(delta, _)) => delta.touch(carrier),
             // A full one forgets everything anyway.
             (Found::Touched(_), Work::Full(_)) => {}
-            (Found::Unlisted(address), Work::Since(delta, _)) => delta.hide(address),
-            (Found::Unlisted(address), Work::Full(_)) => self.unlisted.push(address),
+            (Found::Unlisted { address, carrier }, Work::Since(delta, _)) => delta.hide(address, carrier),
+            (Found::Unlisted { address, carrier }, Work::Full(builder)) => builder.hide(&address, carrier.as_ref()),
             (Found::Rejected(rejection), _) => self.rejections.push(rejection),
         }
     }
@@ -271,7 +262,6 @@ impl Came {
         }
         let builder = match self.work {
             Work::Full(mut builder) => {
-                builder.remove_all(&self.unlisted);
                 if let Some(before) = &base.directory {
                     builder.complete_from(before);
                 }
