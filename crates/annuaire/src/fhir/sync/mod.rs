@@ -41,6 +41,8 @@ pub struct SyncRules {
     pub page_size: u32,
     /// Most calls of one synchronisation: more is endless paging.
     pub max_calls: u64,
+    /// Most updated resources of one type that are asked for: with more, asking for everything takes fewer calls.
+    pub most_updates: u64,
     /// How often in a row the same call may fail before it is given up.
     pub tries: u32,
     /// The wait after the first failure; doubled with each further one.
@@ -59,6 +61,7 @@ impl SyncRules {
             base,
             page_size: 50,
             max_calls: 250_000,
+            most_updates: 200_000,
             tries: 6,
             first_wait: Duration::from_secs(2),
             longest_wait: Duration::from_mins(5),
@@ -317,6 +320,7 @@ impl Sync {
         let results = bundle.entry.iter().filter(|entry| !entry.is_included());
         let again = results.filter(|entry| !self.seen.insert(hash(&entry.name()))).count() as u64;
         self.report.count_announced(self.stage, bundle, again)?;
+        self.report.check_updates(self.stage, self.rules.most_updates)?;
         bundle.next().map_or(Ok(()), |next| self.check_link(next))
     }
 

@@ -50,6 +50,14 @@ pub enum SyncFault {
     /// It ends before what it announced has come.
     #[error("the national directory ends too early: {0}")]
     Short(String),
+    /// So much was updated that a full synchronisation takes less.
+    #[error("more than {most} {resource} were updated: everything is to be asked for")]
+    ManyUpdates {
+        /// Of which type.
+        resource: &'static str,
+        /// So many are still asked for one by one.
+        most: u64,
+    },
     /// The next page is somewhere else.
     #[error("the national directory leads elsewhere for the next page, which is not followed: {0}")]
     Elsewhere(String),
@@ -73,6 +81,7 @@ impl SyncFault {
             Self::Refused(_) => "refused",
             Self::Endless(_) => "endless",
             Self::Short(_) => "short",
+            Self::ManyUpdates { .. } => "many-updates",
             Self::Elsewhere(_) => "elsewhere",
         }
     }
@@ -160,6 +169,16 @@ impl SyncReport {
             return Ok(());
         }
         Err(SyncFault::Short(format!("{announced} {} were announced, {came} came", stage.resource())))
+    }
+
+    /// Whether so much was updated that it is better to ask for everything: updates are of all resources, and only one
+    /// in ten carries a BAL.
+    pub(super) fn check_updates(&self, stage: Stage, most: u64) -> Result<(), SyncFault> {
+        let announced = self.total.filter(|_| self.since.is_some()).unwrap_or_default();
+        if self.since.is_some() && announced.max(self.of_stage) > most {
+            return Err(SyncFault::ManyUpdates { resource: stage.resource(), most });
+        }
+        Ok(())
     }
 
     /// Whether a page still fits to what its stage announced at first. `again` of its results came before.

@@ -244,6 +244,26 @@ fn a_search_that_is_refused_ends_it_with_the_words_of_the_refusal() {
 }
 
 #[test]
+fn when_nearly_all_was_updated_everything_is_asked_for() {
+    let many = |path: &str| match path {
+        _ if path.starts_with("/PractitionerRole?") => answer(200, &json!({ "resourceType": "Bundle", "total": 200_001 })),
+        _ => page(&[], None),
+    };
+    let updates = run(rules(), Scope::Since(BEGIN), many);
+    assert_eq!(updates.end.unwrap_err(), SyncFault::ManyUpdates { resource: "PractitionerRole", most: 200_000 });
+    assert_eq!(updates.asked.len(), 2, "before any of them is read");
+    assert!(matches!(run(rules(), Scope::Full, many).end, Err(SyncFault::Short(_))), "of everything that is no wonder");
+
+    let mut n = 0;
+    let unannounced = run(SyncRules { most_updates: 10, ..rules() }, Scope::Since(BEGIN), |_| {
+        n += 1;
+        page(&[doctor(&n.to_string(), "a@a.fr")], Some(&format!("/_page?id={n}")))
+    });
+    assert!(matches!(unannounced.end, Err(SyncFault::ManyUpdates { .. })));
+    assert_eq!(unannounced.asked.len(), 11);
+}
+
+#[test]
 fn endless_paging_ends() {
     let circle = run(rules(), Scope::Full, |_| page(&[doctor("1", "a@a.fr")], Some("/_page?id=1")));
     assert!(matches!(circle.end, Err(SyncFault::Endless(_))), "the same link twice");

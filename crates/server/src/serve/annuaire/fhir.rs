@@ -50,6 +50,14 @@ enum Work {
     Since(Delta, Arc<InForce>),
 }
 
+/// What a synchronisation came to.
+enum Synchronisation {
+    /// It is over.
+    Done(Box<Came>),
+    /// There are so many updates that everything takes fewer calls.
+    RatherFull,
+}
+
 /// A synchronisation that is over.
 struct Came {
     work: Work,
@@ -78,7 +86,9 @@ impl Keeper {
         let before = self.in_force().filter(is_of_it);
         let known = before.as_ref().and_then(|current| current.report.synchronised.clone());
         let now = SystemClock.now();
-        let last = known.as_ref().map(|known| known.last.begun_at);
+        // A synchronisation that found nothing is written down as a confirmation from when it began.
+        let confirmed_at = before.as_ref().map(|current| current.version.confirmed_at);
+        let last = known.as_ref().map(|known| known.last.begun_at).max(confirmed_at.filter(|_| known.is_some()));
         let full_at = known.as_ref().map(|known| known.full_at);
         let scope = Scope::next(now, last, full_at, self.settings.annuaire.fhir.full_every);
         let work = match (scope, before) {
@@ -86,12 +96,22 @@ impl Keeper {
             _ => Work::Full(Box::default()),
         };
         watcher(Step::Downloading);
-        let came = self.synchronise(&interface, scope, work, claim, watcher).await?;
-        let full_at = match (scope, full_at) {
-            (Scope::Since(_), Some(full_at)) => full_at,
-            _ => now,
+        let came = match self.synchronise(&interface, scope, work, claim, watcher).await? {
+            Synchronisation::Done(came) => came,
+            Synchronisation::RatherFull => {
+                tracing::info!(source = trust::masked(&claim.url), "so much was updated that everything is asked for");
+                let work = Work::Full(Box::default());
+                let Synchronisation::Done(came) =
+                    self.synchronise(&interface, Scope::Full, work, claim, watcher).await?
+                else {
+                    let why = "everything is asked for, and it is called an update".to_owned();
+                    return Err(FetchError::Connection { url: claim.url.clone(), why }.into());
+                };
+                came
+            }
         };
-        self.place_fhir(came, full_at, claim, watcher).await
+        let full_at = full_at.filter(|_| matches!(came.work, Work::Since(..))).unwrap_or(now);
+        self.place_fhir(*came, full_at, claim, watcher).await
     }
 
     /// The version that waits for a person, if it came from there lately. Everything would be asked for again and again
@@ -124,7 +144,7 @@ impl Keeper {
         work: Work,
         claim: &SourceClaim,
         watcher: &Watcher,
-    ) -> Result<Came, Trouble> {
+    ) -> Result<Synchronisation, Trouble> {
         let rules = SyncRules::new(interface.base().clone());
         let mut sync = Sync::new(rules, scope, Arc::clone(interface.pace()), SystemClock.now());
         let begun = Instant::now();
@@ -140,8 +160,9 @@ impl Keeper {
                 Next::Wait(wait) => tokio::time::sleep(wait.min(RENEWAL)).await,
                 Next::Done(report) => {
                     came.report = report;
-                    return Ok(came);
+                    return Ok(Synchronisation::Done(Box::new(came)));
                 }
+                Next::Failed(SyncFault::ManyUpdates { .. }) => return Ok(Synchronisation::RatherFull),
                 Next::Failed(fault) => return Err(failed(&claim.url, &fault).into()),
             }
             if renewed.elapsed() > RENEWAL {
@@ -169,7 +190,7 @@ impl Keeper {
             && delta.is_empty()
         {
             let version = before.version.id;
-            self.confirm(version, &claim.url).await?;
+            self.confirm(version, &claim.url, came.report.begun_at).await?;
             return Ok(confirmed(version));
         }
         watcher(Step::Building);

@@ -51,8 +51,12 @@ impl InForce {
     }
 }
 
-/// When a version was confirmed, or, if that is earlier, when its entries were generated.
+/// When a version was confirmed, or, if that is earlier, when its entries were generated. An interface that has no updates
+/// confirms what it said before, and names no old file.
 pub(crate) fn as_of(version: &AnnuaireVersion, report: &Report) -> OffsetDateTime {
+    if report.synchronised.is_some() {
+        return version.confirmed_at;
+    }
     let generated_at = report.entries.as_ref().and_then(|part| part.generated_at);
     generated_at.map_or(version.confirmed_at, |date| date.min(version.confirmed_at))
 }
@@ -312,7 +316,7 @@ impl Keeper {
             let same = |part: Option<&super::Part>| part.is_some_and(|part| part.sha256 == brought.sha256);
             if same(report.entries.as_ref()) {
                 if handed.mode == Mode::Take && handed.origin == AnnuaireOrigin::Url {
-                    self.confirm(version.id, &brought.source).await?;
+                    self.confirm(version.id, &brought.source, SystemClock.now()).await?;
                     self.load_into(held).await?;
                 }
                 return Ok(Some(Outcome::Confirmed(version.id)));
@@ -344,10 +348,15 @@ impl Keeper {
         }))
     }
 
-    /// The source of the entries says that they are the current ones. What waits from there does not wait any more: its
-    /// source went back. What a person handed in waits for a person.
-    pub(super) async fn confirm(&self, version: AnnuaireId, source: &str) -> Result<(), StoreError> {
-        self.store.confirm_annuaire(version, SystemClock.now()).await?;
+    /// The source of the entries said at `at` that they are the current ones. What waits from there does not wait any
+    /// more: its source went back. What a person handed in waits for a person.
+    pub(super) async fn confirm(
+        &self,
+        version: AnnuaireId,
+        source: &str,
+        at: OffsetDateTime,
+    ) -> Result<(), StoreError> {
+        self.store.confirm_annuaire(version, at).await?;
         let Some(pending) = self.store.pending_annuaire().await? else { return Ok(()) };
         if pending.source == source && pending.origin == AnnuaireOrigin::Url {
             self.store.withdraw_annuaire(pending.id, "its source went back to the directory in force").await?;
@@ -539,7 +548,8 @@ fn record(
     }
 }
 
-/// A URL says that what it gives is current; a file is as old as it says. Activities say nothing of the entries.
+/// A URL says that what it gives is current; a file is as old as it says, and what an interface gave as old as the first
+/// question. Activities say nothing of the entries.
 fn confirmed_at(
     kind: AnnuaireKind,
     origin: AnnuaireOrigin,
@@ -549,7 +559,9 @@ fn confirmed_at(
     let now = SystemClock.now();
     match (kind, origin, before) {
         (AnnuaireKind::Activities, _, Some(before)) => before.confirmed_at,
-        (_, AnnuaireOrigin::Import, _) if generated_at.is_some() => generated_at.map_or(now, |date| date.min(now)),
+        (_, AnnuaireOrigin::Import | AnnuaireOrigin::Api, _) if generated_at.is_some() => {
+            generated_at.map_or(now, |date| date.min(now))
+        }
         // Of a file without a date nobody knows how old it is: it makes nothing younger.
         (_, AnnuaireOrigin::Import, Some(before)) => before.confirmed_at,
         _ => now,

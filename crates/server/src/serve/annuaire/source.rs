@@ -216,7 +216,7 @@ impl Keeper {
         let current = self.in_force();
         let current = current.ok_or_else(|| StoreError::Unavailable("the directory in force is gone".to_owned()))?;
         if feed != Feed::Activities {
-            self.confirm(current.version.id, url).await?;
+            self.confirm(current.version.id, url, SystemClock.now()).await?;
         }
         Ok(Outcome::Confirmed(current.version.id))
     }
