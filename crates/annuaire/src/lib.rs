@@ -3,6 +3,7 @@
 //! The resolver holds the local BALs; which peer domains exist is asked of the trust list,
 //! which is handed in, so that this crate knows neither files nor certificates.
 
+mod clean;
 mod directory;
 mod entry;
 mod extraction;

@@ -11,10 +11,8 @@ use super::columns::Columns;
 use super::correspondence::EntryLine;
 use super::lines::{Ending, Line, MAX_LINE};
 use super::{ExtractionError, ExtractionKind, Item};
+use crate::clean::{cut, push};
 use crate::{Coded, RejectionReason, Structure};
-
-/// Most octets of a text; the longest names and labels of the national directory have about 160.
-const MAX_TEXT: usize = 512;
 
 /// Why a line is passed over, and what was wrong.
 pub(super) type Refused = (RejectionReason, String);
@@ -148,7 +146,7 @@ impl<'l> Fields<'_, 'l> {
     }
 
     fn cut(&self, text: &'l str) -> &'l str {
-        let kept = &text[..text.floor_char_boundary(MAX_TEXT)];
+        let kept = cut(text);
         self.was_shortened.set(self.was_shortened.get() || kept.len() < text.len());
         kept
     }
@@ -185,15 +183,6 @@ fn trimmed(field: &str) -> &str {
     let is_visible = |b: Option<&u8>| b.is_none_or(u8::is_ascii_graphic);
     let octets = field.as_bytes();
     if is_visible(octets.first()) && is_visible(octets.last()) { field } else { field.trim() }
-}
-
-/// Texts are shown on terminals: control characters, which none of them needs, become spaces.
-fn push(to: &mut String, text: &str) {
-    if text.bytes().any(|b| b < b' ' || matches!(b, 0x7F | 0xC2)) {
-        to.extend(text.chars().map(|c| if c.is_control() { ' ' } else { c }));
-    } else {
-        to.push_str(text);
-    }
 }
 
 /// What was wrong, short enough for a report and fit for a terminal.

@@ -8,6 +8,7 @@ use super::mailbox::Mailbox;
 use super::resource::{CodeableConcept, Coding, ContactPoint, Organization, Practitioner, PractitionerRole};
 use super::systems::{CATEGORIES, FINESS, PERSONS, PROFESSION_LABELS, PROFESSIONS, RPPS, SPECIALITIES, STRUCTURES};
 use super::{Carrier, resource};
+use crate::clean::clean;
 use crate::{Coded, Entry, Person, RejectionReason, Structure};
 
 /// What a resource that carries BALs comes to.
@@ -23,6 +24,8 @@ pub(super) struct Mapped {
     pub(super) rejected: Vec<(RejectionReason, String)>,
     /// Whether its professional has a number that is none.
     pub(super) number: Number,
+    /// Whether a text was cut that was longer than any name.
+    pub(super) shortened: bool,
 }
 
 /// Addresses on the liste rouge, and the resource that says so.
@@ -122,7 +125,10 @@ impl Mapped {
                 continue;
             }
             match entry(&mailbox, person, structure, kinds) {
-                Ok(entry) => mapped.entries.push(Entry { carrier: source.carrier.clone(), ..entry }),
+                Ok(mut entry) => {
+                    mapped.shortened |= clean(&mut entry);
+                    mapped.entries.push(Entry { carrier: source.carrier.clone(), ..entry });
+                }
                 Err(why) => mapped.rejected.push(why),
             }
         }
@@ -136,7 +142,8 @@ impl Mapped {
 
     fn nothing(source: &Source<'_>) -> Self {
         let unlisted = unlisted(source.carrier.clone(), source.telecom);
-        Self { carrier: None, entries: Vec::new(), unlisted, rejected: Vec::new(), number: Number::Good }
+        let (number, shortened) = (Number::Good, false);
+        Self { carrier: None, entries: Vec::new(), unlisted, rejected: Vec::new(), number, shortened }
     }
 }
 
@@ -453,6 +460,16 @@ mod tests {
             let mapped = practitioner(&read(doctor(&json!([telecom("a@medecin.mssante.fr", &parts)]))));
             assert_eq!((mapped.entries.len(), mapped.unlisted.addresses.len(), mapped.rejected.len()), (0, 1, 0));
         }
+    }
+
+    #[test]
+    fn texts_that_are_longer_than_any_are_cut_and_counted() {
+        let mut json = doctor(&json!([telecom("a@medecin.mssante.fr", &json!([kind("PER")]))]));
+        json["name"][0]["family"] = json!(format!("SAU\u{1b}[31mCIER{}", "R".repeat(1_000_000)));
+        let mapped = practitioner(&read(json));
+        let name = &mapped.entries[0].person.as_ref().unwrap().family_name;
+        assert!(name.starts_with("SAU [31mCIERR") && name.len() == 512, "{name}");
+        assert!(mapped.shortened);
     }
 
     #[test]

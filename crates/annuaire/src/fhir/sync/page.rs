@@ -117,6 +117,7 @@ fn is_of(stage: Stage, resource: &Resource) -> bool {
 fn tell(mapped: Mapped, name: &str, number: u64, report: &mut SyncReport, scope: Scope, take: &mut dyn FnMut(Found)) {
     report.unlisted += mapped.unlisted.addresses.len() as u64;
     report.doubtful += u64::from(mapped.number == Number::Doubtful);
+    report.shortened += u64::from(mapped.shortened);
     if let (Scope::Since(_), Some(carrier)) = (scope, mapped.carrier) {
         take(Found::Touched(carrier));
     }

@@ -113,6 +113,9 @@ pub struct SyncReport {
     /// Professionals with a number that is none: they count as ones without.
     #[serde(default)]
     pub doubtful: u64,
+    /// Resources with a text that was cut because it was longer than any name.
+    #[serde(default)]
+    pub shortened: u64,
     /// What is of no use, by reason.
     pub rejected: BTreeMap<RejectionReason, u64>,
     #[serde(skip)]
@@ -144,6 +147,7 @@ impl SyncReport {
             entries: 0,
             unlisted: 0,
             doubtful: 0,
+            shortened: 0,
             rejected: BTreeMap::new(),
             announced: None,
             total: None,

@@ -246,7 +246,9 @@ fn a_search_that_is_refused_ends_it_with_the_words_of_the_refusal() {
 #[test]
 fn when_nearly_all_was_updated_everything_is_asked_for() {
     let many = |path: &str| match path {
-        _ if path.starts_with("/PractitionerRole?") => answer(200, &json!({ "resourceType": "Bundle", "total": 200_001 })),
+        _ if path.starts_with("/PractitionerRole?") => {
+            answer(200, &json!({ "resourceType": "Bundle", "total": 200_001 }))
+        }
         _ => page(&[], None),
     };
     let updates = run(rules(), Scope::Since(BEGIN), many);

@@ -25,6 +25,8 @@ const RENEWAL: Duration = Duration::from_mins(2);
 pub(super) const LEASE: Duration = Duration::from_mins(8);
 /// Most resources of no use, in percent, before the whole is taken for something else.
 const REJECTED: u64 = 10;
+/// From here on a synchronisation is given up as soon as too much of it is of no use: before, that may be little.
+const RESOURCES_TO_JUDGE: u64 = 20_000;
 
 /// While a version waits for a person, its source is asked so often.
 const ASKED_WHILE_WAITING: Duration = Duration::from_hours(24);
@@ -156,6 +158,10 @@ impl Keeper {
                     let heard = interface.call(Verb::Get, ask.url, None).await;
                     sync.hear(SystemClock.now(), heard, &mut |found| came.take(found));
                     watcher(Step::Asking { calls: sync.report().calls, entries: sync.report().entries });
+                    if is_hopeless(sync.report()) {
+                        came.report = sync.report().clone();
+                        return Ok(Synchronisation::Done(Box::new(came)));
+                    }
                 }
                 Next::Wait(wait) => tokio::time::sleep(wait.min(RENEWAL)).await,
                 Next::Done(report) => {
@@ -215,6 +221,15 @@ impl Keeper {
     }
 }
 
+fn too_many(rejected: u64, resources: u64) -> bool {
+    rejected * 100 > resources * REJECTED && rejected > REJECTED
+}
+
+/// Whether so much is of no use that nothing that may still come makes it a directory: an hour of calls is saved.
+fn is_hopeless(report: &SyncReport) -> bool {
+    report.resources >= RESOURCES_TO_JUDGE && too_many(report.rejected_total(), report.resources)
+}
+
 fn failed(url: &str, fault: &SyncFault) -> FetchError {
     match fault {
         // The words name the setting.
@@ -261,7 +276,7 @@ impl Came {
     /// What came is something else than a directory.
     fn refusal(&self) -> Option<(Reason, String)> {
         let (rejected, resources) = (self.report.rejected_total(), self.report.resources);
-        if rejected * 100 > resources * REJECTED && rejected > REJECTED {
+        if too_many(rejected, resources) {
             let first = self.rejections.first().map(|rejection| rejection.detail.as_str()).unwrap_or_default();
             let why = format!("{rejected} of its {resources} resources are of no use; the first: {first}");
             return Some((Reason::Rejected, why));
@@ -275,6 +290,8 @@ impl Came {
         let mut report = Report {
             lines: self.report.resources,
             duplicates: self.duplicates,
+            doubtful: self.report.doubtful,
+            shortened: self.report.shortened,
             synchronised: Some(synchronised),
             ..Report::default()
         };
@@ -306,5 +323,41 @@ impl Came {
         report.seconds = self.begun.elapsed().as_secs_f64();
         let (kind, directory) = (ExtractionKind::Correspondence, Arc::new(directory));
         Some(Imported { kind, directory, report, rejections: self.rejections })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use annuaire::RejectionReason;
+    use annuaire::fhir::{Base, Pace};
+
+    use super::*;
+
+    fn report(resources: u64, rejected: u64) -> SyncReport {
+        let rules = SyncRules::new(Base::parse("https://annuaire.test/fhir/v2").unwrap());
+        let pace = Arc::new(Pace::per_second(15));
+        let mut report = Sync::new(rules, Scope::Full, pace, OffsetDateTime::UNIX_EPOCH).report().clone();
+        report.resources = resources;
+        report.rejected.insert(RejectionReason::Shape, rejected);
+        report
+    }
+
+    #[test]
+    fn what_is_mostly_of_no_use_is_given_up_before_its_end() {
+        assert!(!is_hopeless(&report(19_999, 19_999)), "the rest may be good");
+        assert!(is_hopeless(&report(20_000, 2_001)));
+        assert!(!is_hopeless(&report(20_000, 2_000)), "a tenth is taken");
+    }
+
+    #[test]
+    fn whoever_is_turned_away_comes_back_when_he_was_told_to() {
+        let turned_away = Some(TurnedAway { status: 429, retry_after: Some(Duration::from_hours(1)) });
+        let fault = SyncFault::Unavailable { why: "status 429".to_owned(), turned_away };
+        let error = failed("https://annuaire.test/fhir/v2", &fault);
+        assert!(error.to_string().contains("status 429"), "{error}");
+        let now = OffsetDateTime::UNIX_EPOCH;
+        let next =
+            trust::schedule::after_failure(now, Duration::from_mins(5), 1, &error, &crate::ambient::SystemRandom);
+        assert!(next - now >= Duration::from_hours(1), "{next}");
     }
 }
