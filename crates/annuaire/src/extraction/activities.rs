@@ -42,7 +42,7 @@ impl ActivityLine {
         let (person, person_doubts) =
             person(fields.get(PERSON_KIND), fields.get(PERSON), fields.get(PERSON_NATIONAL), keys)?;
         let person = person.ok_or_else(|| refused(RejectionReason::Person, "nobody is named", ""))?;
-        let (structure_id, structure_doubts) = site(fields);
+        let (structure_id, structure_doubts) = site(fields, keys);
         let activity = self.activity.get_or_insert_with(|| blank(person.clone()));
         activity.person = person;
         fields.write_coded(PROFESSION, PROFESSION + 1, &mut activity.profession);
@@ -58,11 +58,11 @@ fn blank(person: PersonId) -> Activity {
 }
 
 /// The site by its FINESS, else its SIRET, else the body that runs it.
-fn site(fields: &Fields<'_, '_>) -> (Option<StructureId>, Doubts) {
+fn site(fields: &Fields<'_, '_>, keys: KeyPolicy) -> (Option<StructureId>, Doubts) {
     let known = [("1", FINESS), ("3", SIRET), ("1", LEGAL_FINESS), ("2", SIREN)];
     let mut all_doubts = Doubts::None;
     for (kind, column) in known {
-        let (id, doubts) = structure(kind, fields.get(column));
+        let (id, doubts) = structure(kind, fields.get(column), keys);
         all_doubts = all_doubts.or(doubts);
         if id.is_some() {
             return (id, all_doubts);

@@ -44,7 +44,7 @@ impl EntryLine {
         let kind = kind(fields.get(KIND))?;
         let (person_id, person_doubts) =
             person(fields.get(PERSON_KIND), fields.get(PERSON), fields.get(PERSON_NATIONAL), keys)?;
-        let (structure_id, structure_doubts) = structure(fields.get(STRUCTURE_KIND), fields.get(STRUCTURE));
+        let (structure_id, structure_doubts) = structure(fields.get(STRUCTURE_KIND), fields.get(STRUCTURE), keys);
         let entry = self.entry.get_or_insert_with(|| blank(address.clone(), kind));
         entry.address = address;
         entry.kind = kind;

@@ -240,7 +240,7 @@ fn is_of_kind(id: &PersonId, kind: &str) -> bool {
 /// The structure of `Type identifiant structure` and `Identification Structure`, with or without the type before
 /// the number. One that is none is left out: who can be reached there still can. Nine digits without a type may be a
 /// FINESS or a SIREN, so they are neither.
-pub(super) fn structure(kind: &str, number: &str) -> (Option<StructureId>, Doubts) {
+pub(super) fn structure(kind: &str, number: &str, keys: KeyPolicy) -> (Option<StructureId>, Doubts) {
     if number.is_empty() {
         return (None, Doubts::None);
     }
@@ -251,8 +251,11 @@ pub(super) fn structure(kind: &str, number: &str) -> (Option<StructureId>, Doubt
         ("", 10 | 15) => number.parse().ok().filter(|id| !matches!(id, StructureId::Other(_))),
         (kind, _) => typed(kind, number),
     };
-    let doubts = if id.is_some() { Doubts::None } else { Doubts::Some };
-    (id, doubts)
+    match id.as_ref().map(|id| keys.judge_structure(id)) {
+        None | Some(Err(_)) => (None, Doubts::Some),
+        Some(Ok(KeyCheck::Doubtful)) => (id, Doubts::Some),
+        Some(Ok(_)) => (id, Doubts::None),
+    }
 }
 
 /// The number behind its type, or as it is if it begins with its type already. Read without regard to its type, a

@@ -112,6 +112,15 @@ fn structures_are_told_with_and_without_their_type() {
 }
 
 #[test]
+fn a_structure_of_corsica_with_another_key_is_taken_or_left_out_as_the_policy_says() {
+    let line = TEAM.replace("||318751275100020|", "|1|2A0000010|");
+    for (keys, id) in [(KeyPolicy::Warn, "12A0000010".parse().ok()), (KeyPolicy::Refuse, None)] {
+        let read = read_with(text(&[&line]).as_bytes(), ReadingLimits { keys, ..ReadingLimits::default() }).unwrap();
+        assert_eq!((&read.entries[0].structure.as_ref().unwrap().id, read.summary.doubtful), (&id, 1));
+    }
+}
+
+#[test]
 fn a_faulty_finess_of_a_site_leaves_the_siret_to_tell_it() {
     let line = ACTIVITY.replace("|18751275100020||", "|18751275100020|060000001|");
     let read = read(format!("{ACTIVITIES}\n{line}\n").as_bytes()).unwrap();

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{IdentifierError, PersonId};
+use super::{IdentifierError, PersonId, StructureId};
 use crate::UnknownWord;
 
 /// Whether the digits of `text` satisfy the Luhn formula; the letters A and B of
@@ -49,8 +49,17 @@ pub enum KeyPolicy {
 impl KeyPolicy {
     /// Applies the policy to a person's identifier; with `Warn`, what comes back says whether to warn.
     pub fn judge(self, person: &PersonId) -> Result<KeyCheck, IdentifierError> {
-        match (self, person.key_check()) {
-            (Self::Refuse, KeyCheck::Doubtful) => Err(IdentifierError::Key(person.to_string())),
+        self.follow(person.key_check(), person)
+    }
+
+    /// The same for a structure's.
+    pub fn judge_structure(self, structure: &StructureId) -> Result<KeyCheck, IdentifierError> {
+        self.follow(structure.key_check(), structure)
+    }
+
+    fn follow(self, check: KeyCheck, id: &impl fmt::Display) -> Result<KeyCheck, IdentifierError> {
+        match (self, check) {
+            (Self::Refuse, KeyCheck::Doubtful) => Err(IdentifierError::Key(id.to_string())),
             (_, check) => Ok(check),
         }
     }
@@ -94,6 +103,9 @@ mod tests {
         assert_eq!(KeyPolicy::Refuse.judge(&doubtful), Err(IdentifierError::Key("810001234567".into())));
         assert_eq!(KeyPolicy::Refuse.judge(&good), Ok(KeyCheck::Fits));
         assert_eq!(KeyPolicy::Refuse.judge(&keyless), Ok(KeyCheck::None));
+        let corsican: StructureId = "12A0000010".parse().unwrap();
+        assert_eq!(KeyPolicy::Warn.judge_structure(&corsican), Ok(KeyCheck::Doubtful));
+        assert_eq!(KeyPolicy::Refuse.judge_structure(&corsican), Err(IdentifierError::Key("12A0000010".into())));
     }
 
     #[test]

@@ -124,18 +124,25 @@ impl CreateBal {
     /// A mistyped number would publish the BAL under somebody else's name. `[MSS1 ID.KEYS]`
     fn check_key(&self, rules: &Rules) -> Result<Vec<Warning>, AdminError> {
         let doubtful = |person: PersonId, register: &str, number: &str| {
-            Ok(match rules.unconfirmed_keys.judge(&person)? {
+            Ok::<_, AdminError>(match rules.unconfirmed_keys.judge(&person)? {
                 KeyCheck::Doubtful => {
                     vec![Warning(format!("the key of the {register} number {number} does not fit; look at it again"))]
                 }
                 _ => Vec::new(),
             })
         };
-        match (self.rpps, self.adeli) {
-            (Some(rpps), _) => doubtful(PersonId::Rpps(rpps), "RPPS", rpps.as_str()),
-            (None, Some(adeli)) => doubtful(PersonId::Adeli(adeli), "ADELI", adeli.as_str()),
-            (None, None) => Ok(Vec::new()),
+        let mut warnings = match (self.rpps, self.adeli) {
+            (Some(rpps), _) => doubtful(PersonId::Rpps(rpps), "RPPS", rpps.as_str())?,
+            (None, Some(adeli)) => doubtful(PersonId::Adeli(adeli), "ADELI", adeli.as_str())?,
+            (None, None) => Vec::new(),
+        };
+        if let Some(structure) = &self.structure
+            && rules.unconfirmed_keys.judge_structure(structure)? == KeyCheck::Doubtful
+        {
+            warnings
+                .push(Warning(format!("the key of the structure's number {structure} does not fit; look at it again")));
         }
+        Ok(warnings)
     }
 
     fn given(&self) -> Vec<Attribute> {
