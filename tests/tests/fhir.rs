@@ -1,6 +1,6 @@
 //! The directory by the interface of the national one, with the real binary: everything, updates, and every trouble.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use e2e::{Exit, NationalDirectory, Server, Site, wait_until};
@@ -88,7 +88,6 @@ fn everything_is_read_page_by_page_and_then_only_what_was_updated() -> Result<()
     populate(&bench.national, 120);
     let first = bench.refreshed()?;
     ensure!(first["report"]["added"] == 122, "{first}");
-    ensure!(bench.national.most_in_a_second() <= 17, "{}", bench.national.most_in_a_second());
     for (address, known) in [
         ("dr119@medecin.mssante.fr", true),
         ("dr0@ch-test.mssante.fr", true),
@@ -125,6 +124,49 @@ fn everything_is_read_page_by_page_and_then_only_what_was_updated() -> Result<()
     ] {
         ensure!(bench.knows(address)? == known, "{address}");
     }
+    Ok(())
+}
+
+#[test]
+fn calls_keep_the_pace_that_is_set() -> Result<()> {
+    let site = Site::new()?;
+    let national = NationalDirectory::start(&site)?;
+    national.feed(&site, "calls_per_second = 4")?;
+    let bench = Bench { _server: site.serve(QUIET)?, site, national };
+    populate(&bench.national, 600);
+    let begun = Instant::now();
+    let first = bench.refreshed()?;
+    ensure!(first["report"]["added"] == 602, "{first}");
+    let calls = bench.national.requests().len();
+    ensure!(calls >= 14, "fifty resources on a page: {calls}");
+    ensure!(begun.elapsed() >= Duration::from_secs(3), "{calls} calls in {:?}", begun.elapsed());
+    // One at the beginning and one at the end of a second.
+    ensure!(bench.national.most_in_a_second() <= 5, "{}", bench.national.most_in_a_second());
+    Ok(())
+}
+
+#[test]
+fn a_directory_without_updates_is_confirmed_and_is_asked_from_there() -> Result<()> {
+    let bench = Bench::new()?;
+    populate(&bench.national, 3);
+    bench.refreshed()?;
+    let since = || -> Result<OffsetDateTime> {
+        let asked = bench.national.requests().pop().context("nothing was asked")?;
+        let (_, since) = asked.path.split_once("_lastUpdated=ge").with_context(|| asked.path.clone())?;
+        let since = since.split('&').next().unwrap_or_default().replace("%3A", ":");
+        Ok(OffsetDateTime::parse(&since, &Rfc3339)?)
+    };
+    let mut windows = Vec::new();
+    for _ in 0..3 {
+        // The interface is asked for whole seconds.
+        std::thread::sleep(Duration::from_millis(1_100));
+        ensure!(bench.refreshed()?["outcome"] == "confirmed");
+        windows.push(since()?);
+    }
+    ensure!(windows.is_sorted_by(|a, b| a < b), "what was asked for already is asked for again: {windows:?}");
+    let in_force = bench.status()?["in_force"].clone();
+    let moment = |key: &str| Ok::<_, anyhow::Error>(OffsetDateTime::parse(in_force[key].as_str().unwrap_or(""), &Rfc3339)?);
+    ensure!(moment("confirmed_at")? > moment("generated_at")?, "{in_force}");
     Ok(())
 }
 
