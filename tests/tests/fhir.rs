@@ -165,7 +165,8 @@ fn a_directory_without_updates_is_confirmed_and_is_asked_from_there() -> Result<
     }
     ensure!(windows.is_sorted_by(|a, b| a < b), "what was asked for already is asked for again: {windows:?}");
     let in_force = bench.status()?["in_force"].clone();
-    let moment = |key: &str| Ok::<_, anyhow::Error>(OffsetDateTime::parse(in_force[key].as_str().unwrap_or(""), &Rfc3339)?);
+    let moment =
+        |key: &str| Ok::<_, anyhow::Error>(OffsetDateTime::parse(in_force[key].as_str().unwrap_or(""), &Rfc3339)?);
     ensure!(moment("confirmed_at")? > moment("generated_at")?, "{in_force}");
     Ok(())
 }

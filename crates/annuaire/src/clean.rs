@@ -93,6 +93,7 @@ mod tests {
             }),
             service: text(),
             paperless: Paperless::NotSaid,
+            others: Vec::new(),
             carrier: None,
         }
     }

@@ -24,6 +24,10 @@ pub struct Entry {
     /// Whether documents may come without paper.
     #[serde(default)]
     pub paperless: Paperless,
+    /// The professionals of further lines of the same address: a BAL that several of them hold, or that is said of
+    /// several. Only in what [`crate::Directory::get`] and searches answer.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub others: Vec<Person>,
     /// The resource that carries it, of sources that are updated resource by resource.
     #[serde(skip)]
     pub carrier: Option<Carrier>,

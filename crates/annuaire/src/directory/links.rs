@@ -221,7 +221,7 @@ impl Links {
         self.others.of(row)
     }
 
-    /// An entry with what its second lines of the same person and his activities add.
+    /// An entry with what its second lines of the same person and his activities add, and the persons of the other ones.
     pub(super) fn completed(&self, tables: &Tables, row: u32) -> Option<Entry> {
         let mut entry = tables.entry(row)?;
         let first = &tables.rows[at(row)];
@@ -233,6 +233,10 @@ impl Links {
             if let Some(person) = entry.person.as_mut().filter(|person| person.speciality.label.is_empty()) {
                 person.speciality = tables.speciality(other.trade);
             }
+        }
+        for double in &tables.doubles[tables.doubles_of(row)] {
+            let other = tables.person(&double.to_row(first.domain)).filter(|_| !double.is_of_the_person_of(first));
+            entry.others.extend(other.filter(|other| !entry.others.contains(other)));
         }
         Some(entry)
     }

@@ -222,6 +222,7 @@ impl Tables {
             structure: self.structure(row.structure),
             service: self.services.get(row.service).to_owned(),
             paperless: Flags::paperless(row.flags),
+            others: Vec::new(),
             carrier: self.carrier(row.carrier),
         })
     }
@@ -230,7 +231,7 @@ impl Tables {
         (text != NONE).then(|| Carrier::named(self.texts.get(text)))
     }
 
-    fn person(&self, row: &Row) -> Option<Person> {
+    pub(super) fn person(&self, row: &Row) -> Option<Person> {
         if row.family == NONE {
             return None;
         }

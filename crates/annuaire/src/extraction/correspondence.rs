@@ -85,6 +85,7 @@ fn blank(address: Address, kind: BalKind) -> Entry {
         structure: None,
         service: String::new(),
         paperless: Paperless::NotSaid,
+        others: Vec::new(),
         carrier: None,
     }
 }

@@ -92,6 +92,7 @@ mod tests {
             structure: None,
             service: String::new(),
             paperless: Paperless::NotSaid,
+            others: Vec::new(),
             carrier: (!carrier.is_empty()).then(|| Carrier::named(carrier)),
         }
     }

@@ -171,6 +171,7 @@ fn entry(
         structure: structure.cloned(),
         service: service.to_owned(),
         paperless: mailbox.paperless,
+        others: Vec::new(),
         carrier: None,
     })
 }

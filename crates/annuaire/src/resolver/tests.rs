@@ -200,6 +200,7 @@ fn directory() -> Arc<Directory> {
         structure: None,
         service: String::new(),
         paperless: Paperless::NotSaid,
+        others: Vec::new(),
         carrier: None,
     });
     Arc::new(builder.finish())

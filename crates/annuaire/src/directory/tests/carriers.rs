@@ -37,6 +37,7 @@ fn entry((resource, number, said): (u8, u8, u8)) -> Entry {
         structure: None,
         service: format!("service {said}"),
         paperless: Paperless::NotSaid,
+        others: Vec::new(),
         carrier: Some(carrier(resource)),
     }
 }

@@ -1,11 +1,11 @@
 //! Entries in, entries out; one directory from another.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use proptest::prelude::*;
 
 use super::sample::{address, any_activities, any_entries, built, built_with, directory, entries};
-use crate::{Directory, DirectoryBuilder, Put};
+use crate::{Directory, DirectoryBuilder, Put, Query};
 
 fn keys(directory: &Directory) -> Vec<String> {
     directory.entries().map(|entry| entry.address.key()).collect()
@@ -106,4 +106,25 @@ proptest! {
             prop_assert!(activities.contains(&activity));
         }
     }
+}
+
+#[test]
+fn whoever_an_address_is_found_by_is_named() {
+    let mut martin = entries().swap_remove(0);
+    martin.address = address("cabinet@medecin.mssante.fr");
+    let mut durand = martin.clone();
+    let names = [(&mut martin, "MARTIN", "810000000001"), (&mut durand, "DURAND", "810000000002")];
+    for (entry, name, id) in names {
+        let person = entry.person.as_mut().unwrap();
+        (person.family_name, person.id) = (name.to_owned(), id.parse().ok());
+    }
+    let directory = built(&[martin.clone(), durand.clone(), durand.clone()]);
+    for words in ["martin", "durand"] {
+        let query = Query { words: words.to_owned(), kind: None, limit: 9 };
+        let hits = directory.search(&query, &HashSet::new()).hits;
+        assert_eq!(hits.len(), 1, "{words}");
+        assert_eq!(hits[0].entry.person, martin.person);
+        assert_eq!(hits[0].entry.others, durand.person.iter().cloned().collect::<Vec<_>>());
+    }
+    assert_eq!(directory.entries().collect::<Vec<_>>(), [martin], "entries are as their source gave them");
 }

@@ -67,6 +67,7 @@ fn entry(fields: &[&str]) -> Entry {
         structure: (!name.is_empty()).then(|| structure(name, postcode, town)),
         service: (*service).to_owned(),
         paperless: Paperless::Accepted,
+        others: Vec::new(),
         carrier: Some(Carrier::named("PractitionerRole/005-1")),
     }
 }
@@ -137,6 +138,7 @@ pub(super) fn any_entries() -> impl Strategy<Value = Vec<Entry>> {
             structure,
             service,
             paperless,
+            others: Vec::new(),
         },
     );
     vec(entry, 0..12)

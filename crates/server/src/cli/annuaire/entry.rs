@@ -3,13 +3,19 @@
 use annuaire::{Coded, Entry, Paperless, Person, Structure};
 use serde_json::{Value, json};
 
-/// Who holds it: a person, or the team's own name for it.
+/// Who holds it: a person or several, or the team's own name for it.
 pub(super) fn name(entry: &Entry) -> String {
-    match &entry.person {
-        Some(person) => joined(" ", &[&person.civility, &person.given_name, &person.family_name]),
+    let first = match &entry.person {
+        Some(person) => person_name(person),
         None if entry.service.is_empty() => entry.structure.as_ref().map(structure_name).unwrap_or_default(),
         None => entry.service.clone(),
-    }
+    };
+    let names: Vec<String> = std::iter::once(first).chain(entry.others.iter().map(person_name)).collect();
+    joined(", ", &names.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+fn person_name(person: &Person) -> String {
+    joined(" ", &[&person.civility, &person.given_name, &person.family_name])
 }
 
 /// Profession and speciality.
@@ -103,6 +109,7 @@ mod tests {
             }),
             service: service.into(),
             paperless: Paperless::NotSaid,
+            others: Vec::new(),
             carrier: None,
         }
     }
@@ -121,6 +128,9 @@ mod tests {
         let doctor = entry(Some(person), "");
         assert_eq!((name(&doctor).as_str(), profession(&doctor).as_str()), ("DR Léa PERIN", "Médecin, 10"));
         assert_eq!(place(&doctor), "SELARL PERIN, 93600 AULNAY SOUS BOIS");
+        let other = Person { family_name: "DURAND".into(), ..Person::default() };
+        let shared = Entry { others: vec![other], ..doctor };
+        assert_eq!(name(&shared), "DR Léa PERIN, DURAND");
         assert_eq!(name(&entry(None, "Cardiologie")), "Cardiologie");
         assert_eq!(name(&entry(None, "")), "SELARL PERIN");
         let facts = facts(&entry(None, ""));

@@ -91,6 +91,7 @@ fn entry(bal: &BalRecord) -> Entry {
         person,
         structure: bal.structure.clone().map(|id| Structure { id: Some(id), ..Structure::default() }),
         paperless: Paperless::NotSaid,
+        others: Vec::new(),
         carrier: None,
     }
 }
