@@ -19,6 +19,7 @@ pub(crate) struct Figure {
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Target {
     Most(f64),
+    Least(f64),
     Exactly(f64),
 }
 
@@ -26,6 +27,12 @@ pub(crate) enum Target {
 #[expect(clippy::unnecessary_wraps, reason = "targets are optional")]
 pub(crate) fn most(limit: f64) -> Option<Target> {
     Some(Target::Most(limit))
+}
+
+/// At least this.
+#[expect(clippy::unnecessary_wraps, reason = "targets are optional")]
+pub(crate) fn least(limit: f64) -> Option<Target> {
+    Some(Target::Least(limit))
 }
 
 /// This, which is a count.
@@ -61,6 +68,7 @@ impl Figure {
         let (text, held) = match self.target {
             None => return String::new(),
             Some(Target::Most(limit)) => (format!("≤ {limit} {}", self.unit), self.measured <= limit),
+            Some(Target::Least(limit)) => (format!("≥ {limit} {}", self.unit), self.measured >= limit),
             Some(Target::Exactly(count)) => (format!("{count}"), (self.measured - count).abs() < 0.5),
         };
         format!("{}: {}", text.trim_end(), if held { "held" } else { "MISSED" })
@@ -76,6 +84,8 @@ mod tests {
         let figure = |measured, target| Figure::new("case", "what", measured, "ms", target);
         assert_eq!(figure(149.9, most(150.0)).verdict(), "≤ 150 ms: held");
         assert_eq!(figure(150.1, most(150.0)).verdict(), "≤ 150 ms: MISSED");
+        assert_eq!(figure(149.9, least(150.0)).verdict(), "≥ 150 ms: MISSED");
+        assert_eq!(figure(150.0, least(150.0)).verdict(), "≥ 150 ms: held");
         assert_eq!(figure(1.0, exactly(0.0)).verdict(), "0: MISSED");
         assert_eq!(figure(12.345, None).verdict(), "");
         assert_eq!(figure(12.345, None).shown(), "12.3 ms");
