@@ -301,7 +301,7 @@ fn files_are_for_those_who_carry_them() -> Result<()> {
     let lines: Vec<Value> =
         files.iter().map(|file| Ok(serde_json::from_str(&fs::read_to_string(file)?)?)).collect::<Result<_>>()?;
     let operations: Vec<_> = lines.iter().map(|line| line["operation"].as_str()).collect();
-    ensure!(operations.contains(&Some("insert")) && operations.contains(&Some("delete")), "{lines:?}");
+    ensure!(operations == [Some("insert"), Some("delete")], "in the order in which they count: {lines:?}");
     ensure!(lines[0]["adresse"] == address.as_str() && lines[0]["identifiant"] == STRUCTURE[1..], "{lines:?}");
     fs::remove_dir_all(&folder)?;
     site.pli()?.args(["bal", "reopen", &address, "--reason", "repris"]).succeed()?;
@@ -345,7 +345,7 @@ fn what_was_only_handed_over_as_a_file_is_told_to_the_interface_that_is_set_late
 }
 
 #[test]
-fn thousands_of_boxes_go_into_one_file_and_the_status_shows_the_first() -> Result<()> {
+fn many_boxes_go_into_one_file_and_the_status_shows_the_first() -> Result<()> {
     const BOXES: usize = 25;
     let bench = Bench::new()?;
     let folder = bench.site.folder().join("out");

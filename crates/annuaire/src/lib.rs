@@ -18,8 +18,7 @@ pub use directory::{
 };
 pub use entry::{Activity, Coded, Entry, Paperless, Person, Structure};
 pub use extraction::{
-    Extraction, ExtractionError, ExtractionKind, Item, Progress, ReadingLimits, Summary, generated_at_by_disposition,
-    generated_at_by_name,
+    Extraction, ExtractionError, ExtractionKind, Item, Progress, ReadingLimits, Summary, generated_at_by_name,
 };
 pub use report::{Change, ChangeKind, Changes, Rejection, RejectionReason};
 pub use resolver::{

@@ -209,7 +209,7 @@ async fn what_one_target_was_told_another_one_is_told_again_and_of_what_was_with
 }
 
 #[tokio::test]
-async fn thousands_are_settled_at_once_with_a_line_in_the_audit_trail_each() {
+async fn many_are_settled_at_once_with_a_line_in_the_audit_trail_each() {
     let database = TestDatabase::new().await;
     let store = database.store_at(Arc::new(FixedClock::at(NOW))).await;
     for n in 0..20 {

@@ -65,22 +65,6 @@ impl DirectoryBuilder {
         }
     }
 
-    /// Adds an entry, or puts it in place of all that was said of its address.
-    pub fn replace(&mut self, entry: &Entry) -> Put {
-        let known = self.remove(&entry.address);
-        self.put(entry);
-        if known { Put::Duplicate } else { Put::New }
-    }
-
-    /// Takes an entry out again; tells whether it was there.
-    pub fn remove(&mut self, address: &Address) -> bool {
-        let Some(domain) = self.domain_numbers.get(address.domain()) else { return false };
-        let Some(known) = self.find(address, *domain) else { return false };
-        self.rows[at(known)].flags |= Flags::GONE;
-        self.doubles.retain(|double| double.row != known);
-        true
-    }
-
     /// An address is on the liste rouge, says this resource: whatever was and will be put of it is not shown, but it stays
     /// known. `[MSS1 ANN.UNLISTED]`
     pub fn hide(&mut self, address: &Address, carrier: Option<&Carrier>) {

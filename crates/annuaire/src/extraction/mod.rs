@@ -22,7 +22,7 @@ use self::columns::Columns;
 use self::line::{Doubts, Reader};
 use self::lines::{Ending, Lines};
 use self::source::Source;
-pub use self::stamp::{generated_at_by_disposition, generated_at_by_name};
+pub use self::stamp::generated_at_by_name;
 use crate::{Activity, Entry, Rejection};
 
 /// What must hold of a file. What is made of its lines is in memory: the defaults are a few times what all of France has.
@@ -66,7 +66,10 @@ pub enum ExtractionError {
     #[error("{0}")]
     Header(String),
     /// It ends in the middle of a line.
-    #[error("it ends in the middle of line {line}; get it again")]
+    #[error(
+        "it ends in the middle of line {line}; get it again, or, if the line is whole and only its end is missing, add a \
+         newline"
+    )]
     Torn {
         /// The last line.
         line: u64,

@@ -8,15 +8,6 @@ pub fn generated_at_by_name(name: &str) -> Option<OffsetDateTime> {
     in_utc(digits)
 }
 
-/// The same of a `Content-Disposition` header, which names the file.
-pub fn generated_at_by_disposition(header: &str) -> Option<OffsetDateTime> {
-    let name = header.split(';').find_map(|part| {
-        let (key, value) = part.split_once('=')?;
-        matches!(key.trim().to_ascii_lowercase().as_str(), "filename" | "filename*").then_some(value)
-    })?;
-    generated_at_by_name(name.trim().trim_matches('"'))
-}
-
 /// Twelve digits and no thirteenth.
 fn leading_stamp(part: &str) -> Option<&str> {
     let digits = part.bytes().take_while(u8::is_ascii_digit).count();
@@ -88,18 +79,5 @@ mod tests {
         {
             assert_eq!(generated_at_by_name(name), None, "{name}");
         }
-    }
-
-    #[test]
-    fn headers_name_the_file() {
-        let utc = Some(datetime!(2026-08-24 22:32 UTC));
-        for header in [
-            "attachment; filename=Extraction_Correspondance_MSSante_202608250032.zip",
-            "attachment; FileName=\"Extraction_Correspondance_MSSante_202608250032.zip\"; size=1",
-            "attachment; filename*=UTF-8''Extraction_Correspondance_MSSante_202608250032.zip",
-        ] {
-            assert_eq!(generated_at_by_disposition(header), utc, "{header}");
-        }
-        assert_eq!(generated_at_by_disposition("attachment; name=x_202608250032.zip"), None);
     }
 }

@@ -72,21 +72,6 @@ pub struct TurnedAway {
     pub retry_after: Option<Duration>,
 }
 
-impl SyncFault {
-    /// The stable word for metrics.
-    pub fn word(&self) -> &'static str {
-        match self {
-            Self::Key { .. } => "key",
-            Self::Unavailable { .. } => "unavailable",
-            Self::Refused(_) => "refused",
-            Self::Endless(_) => "endless",
-            Self::Short(_) => "short",
-            Self::ManyUpdates { .. } => "many-updates",
-            Self::Elsewhere(_) => "elsewhere",
-        }
-    }
-}
-
 /// What was asked, and found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SyncReport {

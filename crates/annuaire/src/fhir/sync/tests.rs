@@ -192,7 +192,7 @@ fn a_key_that_is_not_accepted_ends_it_at_once() {
         let run = run(rules(), Scope::Full, |_| answer(status, &json!({})));
         let fault = run.end.unwrap_err();
         assert!(fault.to_string().contains("annuaire.fhir.key_file"), "{fault}");
-        assert_eq!((run.asked.len(), fault.word()), (1, "key"));
+        assert!(run.asked.len() == 1 && matches!(fault, SyncFault::Key { .. }), "{fault}");
     }
 }
 
@@ -316,7 +316,7 @@ fn a_search_that_ends_before_what_it_announced_is_not_complete() {
         });
         match run.end {
             Ok(_) => assert!(complete, "{came} of {total}"),
-            Err(fault) => assert_eq!((fault.word(), complete), ("short", false), "{fault}"),
+            Err(fault) => assert!(matches!(fault, SyncFault::Short(_)) && !complete, "{fault}"),
         }
     }
 }

@@ -66,10 +66,10 @@ impl Folder {
     /// The name of the file.
     async fn write(&self, tasks: &[(PublicationClaim, Task)]) -> Result<String, String> {
         let now = SystemClock.now();
-        let shape = format_description!("[year][month][day]T[hour][minute][second]Z");
+        // Names are in the order in which the files count; the first claim tells those of the same moment apart.
+        let shape = format_description!("[year][month][day]T[hour][minute][second].[subsecond digits:6]Z");
         let moment = now.format(&shape).unwrap_or_default();
-        // The first claim tells files of the same second apart.
-        let first = tasks.first().map(|(claim, _)| format!("{}-{}", claim.bal, claim.fence)).unwrap_or_default();
+        let first = tasks.first().map(|(claim, _)| format!("{:06}-{}", claim.fence, claim.bal)).unwrap_or_default();
         let name = format!("publication-{moment}-{first}.jsonl");
         let text: String = tasks.iter().map(|(_, task)| line(task, &self.style, now)).collect();
         let (folder, file) = (self.path.clone(), name.clone());
