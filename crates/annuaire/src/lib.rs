@@ -22,6 +22,6 @@ pub use extraction::{
 };
 pub use report::{Change, ChangeKind, Changes, Rejection, RejectionReason};
 pub use resolver::{
-    Asked, Delivery, Forward, LocalBal, LocalTable, PatientAddress, PeerRecipients, Resolver, ResolverRules, Route,
-    Skipped, Standing, Step,
+    Asked, Delivery, Forward, Learned, LocalBal, LocalTable, PatientAddress, PeerRecipients, Resolver, ResolverRules,
+    Route, Skipped, Standing, Step, Ticket,
 };

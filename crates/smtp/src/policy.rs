@@ -1,10 +1,10 @@
 //! Who may send what to whom: the questions of a session, answered from the trust list, the
 //! resolver and, in doubt, the store.
 
-use annuaire::{Forward, LocalBal, Resolver, Route, Standing};
+use annuaire::{Learned, LocalTable, Resolver, Route, Standing};
 use auth::{Identity, Principal, SendRight};
 use message::ReplyTo;
-use mssante::{Address, Enforcement, Refusal, ReversePath, judge_replies, judge_reply_to, may_send};
+use mssante::{Address, Enforcement, Permanence, Refusal, ReversePath, judge_replies, judge_reply_to, may_send};
 use store::{Rooms, Store, StoreError};
 use trust::{DnMatch, TrustSpace, VerifiedPeer};
 
@@ -69,15 +69,24 @@ pub(crate) async fn judge_recipient(
     trust: &TrustSpace,
     store: &Store,
 ) -> Result<Destination, Refusal> {
-    let mut route = resolver.route(recipient, |domain| trust.lists(domain));
-    if route == Route::Refused(Refusal::UnknownRecipient) && learn(recipient, resolver, store).await? {
-        route = resolver.route(recipient, |domain| trust.lists(domain));
+    let route = || resolver.route(recipient, |domain| trust.lists(domain));
+    let mut decided = route();
+    let verdict = destination(decided.clone(), role, sender);
+    if !is_to_be_confirmed(&verdict, recipient, resolver) {
+        tell_unknown(&decided, role, recipient);
+        return verdict;
     }
-    if let (Route::Peer(_, Standing::Unknown), Role::Submission) = (&route, role) {
+    if learn(recipient, resolver, store).await? {
+        decided = route();
+    }
+    destination(decided, role, sender)
+}
+
+fn tell_unknown(route: &Route, role: Role, recipient: &Address) {
+    if let (Route::Peer(_, Standing::Unknown), Role::Submission) = (route, role) {
         metrics::counter!("pli_recipients_not_in_annuaire_total").increment(1);
         tracing::warn!(recipient = recipient.masked(), "a recipient of another operator is not in the annuaire");
     }
-    destination(route, role, sender)
 }
 
 /// On a hop, what another operator would serve is nobody's business: we relay for no third party. A box without replies
@@ -144,18 +153,31 @@ pub(crate) async fn judge_room(rooms: &Rooms, recipients: &[Recipient], size: u6
     verdict
 }
 
-/// Asks the store for an address that the resolver does not know, so that a BAL created a
-/// moment ago is never refused for good; says whether it exists.
+/// Nobody is refused for good from memory: a BAL that was created, opened again or given another address a moment ago is
+/// known to the store, and not yet here.
+fn is_to_be_confirmed(verdict: &Result<Destination, Refusal>, recipient: &Address, resolver: &Resolver) -> bool {
+    let is_final = |refusal: &Refusal| refusal.permanence() == Permanence::Permanent;
+    resolver.is_ours(recipient.domain()) && verdict.as_ref().is_err_and(is_final)
+}
+
+/// So often what was read is read again because somebody else was faster.
+const READINGS: usize = 3;
+
+/// Asks the store what it knows of an address; says whether it exists.
 async fn learn(recipient: &Address, resolver: &Resolver, store: &Store) -> Result<bool, Refusal> {
     let unavailable = |error: StoreError| {
-        tracing::error!(%error, "the store cannot confirm that a recipient is unknown");
+        tracing::error!(%error, "the store cannot confirm that a recipient is refused");
         Refusal::StoreUnavailable
     };
-    let Some(bal) = store.bal_behind(recipient).await.map_err(unavailable)? else { return Ok(false) };
-    let forwards = store.forwards(Some(bal.id)).await.map_err(unavailable)?;
-    let own = forwards.into_iter().filter(|forward| forward.from == bal.id);
-    let own = own.map(|forward| Forward { target: forward.to, copy: forward.copy }).collect();
-    resolver.learn(recipient, LocalBal { id: bal.id, kind: bal.kind, state: bal.state, replies: bal.replies }, own);
+    for _ in 0..READINGS {
+        let ticket = resolver.ticket();
+        let Some(bal) = store.bal_behind(recipient).await.map_err(unavailable)? else { return Ok(false) };
+        let ways = store.ways_of([bal.id]).await.map_err(unavailable)?;
+        if resolver.learn(ticket, bal.id, LocalTable::from(&ways)) == Learned::Taken {
+            return Ok(true);
+        }
+    }
+    // What is known by now was read after all that.
     Ok(true)
 }
 
@@ -163,8 +185,10 @@ async fn learn(recipient: &Address, resolver: &Resolver, store: &Store) -> Resul
 mod tests {
     use std::sync::Arc;
 
-    use annuaire::Delivery;
+    use annuaire::{Delivery, LocalBal};
     use mssante::{BalId, BalKind, BalState, Clock, Domain, Replies};
+    use store::NewBal;
+    use testkit::postgres::TestDatabase;
     use time::OffsetDateTime;
     use trust::{Revocation, TrustRules};
 
@@ -222,6 +246,31 @@ mod tests {
             assert_eq!(destination(route(), role, &person), Err(Refusal::NoReplies));
             assert_eq!(destination(route(), role, &ReversePath::Null), Ok(Destination::Local(vec![BalId(1)])));
         }
+    }
+
+    #[tokio::test]
+    async fn nobody_is_refused_for_good_by_what_another_node_has_changed_meanwhile() {
+        let database = TestDatabase::new().await;
+        let (store, elsewhere) = (database.store().await, database.store().await);
+        let (resolver, trust) = (resolver("ch.mssante.fr"), no_list());
+        let address = |name: &str| Address::parse(&format!("{name}@ch.mssante.fr")).unwrap();
+        let mut bals = Vec::new();
+        for name in ["old", "new"] {
+            bals.push(elsewhere.create_bal(NewBal::new(address(name), BalKind::Cabinet)).await.unwrap().id);
+        }
+        elsewhere.add_alias(bals[0], &address("alias")).await.unwrap();
+        elsewhere.set_bal_state(bals[0], BalState::Closed, "essai").await.unwrap();
+        resolver.patch(&bals, LocalTable::from(&store.ways().await.unwrap()));
+        let judged = async |name: &str| judge_recipient(&address(name), &ReversePath::Null, Role::Hop, &resolver, &trust, &store).await;
+        for name in ["old", "alias"] {
+            assert_eq!(judged(name).await, Err(Refusal::RecipientClosed), "{name}");
+        }
+        elsewhere.remove_alias(&address("alias")).await.unwrap();
+        elsewhere.add_alias(bals[1], &address("alias")).await.unwrap();
+        assert_eq!(judged("alias").await, Ok(Destination::Local(vec![bals[1]])));
+        elsewhere.set_bal_state(bals[0], BalState::Active, "essai").await.unwrap();
+        assert_eq!(judged("old").await, Ok(Destination::Local(vec![bals[0]])));
+        assert_eq!(judged("nobody").await, Err(Refusal::UnknownRecipient));
     }
 
     #[test]

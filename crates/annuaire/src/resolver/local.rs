@@ -92,14 +92,6 @@ impl LocalTable {
         self.forwards.entry(from).or_default().push(forward);
     }
 
-    /// All forwards of a BAL; those known before are forgotten.
-    pub(super) fn set_forwards(&mut self, from: BalId, forwards: Vec<Forward>) {
-        self.forwards.remove(&from);
-        if !forwards.is_empty() {
-            self.forwards.insert(from, forwards);
-        }
-    }
-
     /// How many BALs.
     pub fn len(&self) -> usize {
         self.bals.len()

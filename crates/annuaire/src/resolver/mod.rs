@@ -1,18 +1,20 @@
 //! From an address to its [`Route`], without a database round trip.
 
+mod known;
 mod local;
 mod step;
 #[cfg(test)]
 mod tests;
 
 use std::collections::HashSet;
-use std::mem;
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use arc_swap::ArcSwapOption;
 use mssante::{Address, BalId, Domain, Ins, Refusal, may_receive};
 use serde::{Deserialize, Serialize};
 
+use known::Known;
+pub use known::{Learned, Ticket};
 pub use local::{Forward, LocalBal, LocalTable};
 pub use step::{Asked, PatientAddress, Skipped, Standing, Step};
 
@@ -68,7 +70,7 @@ pub struct ResolverRules {
 #[derive(Debug, Default)]
 pub struct Resolver {
     rules: ResolverRules,
-    local: RwLock<LocalTable>,
+    local: RwLock<Known>,
     directory: ArcSwapOption<Directory>,
 }
 
@@ -100,30 +102,41 @@ impl Resolver {
 
     /// Puts a BAL in, or replaces what was known of it; the address is its own or an alias.
     pub fn put(&self, address: &Address, bal: LocalBal) {
-        self.local.write().unwrap_or_else(PoisonError::into_inner).put(address, bal);
+        self.known().table.put(address, bal);
     }
 
-    /// The same, with all its forwards.
-    pub fn learn(&self, address: &Address, bal: LocalBal, forwards: Vec<Forward>) {
-        let mut table = self.local.write().unwrap_or_else(PoisonError::into_inner);
-        table.put(address, bal);
-        table.set_forwards(bal.id, forwards);
+    /// To be taken before something is read that is to be learned.
+    pub fn ticket(&self) -> Ticket {
+        self.read().ticket()
     }
 
-    /// Replaces all that is known of our BALs, in one step.
-    pub fn replace_all(&self, fresh: LocalTable) {
+    /// The same as [`Resolver::patch`] for one BAL that was read after the ticket was taken, unless something else was put
+    /// in meanwhile that may be younger.
+    pub fn learn(&self, read_at: Ticket, bal: BalId, fresh: LocalTable) -> Learned {
+        self.known().learn(read_at, bal, fresh)
+    }
+
+    /// All our BALs are about to be read for [`Resolver::replace_all`].
+    pub fn expect_all(&self) {
+        self.known().expect_all();
+    }
+
+    /// Replaces all that is known of our BALs, in one step. What comes back was learned since [`Resolver::expect_all`]: it
+    /// is to be read again, since it may be younger than what is known now.
+    pub fn replace_all(&self, fresh: LocalTable) -> Vec<BalId> {
         // The old table is large; it is taken apart after the lock is free again.
-        let _old = mem::replace(&mut *self.local.write().unwrap_or_else(PoisonError::into_inner), fresh);
+        let (_old, learned) = self.known().replace(fresh);
+        learned
     }
 
     /// Replaces what is known of `bals` by what `fresh` has of them, in one step; one that it does not have is gone.
     pub fn patch(&self, bals: &[BalId], fresh: LocalTable) {
-        self.local.write().unwrap_or_else(PoisonError::into_inner).patch(bals, fresh);
+        self.known().patch(bals, fresh);
     }
 
     /// How many BALs of ours are known.
     pub fn known_bals(&self) -> usize {
-        self.table().len()
+        self.read().table.len()
     }
 
     /// Takes another directory, or none that can be relied on. Look-ups that are under way end with the old one.
@@ -133,7 +146,7 @@ impl Resolver {
 
     /// What is known of a local address.
     pub fn local(&self, address: &Address) -> Option<LocalBal> {
-        self.table().find(address)
+        self.read().table.find(address)
     }
 
     /// Where mail for this address goes; `listed` asks the trust list for a domain, and answers
@@ -168,7 +181,8 @@ impl Resolver {
 
     /// Whether a BAL is on the liste rouge is not known here: listed and unlisted ones cannot but be answered alike.
     fn decide_local(&self, recipient: &Address, tell: &mut impl FnMut(Step)) -> Result<Delivery, Refusal> {
-        let table = self.table();
+        let known = self.read();
+        let table = &known.table;
         let Some(bal) = table.find(recipient) else {
             tell(Step::NotFound);
             return Err(Refusal::UnknownRecipient);
@@ -218,8 +232,12 @@ impl Resolver {
         }
     }
 
-    fn table(&self) -> RwLockReadGuard<'_, LocalTable> {
+    fn read(&self) -> RwLockReadGuard<'_, Known> {
         self.local.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn known(&self) -> RwLockWriteGuard<'_, Known> {
+        self.local.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -65,6 +65,45 @@ fn ends(forwards: &[(i64, i64, ForwardCopy)], gone: &[i64]) -> BTreeSet<i64> {
     }
 }
 
+fn of_team(id: i64, state: BalState) -> LocalTable {
+    let mut table = LocalTable::default();
+    table.put(&address(&format!("team{id}@{OURS}")), bal(id, BalKind::Organisational, state));
+    table
+}
+
+fn state_of(resolver: &Resolver, id: i64) -> Option<BalState> {
+    resolver.local(&address(&format!("team{id}@{OURS}"))).map(|bal| bal.state)
+}
+
+#[test]
+fn what_was_read_before_a_younger_change_does_not_undo_it() {
+    let resolver = Resolver::with_rules(rules(PeerRecipients::Off));
+    let before = resolver.ticket();
+    resolver.patch(&[BalId(1)], of_team(1, BalState::Closed));
+    assert_eq!(resolver.learn(before, BalId(1), of_team(1, BalState::Active)), Learned::Overtaken);
+    assert_eq!(state_of(&resolver, 1), Some(BalState::Closed));
+    assert_eq!(resolver.learn(before, BalId(2), of_team(2, BalState::Active)), Learned::Taken, "that was another one");
+    assert_eq!(resolver.learn(resolver.ticket(), BalId(1), of_team(1, BalState::Active)), Learned::Taken);
+    assert_eq!(state_of(&resolver, 1), Some(BalState::Active));
+    let before = resolver.ticket();
+    resolver.replace_all(LocalTable::default());
+    assert_eq!(
+        resolver.learn(before, BalId(3), of_team(3, BalState::Active)),
+        Learned::Overtaken,
+        "all may be younger"
+    );
+}
+
+#[test]
+fn what_is_learned_while_all_are_read_is_read_again() {
+    let resolver = Resolver::with_rules(rules(PeerRecipients::Off));
+    resolver.learn(resolver.ticket(), BalId(1), of_team(1, BalState::Active));
+    resolver.expect_all();
+    resolver.learn(resolver.ticket(), BalId(2), of_team(2, BalState::Active));
+    assert_eq!(resolver.replace_all(of_team(1, BalState::Active)), [BalId(2)]);
+    assert_eq!(resolver.replace_all(of_team(1, BalState::Active)), []);
+}
+
 #[test]
 fn a_local_bal_is_found_in_any_case() {
     let route = route(&resolver(BalState::Active), "JEAN.dupont@CH.mssante.fr", Ok(false));

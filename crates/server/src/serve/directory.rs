@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use annuaire::{Forward, LocalBal, LocalTable, Resolver};
+use annuaire::{LocalTable, Resolver};
 use mssante::BalId;
-use store::{BalChange, BalNews, Store, StoreError, Ways};
+use store::{BalChange, BalNews, Store, StoreError};
 use tokio_util::sync::CancellationToken;
 
 /// After a reading that took a while, as many times as long belong to others: thousands of BALs may be created in a row.
@@ -56,17 +56,22 @@ impl Directory {
     }
 
     async fn replace_all(&self) -> Result<usize, StoreError> {
+        self.resolver.expect_all();
         let ways = self.store.ways().await?;
         let read = ways.bals.len();
         // Of a large operator this takes a while, and sessions have their turn meanwhile.
-        let built = tokio::task::spawn_blocking(move || local_table(&ways)).await;
-        self.resolver.replace_all(built.map_err(|error| StoreError::Unavailable(error.to_string()))?);
+        let built = tokio::task::spawn_blocking(move || LocalTable::from(&ways)).await;
+        let learned = self.resolver.replace_all(built.map_err(|error| StoreError::Unavailable(error.to_string()))?);
+        // What sessions have learned meanwhile is younger than what was read.
+        if !learned.is_empty() {
+            self.patch(&learned).await?;
+        }
         Ok(read)
     }
 
     async fn patch(&self, bals: &[BalId]) -> Result<usize, StoreError> {
         let ways = self.store.ways_of(bals.iter().copied()).await?;
-        self.resolver.patch(bals, local_table(&ways));
+        self.resolver.patch(bals, LocalTable::from(&ways));
         Ok(ways.bals.len())
     }
 
@@ -108,21 +113,6 @@ impl Directory {
             };
         }
     }
-}
-
-/// The ways to our BALs, as the resolver keeps them.
-pub(crate) fn local_table(ways: &Ways) -> LocalTable {
-    let mut table = LocalTable::default();
-    for bal in &ways.bals {
-        table.put(&bal.address, LocalBal { id: bal.id, kind: bal.kind, state: bal.state, replies: bal.replies });
-    }
-    for alias in &ways.aliases {
-        table.alias(&alias.address, alias.bal);
-    }
-    for forward in &ways.forwards {
-        table.forward(forward.from, Forward { target: forward.to, copy: forward.copy });
-    }
-    table
 }
 
 #[cfg(test)]

@@ -33,7 +33,6 @@ use crate::config::Settings;
 use crate::database::Database;
 use crate::failure::Failure;
 use certificates::CertificateFiles;
-pub(crate) use directory::local_table;
 use health::Health;
 pub(crate) use hops::probe;
 pub(crate) use node::resolver_rules;

@@ -1,5 +1,6 @@
 //! The ways to a BAL beside its own address: aliases, and forwards from other BALs of this operator.
 
+use annuaire::{Forward, LocalBal, LocalTable};
 use mssante::{Address, BalId, BalKind, BalState, ForwardCopy, Replies};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -79,6 +80,23 @@ pub struct Ways {
     pub aliases: Vec<AliasRecord>,
     /// Their forwards.
     pub forwards: Vec<ForwardRecord>,
+}
+
+/// As the resolver keeps them.
+impl From<&Ways> for LocalTable {
+    fn from(ways: &Ways) -> Self {
+        let mut table = Self::default();
+        for bal in &ways.bals {
+            table.put(&bal.address, LocalBal { id: bal.id, kind: bal.kind, state: bal.state, replies: bal.replies });
+        }
+        for alias in &ways.aliases {
+            table.alias(&alias.address, alias.bal);
+        }
+        for forward in &ways.forwards {
+            table.forward(forward.from, Forward { target: forward.to, copy: forward.copy });
+        }
+        table
+    }
 }
 
 impl Store {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use annuaire::{Resolver, Route, Step};
+use annuaire::{LocalTable, Resolver, Route, Step};
 use clap::Args;
 use mssante::{Address, BalId};
 use serde_json::{Value, json};
@@ -13,8 +13,8 @@ use super::print;
 use crate::config::Settings;
 use crate::failure::Failure;
 use crate::serve::annuaire::Keeper;
+use crate::serve::resolver_rules;
 use crate::serve::trust::visit_with_list;
-use crate::serve::{local_table, resolver_rules};
 
 /// Whom to write to.
 #[derive(Debug, Args)]
@@ -53,7 +53,7 @@ impl Resolve {
     }
 
     fn resolve(&self, resolver: &Resolver, space: &TrustSpace, ways: Ways) -> Resolved {
-        resolver.replace_all(local_table(&ways));
+        resolver.replace_all(LocalTable::from(&ways));
         let (steps, route) = resolver.explain(&self.address, |domain| space.lists(domain));
         let names = ways.bals.into_iter().map(|bal| (bal.id, bal.address.to_string())).collect();
         Resolved { steps, route, names }
