@@ -46,7 +46,8 @@ pub(crate) fn clean(entry: &mut Entry) -> bool {
 }
 
 fn clean_all<'a>(texts: impl Iterator<Item = &'a mut String>) -> bool {
-    texts.fold(false, |was_cut, text| clean_text(text) || was_cut)
+    // Each of them, also after one that was cut.
+    texts.map(clean_text).filter(|was_cut| *was_cut).count() > 0
 }
 
 fn clean_text(text: &mut String) -> bool {

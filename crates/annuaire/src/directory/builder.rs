@@ -53,16 +53,12 @@ impl DirectoryBuilder {
     /// resources carry, the first one is the one whose carrier has the first name, whichever came first.
     pub fn put(&mut self, entry: &Entry) -> Put {
         let row = self.row(entry);
-        match self.find(&entry.address, row.domain) {
-            Some(known) => {
-                self.put_double(known, &row);
-                Put::Duplicate
-            }
-            None => {
-                self.push(entry.address.local().as_str(), row);
-                Put::New
-            }
+        if let Some(known) = self.find(&entry.address, row.domain) {
+            self.put_double(known, &row);
+            return Put::Duplicate;
         }
+        self.push(entry.address.local().as_str(), row);
+        Put::New
     }
 
     /// An address is on the liste rouge, says this resource: whatever was and will be put of it is not shown, but it stays

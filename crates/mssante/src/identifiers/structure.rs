@@ -251,9 +251,10 @@ mod tests {
             prop_assert!(good.parse::<Finess>().unwrap().has_valid_key());
             prop_assume!(good.as_bytes()[place].is_ascii_digit());
             let mistyped = mistyped(&good, place, by).parse::<Finess>();
-            match body.contains(['A', 'B']) {
-                true => prop_assert!(!mistyped.unwrap().has_valid_key()),
-                false => prop_assert!(matches!(mistyped, Err(IdentifierError::Key(_)))),
+            if body.contains(['A', 'B']) {
+                prop_assert!(!mistyped.unwrap().has_valid_key());
+            } else {
+                prop_assert!(matches!(mistyped, Err(IdentifierError::Key(_))));
             }
         }
 

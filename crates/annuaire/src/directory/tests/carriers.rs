@@ -64,7 +64,9 @@ fn again(directory: &Directory) -> Directory {
 
 fn update(directory: &Directory, update: &Resources) -> Directory {
     let mut delta = Delta::new();
-    update.keys().for_each(|resource| delta.touch(carrier(*resource)));
+    for resource in update.keys() {
+        delta.touch(carrier(*resource));
+    }
     for (resource, number, said) in carried(update) {
         if said == UNLISTED {
             delta.hide(bal(number), Some(carrier(resource)));
