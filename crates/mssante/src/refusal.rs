@@ -74,6 +74,10 @@ refusals! {
     ReplyToNotOurs => "reply-to-not-ours", 550, "5.7.1",
         "Reply-To must name a BAL of this operator that takes replies",
         "L'adresse de réponse (Reply-To) doit être une boîte aux lettres de cet opérateur qui accepte les réponses.";
+    /// A BAL that was named as recipient was closed or suspended while the message came.
+    RecipientChanged => "recipient-changed", 450, "4.2.1",
+        "a recipient takes no mail any more since it was named; try again",
+        "Une boîte aux lettres destinataire a été fermée ou suspendue pendant l'envoi. Réessayez.";
     /// The recipient's domain is not on the white list.
     DomainNotListed => "domain-not-listed", 550, "5.7.1",
         "the recipient's domain is outside the MSSante trust space",

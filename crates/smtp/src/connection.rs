@@ -10,7 +10,7 @@ use auth::sasl::Credentials;
 use auth::{AuthError, Door, Standing};
 use message::{ReceivedFrom, TlsFacts, TraceFields};
 use mssante::{BalId, Refusal, ReversePath};
-use store::{Acceptance, LocalDelivery, MessageId, RelayRequest, Source, Store};
+use store::{Acceptance, LocalDelivery, MessageId, RelayRequest, Source, Store, StoreError};
 use thiserror::Error;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -358,7 +358,15 @@ impl Connection {
         let words = whole.facts.headers.words();
         let acceptance = acceptance(whole, envelope, source);
         let bals: Vec<BalId> = acceptance.deliveries.iter().map(|delivery| delivery.bal).collect();
-        self.store().accept(acceptance).await.map_err(|error| unavailable(&error))?;
+        match self.store().accept(acceptance).await {
+            Ok(()) => {}
+            Err(StoreError::TakesNoMail) => {
+                // Whoever names the recipients again is answered by what they are now.
+                policy::learn_all(&bals, &self.service.resolver, &self.service.store).await?;
+                return Err(Refusal::RecipientChanged);
+            }
+            Err(error) => return Err(unavailable(&error)),
+        }
         self.service.rooms.taken(&bals, size);
         metrics::counter!("pli_smtp_accepted_total", "role" => role).increment(1);
         count(words, role);

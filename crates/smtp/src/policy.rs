@@ -4,7 +4,7 @@
 use annuaire::{Learned, LocalTable, Resolver, Route, Standing};
 use auth::{Identity, Principal, SendRight};
 use message::ReplyTo;
-use mssante::{Address, Enforcement, Permanence, Refusal, ReversePath, judge_replies, judge_reply_to, may_send};
+use mssante::{Address, BalId, Enforcement, Permanence, Refusal, ReversePath, judge_replies, judge_reply_to, may_send};
 use store::{Rooms, Store, StoreError};
 use trust::{DnMatch, TrustSpace, VerifiedPeer};
 
@@ -181,12 +181,22 @@ async fn learn(recipient: &Address, resolver: &Resolver, store: &Store) -> Resul
     Ok(true)
 }
 
+/// Learns what these BALs are by now.
+pub(crate) async fn learn_all(bals: &[BalId], resolver: &Resolver, store: &Store) -> Result<(), Refusal> {
+    for bal in bals {
+        let ticket = resolver.ticket();
+        let ways = store.ways_of([*bal]).await.map_err(|error| unavailable(&error))?;
+        resolver.learn(ticket, *bal, LocalTable::from(&ways));
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
     use annuaire::{Delivery, LocalBal};
-    use mssante::{BalId, BalKind, BalState, Clock, Domain, Replies};
+    use mssante::{BalKind, BalState, Clock, Domain, Replies};
     use store::NewBal;
     use testkit::postgres::TestDatabase;
     use time::OffsetDateTime;
@@ -261,7 +271,9 @@ mod tests {
         elsewhere.add_alias(bals[0], &address("alias")).await.unwrap();
         elsewhere.set_bal_state(bals[0], BalState::Closed, "essai").await.unwrap();
         resolver.patch(&bals, LocalTable::from(&store.ways().await.unwrap()));
-        let judged = async |name: &str| judge_recipient(&address(name), &ReversePath::Null, Role::Hop, &resolver, &trust, &store).await;
+        let judged = async |name: &str| {
+            judge_recipient(&address(name), &ReversePath::Null, Role::Hop, &resolver, &trust, &store).await
+        };
         for name in ["old", "alias"] {
             assert_eq!(judged(name).await, Err(Refusal::RecipientClosed), "{name}");
         }

@@ -9,7 +9,7 @@ use time::OffsetDateTime;
 use tokio::sync::oneshot;
 
 use crate::committer::Job;
-use crate::landing::{Landing, Placed, Placement, Relayed};
+use crate::landing::{Admission, Landing, Placed, Placement, Relayed};
 use crate::trace::{Event, Trace};
 use crate::{Actor, DsnParameters, Flags, FolderId, SealedMessage, Store, StoreError, Uid, UidValidity};
 
@@ -92,7 +92,8 @@ pub struct Appended {
 impl Store {
     /// Accepts a message: body, deliveries, queue entries and traces in one durable
     /// transaction, shared with other messages that are ready at the same moment.
-    /// When this returns `Ok`, the message is on disk and its folders' sessions were woken.
+    /// When this returns `Ok`, the message is on disk and its folders' sessions were woken. With
+    /// [`StoreError::TakesNoMail`] nothing was written: a BAL was closed or suspended since it was named as recipient.
     pub async fn accept(&self, acceptance: Acceptance) -> Result<(), StoreError> {
         let landing = self.landing(acceptance).await?;
         self.commit(landing).await?;
@@ -109,7 +110,8 @@ impl Store {
     ) -> Result<Appended, StoreError> {
         let at = self.clock().now();
         let internal_date = internal_date.unwrap_or(at);
-        let placements = vec![Placement { folder, delivered_to: None, flags, internal_date }];
+        let admission = Admission::Always;
+        let placements = vec![Placement { folder, delivered_to: None, admission, flags, internal_date }];
         let placed = self.commit(Landing { message, placements, relays: Vec::new(), trace: None, at }).await?;
         let place =
             placed.first().ok_or_else(|| StoreError::inconsistent("folder_message", "an APPEND without UID"))?;
@@ -135,9 +137,15 @@ impl Store {
         let bals: BTreeSet<BalId> = acceptance.deliveries.iter().map(|delivery| delivery.bal).collect();
         let bals: Vec<BalId> = bals.into_iter().collect();
         let inboxes = self.inboxes(&bals).await?;
+        // Nobody is left to be told that a report did not arrive.
+        let admission = match acceptance.source {
+            Source::Internal => Admission::Always,
+            Source::Hop { .. } | Source::Submission { .. } => Admission::IfOpen,
+        };
         let placements = bals.iter().zip(inboxes).map(|(bal, folder)| Placement {
             folder,
             delivered_to: Some(*bal),
+            admission,
             flags: Flags::default(),
             internal_date: at,
         });

@@ -11,7 +11,7 @@ use sqlx::error::DatabaseError;
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tracing::{error, warn};
+use tracing::{error, info, warn};
 
 use crate::doubt;
 use crate::error::{is_locked, is_transient};
@@ -230,8 +230,12 @@ impl Committer {
 /// Answers with what the error says of this landing.
 fn fail(job: Job, error: &sqlx::Error) {
     let error = explain(error, &job.landing);
-    error!(%error, message = %job.landing.message.id(), "a message could not be stored");
-    metrics::counter!("pli_store_failures_total").increment(1);
+    if matches!(error, StoreError::TakesNoMail) {
+        info!(message = %job.landing.message.id(), "a message came too late for one of its BALs");
+    } else {
+        error!(%error, message = %job.landing.message.id(), "a message could not be stored");
+        metrics::counter!("pli_store_failures_total").increment(1);
+    }
     // If nobody waits any more, nobody was told that it was accepted.
     let _ = job.reply.send(Err(error));
 }
@@ -241,6 +245,8 @@ fn explain(error: &sqlx::Error, landing: &Landing) -> StoreError {
     let code = error.as_database_error().and_then(DatabaseError::code).unwrap_or_default();
     let table = error.as_database_error().and_then(DatabaseError::table).unwrap_or_default();
     match (&*code, table) {
+        // INBOX is never deleted.
+        ("23502", "folder_message") if landing.needs_open_bals() => StoreError::TakesNoMail,
         ("23502", "folder_message") => StoreError::NoSuchFolder,
         ("23503", _) if landing.message.is_staged() => StoreError::inconsistent(
             "message_chunk",

@@ -49,6 +49,9 @@ pub enum StoreError {
         /// To whom.
         to: BalId,
     },
+    /// A BAL that the message was for was closed or suspended meanwhile.
+    #[error("a BAL that the message is for takes no mail any more")]
+    TakesNoMail,
     /// There is no such BAL.
     #[error("there is no BAL {0}")]
     NoSuchBal(String),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use mssante::{Address, BalId, ReversePath};
+use mssante::{Address, BalId, ReversePath, state_table};
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 
@@ -19,12 +19,29 @@ pub(crate) struct Landing {
     pub(crate) at: OffsetDateTime,
 }
 
+/// Whether a message lands although its BAL takes no mail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Admission {
+    /// It is a delivery: whoever sends it is told that the BAL was closed meanwhile.
+    IfOpen,
+    /// It is a report, or somebody who may do so puts it there.
+    Always,
+}
+
 /// The message in a folder.
 pub(crate) struct Placement {
     pub(crate) folder: FolderId,
     pub(crate) delivered_to: Option<BalId>,
+    pub(crate) admission: Admission,
     pub(crate) flags: Flags,
     pub(crate) internal_date: OffsetDateTime,
+}
+
+impl Placement {
+    /// The BAL that has to take mail.
+    fn taker(&self) -> Option<BalId> {
+        self.delivered_to.filter(|_| self.admission == Admission::IfOpen)
+    }
 }
 
 /// The message for a remote recipient.
@@ -50,6 +67,11 @@ impl Landing {
     /// About as many octets as the statement carries for it.
     pub(crate) fn weight(&self) -> usize {
         self.message.last_chunk.as_ref().map_or(0, |(_, data)| data.len()) + self.message.summary.len() + 512
+    }
+
+    /// Whether it lands only in BALs that take mail.
+    pub(crate) fn needs_open_bals(&self) -> bool {
+        self.placements.iter().any(|placement| placement.taker().is_some())
     }
 
     /// The folders that it locks.
@@ -125,6 +147,7 @@ pub(crate) async fn land(
     let query = bind_relays(query, landings);
     let query = bind_traces(query, landings).bind(patience.setting());
     let query = bind_actors(query, landings).bind(column(&places.loads, |(_, load)| load.octets));
+    let query = bind_takers(query, landings);
     let numbered = query.fetch_all(connection).await?;
     let numbered: BTreeMap<i64, Numbered> = numbered.into_iter().map(|row| (row.0, row)).collect();
     Ok(placed(landings, &places, &numbered))
@@ -194,6 +217,15 @@ fn bind_placements<'q>(query: Query<'q>, landings: &[&'q Landing], places: &Plac
         .bind(column(placements(), |(m, _)| m.size.cast_signed()))
         .bind(column(placements(), |(_, p)| p.flags.bits()))
         .bind(column(placements(), |(_, p)| p.flags.joined_keywords()))
+}
+
+/// Which BALs have to take mail, and in which states they do.
+fn bind_takers<'q>(query: Query<'q>, landings: &[&'q Landing]) -> Query<'q> {
+    let placements = landings.iter().flat_map(|landing| &landing.placements);
+    let open = state_table().iter().filter(|row| row.receiving.is_none());
+    query
+        .bind(column(placements, |placement| placement.taker().map(|bal| bal.0)))
+        .bind(column(open, |row| row.state.word()))
 }
 
 fn bind_relays<'q>(query: Query<'q>, landings: &[&'q Landing]) -> Query<'q> {

@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use common::{WHOLE, acceptance, bal, count, deliver, direct, letter, listening_store, read, run, seal, seal_in_steps};
 use message::{MssHeaders, Span};
+use mssante::BalState;
 use sqlx::Connection;
-use store::{Flags, FolderId, StoreError, Swept};
+use store::{Acceptance, Flags, FolderId, Source, StoreError, Swept};
 use testkit::clock::FixedClock;
 use testkit::postgres::TestDatabase;
 use time::macros::datetime;
@@ -480,4 +481,31 @@ async fn closing_waits_for_what_was_handed_over() {
     assert_eq!(count(&database, "message").await, accepted);
     let late = store.ping().await;
     assert!(matches!(late, Err(StoreError::Unavailable(_))), "{late:?}");
+}
+
+#[tokio::test]
+async fn nothing_lands_in_a_bal_that_was_closed_since_it_was_named() {
+    let database = TestDatabase::new().await;
+    let (store, elsewhere) = (database.store().await, database.store().await);
+    let [open, closing] = [bal(&store, "open").await, bal(&store, "closing").await];
+    deliver(&store, &letter(10, false), &[&open, &closing]).await;
+    for state in [BalState::Suspended, BalState::Closed] {
+        elsewhere.set_bal_state(closing.id, state, "essai").await.unwrap();
+        let both = acceptance(seal(&store, &letter(10, false)).await, &[&open, &closing], &["x@peer.mssante.fr"]);
+        let late = store.accept(both).await;
+        assert!(matches!(late, Err(StoreError::TakesNoMail)), "{late:?}");
+        assert_eq!(count(&database, "folder_message").await, 2, "all or nothing");
+        assert_eq!(count(&database, "queue").await, 0);
+    }
+    // Others of the same batch land.
+    let (late, good) = (seal(&store, &letter(10, false)).await, seal(&store, &letter(10, false)).await);
+    let (late, good) =
+        tokio::join!(store.accept(acceptance(late, &[&closing], &[])), store.accept(acceptance(good, &[&open], &[])));
+    assert!(late.is_err() && good.is_ok(), "{late:?} {good:?}");
+    // A report to whoever has closed his BAL meanwhile has nowhere else to go.
+    let report = acceptance(seal(&store, &letter(10, false)).await, &[&closing], &[]);
+    store.accept(Acceptance { source: Source::Internal, ..report }).await.unwrap();
+    elsewhere.set_bal_state(closing.id, BalState::Active, "essai").await.unwrap();
+    deliver(&store, &letter(10, false), &[&closing]).await;
+    assert_eq!(count(&database, "folder_message").await, 5);
 }

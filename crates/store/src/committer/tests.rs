@@ -10,7 +10,7 @@ use testkit::postgres::{TEST_KEYRING, TestDatabase};
 use tokio::sync::oneshot;
 
 use super::Job;
-use crate::landing::{Landing, Patience, Placed, Placement, land};
+use crate::landing::{Admission, Landing, Patience, Placed, Placement, land};
 use crate::{
     Acceptance, BalRecord, DatabaseSettings, DsnParameters, Flags, KeyRing, LocalDelivery, NewBal, RelayRequest,
     SealedMessage, Source, Store, StoreParts,
@@ -56,7 +56,13 @@ async fn accepted(store: &Store, size: usize, bals: &[&BalRecord], remote: &[&st
 async fn appended(store: &Store, size: usize, bal: BalId) -> Landing {
     let at = store.clock().now();
     let folder = store.open_folder(bal, "Sent", false).await.unwrap().folder.id;
-    let placements = vec![Placement { folder, delivered_to: None, flags: Flags::default(), internal_date: at }];
+    let placements = vec![Placement {
+        folder,
+        delivered_to: None,
+        admission: Admission::Always,
+        flags: Flags::default(),
+        internal_date: at,
+    }];
     Landing { message: sealed(store, size).await, placements, relays: Vec::new(), trace: None, at }
 }
 

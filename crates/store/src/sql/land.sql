@@ -32,15 +32,17 @@ WITH unstaged AS (
     WHERE f.id = w.folder_id
     RETURNING f.id, f.uid_next - w.messages AS first_uid, f.uid_validity, f.highest_modseq
 ), placements AS (
-    -- A folder that is gone leaves uid NULL, and that fails.
+    -- A folder that is gone leaves uid NULL, and that fails; so does one of a BAL that was closed since the recipient was
+    -- named.
     INSERT INTO folder_message
         (folder_id, message_id, uid, modseq, delivered_to, internal_date, size, flags, keywords)
     SELECT p.folder_id, p.message_id, n.first_uid + p.place, n.highest_modseq, p.delivered_to, p.internal_date,
            p.size, p.flags, string_to_array(p.keywords, ' ')
     FROM unnest($17::bigint[], $18::bigint[], $19::bigint[], $20::bigint[], $21::timestamptz[], $22::bigint[],
-                $23::smallint[], $24::text[])
-         AS p (folder_id, message_id, place, delivered_to, internal_date, size, flags, keywords)
+                $23::smallint[], $24::text[], $43::bigint[])
+         AS p (folder_id, message_id, place, delivered_to, internal_date, size, flags, keywords, taker)
     LEFT JOIN numbered n ON n.id = p.folder_id
+        AND (p.taker IS NULL OR EXISTS (SELECT FROM bal b WHERE b.id = p.taker AND b.state = ANY ($44::text[])))
 ), queued AS (
     INSERT INTO queue (message_id, recipient, recipient_key, domain, reverse_path, smtputf8, envelope_id, ret, dsn,
                        due_at, queued_at)
