@@ -10,7 +10,7 @@ use std::time::Duration;
 use common::{WHOLE, acceptance, bal, deliver, direct, letter, read, run, seal};
 use message::Span;
 use mssante::Domain;
-use store::{FlagChange, Flags, HopFacts, Outcome, Setback, Store};
+use store::{FlagChange, Flags, HopFacts, Outcome, Setback, Store, TraceFilter};
 use testkit::postgres::TestDatabase;
 
 async fn live(store: &Store) {
@@ -63,27 +63,60 @@ async fn a_few_messages_of_a_large_folder_are_found_without_reading_the_others()
     run(&database, &format!("UPDATE folder SET uid_next = {} WHERE id = {}", OTHERS + 2, inbox.0)).await;
     run(&database, "ANALYZE").await;
     store.close().await;
-    let before = rows_read(&database).await;
+    let before = rows_read(&database, "folder_message").await;
     let store = database.store().await;
     store.copy(inbox, &[17, 4_000], trash).await.unwrap();
     store.move_messages(inbox, &[18, 4_001], trash).await.unwrap();
     store.change_flags(inbox, &[19], &FlagChange::Add(Flags { seen: true, ..Flags::default() })).await.unwrap();
     assert_eq!(store.expunge(inbox, Some(&[20, 4_002])).await.unwrap(), [20, 4_002]);
     store.close().await;
-    let read = rows_read(&database).await - before;
+    let read = rows_read(&database, "folder_message").await - before;
     assert!(read < 100, "{read} rows of folder_message were read for seven");
 }
 
-/// Rows of `folder_message` that were read, by an index or without.
-async fn rows_read(database: &TestDatabase) -> i64 {
+#[tokio::test]
+async fn lines_of_a_bal_or_an_actor_are_found_without_reading_the_others() {
+    let database = TestDatabase::new().await;
+    let store = database.store().await;
+    let bal = bal(&store, "a").await;
+    // What a platform has after a while: letters to others, by others. The BAL has two lines at the beginning.
+    let fill = format!(
+        "INSERT INTO trace_line (number, at, event, digest, salt, actor, bal_id, detail)
+         SELECT n, now(), 'message.accepted', '\\x00'::bytea, '\\x00'::bytea, 'bal:' || n % 500 || '@x.fr', 1000 + n % 500,
+                json_build_object('bals', json_build_array(2000 + n % 500))::text
+         FROM generate_series(3, 20000) AS n
+         UNION ALL SELECT 1, now(), 'bal.created', '\\x00', '\\x00', 'admin:eve', {id}, NULL
+         UNION ALL SELECT 2, now(), 'message.accepted', '\\x00', '\\x00', 'operator', NULL, '{{\"bals\":[7,{id}]}}'",
+        id = bal.id.0
+    );
+    run(&database, &fill).await;
+    run(&database, "VACUUM ANALYZE trace_line").await;
+    store.close().await;
+    let filters = [
+        TraceFilter { bal: Some(bal.id), ..TraceFilter::default() },
+        TraceFilter { actor: Some("eve".into()), ..TraceFilter::default() },
+        TraceFilter { actor: Some("nobody".into()), ..TraceFilter::default() },
+    ];
+    for (filter, found) in filters.into_iter().zip([vec![1, 2], vec![1], vec![]]) {
+        let before = rows_read(&database, "trace_line").await;
+        let store = database.store().await;
+        let lines = store.traces(&TraceFilter { limit: 100, ..filter.clone() }).await.unwrap();
+        store.close().await;
+        assert_eq!(lines.iter().filter_map(|line| line.number).collect::<Vec<_>>(), found, "{filter:?}");
+        let read = rows_read(&database, "trace_line").await - before;
+        assert!(read < 50, "{filter:?}: {read} rows were read");
+    }
+}
+
+/// Rows of a table that were read, by an index or without.
+async fn rows_read(database: &TestDatabase, table: &str) -> i64 {
     // Counters are complete when the sessions have ended.
     tokio::time::sleep(Duration::from_millis(300)).await;
-    sqlx::query_scalar(
-        "SELECT (seq_tup_read + idx_tup_fetch)::bigint FROM pg_stat_user_tables WHERE relname = 'folder_message'",
-    )
-    .fetch_one(&mut direct(database).await)
-    .await
-    .unwrap()
+    sqlx::query_scalar("SELECT (seq_tup_read + idx_tup_fetch)::bigint FROM pg_stat_user_tables WHERE relname = $1")
+        .bind(table)
+        .fetch_one(&mut direct(database).await)
+        .await
+        .unwrap()
 }
 
 #[tokio::test]

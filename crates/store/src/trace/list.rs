@@ -1,8 +1,10 @@
 //! Reading the trail: entered lines and those that still wait.
 
+use std::collections::BTreeMap;
+
 use mssante::BalId;
 use serde::Serialize;
-use sqlx::FromRow;
+use sqlx::{FromRow, PgConnection};
 use time::OffsetDateTime;
 
 use crate::{EventClass, MessageId, Store, StoreError};
@@ -81,35 +83,157 @@ impl TraceRecord {
     }
 }
 
+/// Lines that were entered, found by `$way`, with what all ways have in common: $1 actors, $2 events, $3 message, $4 from,
+/// $5 to, $6 BAL, $7 actor, $8 limit.
+macro_rules! entered {
+    ($way:literal) => {
+        concat!(
+            "SELECT t.number, t.at, t.event, t.actor, t.delegated, t.message_id, t.bal_id, b.address AS bal, t.peer,
+                    t.detail::jsonb AS detail, t.salt IS NULL AS removed
+             FROM trace_line t LEFT JOIN bal b ON b.id = t.bal_id
+             WHERE ",
+            $way,
+            " AND ($1::text[] IS NULL OR t.actor = ANY ($1))
+              AND ($2::text[] IS NULL OR t.event = ANY ($2))
+              AND ($3::bigint IS NULL OR t.message_id = $3)
+              AND ($4::timestamptz IS NULL OR t.at >= $4)
+              AND ($5::timestamptz IS NULL OR t.at < $5)"
+        )
+    };
+}
+
+/// How lines are found. Each way has an index of its own that gives the newest first, or few; what a filter asks for
+/// may need several.
+enum Way<'a> {
+    /// Along the numbers.
+    All,
+    /// What was done on a BAL.
+    On(BalId),
+    /// What came to a BAL.
+    To(BalId),
+    /// What an actor did, by the whole text.
+    By(&'a str),
+}
+
+impl Way<'_> {
+    fn sql(&self) -> &'static str {
+        match self {
+            Self::All => concat!(entered!("true"), " ORDER BY t.number DESC LIMIT $8"),
+            Self::On(_) => concat!(entered!("t.bal_id = $6"), " ORDER BY t.number DESC LIMIT $8"),
+            Self::By(_) => concat!(entered!("t.actor = $7"), " ORDER BY t.number DESC LIMIT $8"),
+            // This index knows no order. All lines of the BAL, then the newest: with the limit inside, PostgreSQL
+            // would rather go along the numbers until it has enough, which may be never.
+            Self::To(_) => concat!(
+                "WITH found AS MATERIALIZED (",
+                entered!(
+                    "t.event = 'message.accepted' AND t.salt IS NOT NULL AND (t.detail::jsonb)->'bals' @> to_jsonb($6)"
+                ),
+                ") SELECT * FROM found ORDER BY number DESC LIMIT $8"
+            ),
+        }
+    }
+
+    fn bal(&self) -> Option<i64> {
+        match self {
+            Self::On(bal) | Self::To(bal) => Some(bal.0),
+            Self::All | Self::By(_) => None,
+        }
+    }
+
+    fn actor(&self) -> Option<&str> {
+        match self {
+            Self::By(actor) => Some(actor),
+            Self::All | Self::On(_) | Self::To(_) => None,
+        }
+    }
+}
+
+impl TraceFilter {
+    /// The whole texts that the actor may stand for.
+    fn actors(&self) -> Option<Vec<String>> {
+        let actor = self.actor.as_ref()?;
+        let kinds = ["admin", "bal", "person", "software"].map(|kind| format!("{kind}:{actor}"));
+        Some(kinds.into_iter().chain([actor.clone()]).collect())
+    }
+
+    fn ways<'a>(&self, actors: Option<&'a Vec<String>>) -> Vec<Way<'a>> {
+        match (self.bal, actors) {
+            (Some(bal), _) => vec![Way::On(bal), Way::To(bal)],
+            (None, Some(actors)) => actors.iter().map(|actor| Way::By(actor)).collect(),
+            (None, None) => vec![Way::All],
+        }
+    }
+}
+
 impl Store {
-    /// The newest lines that the filter lets through, oldest first.
+    /// The newest lines that the filter lets through, oldest first; those that wait come last.
     pub async fn traces(&self, filter: &TraceFilter) -> Result<Vec<TraceRecord>, StoreError> {
         let mut transaction = self.pool().begin().await?;
+        sqlx::query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY").execute(&mut *transaction).await?;
         // Which columns are asked for differs each time, and with it the way to find them.
         sqlx::query("SET LOCAL plan_cache_mode = force_custom_plan").execute(&mut *transaction).await?;
-        let mut rows: Vec<TraceRecord> = sqlx::query_as(
-            "SELECT t.number, t.at, t.event, t.actor, t.delegated, t.message_id, t.bal_id, b.address AS bal, t.peer,
-                    t.detail, t.removed
-             FROM trace t LEFT JOIN bal b ON b.id = t.bal_id
-             WHERE ($1::bigint IS NULL OR t.bal_id = $1
-                    OR (t.event = 'message.accepted' AND t.detail->'bals' @> to_jsonb($1)))
-               AND ($2::text IS NULL OR t.actor = $2 OR t.actor LIKE '%:' || replace(replace($2, '_', '\\_'), '%', '\\%'))
-               AND ($3::text[] IS NULL OR t.event = ANY ($3))
-               AND ($4::bigint IS NULL OR t.message_id = $4)
-               AND ($5::timestamptz IS NULL OR t.at >= $5)
-               AND ($6::timestamptz IS NULL OR t.at < $6)
-             ORDER BY t.id DESC LIMIT $7",
-        )
-        .bind(filter.bal.map(|bal| bal.0))
-        .bind(&filter.actor)
+        let actors = filter.actors();
+        let mut lines = BTreeMap::new();
+        for way in filter.ways(actors.as_ref()) {
+            for line in entered(&mut transaction, filter, actors.as_ref(), &way).await? {
+                lines.insert(line.number, line);
+            }
+        }
+        let mut lines: Vec<_> = lines.into_values().map(TraceRecord::veiled).collect();
+        lines.extend(waiting(&mut transaction, filter, actors.as_ref()).await?);
+        let surplus = lines.len().saturating_sub(filter.limit as usize);
+        Ok(lines.split_off(surplus))
+    }
+}
+
+async fn entered(
+    connection: &mut PgConnection,
+    filter: &TraceFilter,
+    actors: Option<&Vec<String>>,
+    way: &Way<'_>,
+) -> Result<Vec<TraceRecord>, StoreError> {
+    let rows = sqlx::query_as(way.sql())
+        .bind(actors)
         .bind(&filter.events)
         .bind(filter.message.map(|message| message.0))
         .bind(filter.from)
         .bind(filter.to)
+        .bind(way.bal())
+        .bind(way.actor())
         .bind(i64::from(filter.limit))
-        .fetch_all(&mut *transaction)
+        .fetch_all(connection)
         .await?;
-        rows.reverse();
-        Ok(rows.into_iter().map(TraceRecord::veiled).collect())
-    }
+    Ok(rows)
+}
+
+/// Those that wait to be entered: what came in about the last second.
+async fn waiting(
+    connection: &mut PgConnection,
+    filter: &TraceFilter,
+    actors: Option<&Vec<String>>,
+) -> Result<Vec<TraceRecord>, StoreError> {
+    let mut rows: Vec<TraceRecord> = sqlx::query_as(
+        "SELECT NULL::bigint AS number, t.at, t.event, t.actor, t.delegated, t.message_id, t.bal_id, b.address AS bal,
+                t.peer, t.detail::jsonb AS detail, false AS removed
+         FROM trace_inbox t LEFT JOIN bal b ON b.id = t.bal_id
+         WHERE ($1::text[] IS NULL OR t.actor = ANY ($1))
+           AND ($2::text[] IS NULL OR t.event = ANY ($2))
+           AND ($3::bigint IS NULL OR t.message_id = $3)
+           AND ($4::timestamptz IS NULL OR t.at >= $4)
+           AND ($5::timestamptz IS NULL OR t.at < $5)
+           AND ($6::bigint IS NULL OR t.bal_id = $6
+                OR (t.event = 'message.accepted' AND (t.detail::jsonb)->'bals' @> to_jsonb($6)))
+         ORDER BY t.id DESC LIMIT $7",
+    )
+    .bind(actors)
+    .bind(&filter.events)
+    .bind(filter.message.map(|message| message.0))
+    .bind(filter.from)
+    .bind(filter.to)
+    .bind(filter.bal.map(|bal| bal.0))
+    .bind(i64::from(filter.limit))
+    .fetch_all(connection)
+    .await?;
+    rows.reverse();
+    Ok(rows)
 }
