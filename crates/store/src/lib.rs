@@ -63,8 +63,8 @@ pub use room::Rooms;
 pub use schema::{migrate, schema_fingerprint};
 pub use sweeper::Swept;
 pub use trace::{
-    Actor, Entered, Event, EventClass, ExportedTraces, Fault, Finding, Followed, Indicators, MonthCount, Retentions,
-    SoftwareCount, Trace, TraceFilter, TraceFormat, TraceRecord, Verification, Witness, check_export,
+    Actor, Entered, Event, EventClass, ExportedTraces, Fault, Finding, Followed, Indicators, MonthCount, Retained,
+    Retentions, SoftwareCount, Trace, TraceFilter, TraceFormat, TraceRecord, Verification, Witness, check_export,
 };
 pub use trust::{
     DomainChange, DomainChangeKind, DomainEvent, Due, ListCounts, ListId, ListOrigin, ListRecord, ListVersion,

@@ -38,7 +38,7 @@ pub use export::{ExportedTraces, TraceFormat, check_export};
 pub use follow::Followed;
 pub use indicators::{Indicators, MonthCount, SoftwareCount};
 pub use list::{TraceFilter, TraceRecord};
-pub use retention::Retentions;
+pub use retention::{Retained, Retentions};
 pub use verify::{Verification, Witness};
 
 /// One line of the audit trail. Never anything of a message's content: no subject, no file name, no text.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use auth::{Authenticator, LogInsDue};
 use mssante::Domain;
-use store::{Entered, Retentions, Store, StoreError};
+use store::{Entered, Retained, Retentions, Store, StoreError};
 use tokio::time::{Interval, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
@@ -28,7 +28,7 @@ pub(super) struct Clerk {
     log_ins: Arc<Authenticator>,
     patients: Vec<Domain>,
     every: Duration,
-    retentions: Retentions,
+    caretaker: Caretaker,
     observer: Observer,
     /// Lines entered since the inbox was tidied.
     untidy: u64,
@@ -38,19 +38,20 @@ impl Clerk {
     pub(super) fn new(settings: &Settings, node: &Node, alarm: Alarm) -> Self {
         let store = node.store.clone();
         Self {
+            caretaker: Caretaker { store: store.clone(), retentions: settings.audit.retentions() },
             observer: Observer::new(store.clone(), &settings.data.dir, alarm),
             store,
             log_ins: Arc::clone(&node.log_ins),
             patients: settings.annuaire.patient_domains.clone(),
             every: settings.audit.enter_every,
-            retentions: settings.audit.retentions(),
             untidy: 0,
         }
     }
 
     /// Works until `stop`, then enters what there still is.
     pub(super) async fn run(mut self, stop: CancellationToken) {
-        let (mut enter, mut witness, mut round) = (every(self.every), every(WITNESS), every(ROUND));
+        let caring = tokio::spawn(self.caretaker.clone().run(stop.clone()));
+        let (mut enter, mut witness) = (every(self.every), every(WITNESS));
         loop {
             tokio::select! {
                 () = stop.cancelled() => break,
@@ -59,12 +60,13 @@ impl Clerk {
                     self.enter().await;
                 }
                 _ = witness.tick() => self.observer.look().await,
-                _ = round.tick() => self.look_after().await,
             }
         }
         self.log_ins.write_log_ins(LogInsDue::All).await;
         self.enter().await;
         self.observer.look().await;
+        // It stops by itself; a step that it did not finish is done again.
+        let _ = caring.await;
     }
 
     /// All that waits, link by link.
@@ -92,15 +94,40 @@ impl Clerk {
             }
         }
     }
+}
 
-    async fn look_after(&self) {
-        let removed = self.store.retain_traces(&self.retentions).await;
-        failed("retention", &removed);
-        if let Ok(removed @ 1..) = removed {
-            metrics::counter!("pli_audit_removed_total").increment(removed);
-            tracing::info!(removed, "contents of the audit trail went: their retention is over");
-        }
+/// Looks after what was entered. A task of its own: what takes long must not hold up who enters.
+#[derive(Clone)]
+struct Caretaker {
+    store: Store,
+    retentions: Retentions,
+}
+
+impl Caretaker {
+    async fn run(self, stop: CancellationToken) {
+        let mut round = every(ROUND);
+        while stop.run_until_cancelled(self.look_after(&mut round)).await.is_some() {}
+    }
+
+    async fn look_after(&self, round: &mut Interval) {
+        round.tick().await;
+        self.retain().await;
         failed("count", &self.store.count_bals().await);
+    }
+
+    async fn retain(&self) {
+        let Retained { lines, kept_longer, failed: classes } = self.store.retain_traces(&self.retentions).await;
+        if lines > 0 {
+            metrics::counter!("pli_audit_removed_total").increment(lines);
+            tracing::info!(lines, "contents of the audit trail went: their retention is over");
+        }
+        for class in kept_longer {
+            tracing::warn!(%class, "another node keeps lines longer than audit.retention says here; the longer holds");
+        }
+        for (class, error) in classes {
+            tracing::warn!(%class, "the retention of this class is not looked after");
+            failed::<()>("retention", &Err(error));
+        }
     }
 }
 
