@@ -173,7 +173,7 @@ impl Connection {
     fn trace_refusals(&mut self) {
         for refused in self.session.take_refused() {
             let word = refused.refusal.word();
-            self.service.trace_refusal(self.address.ip(), word, refused.sender_domain, self.transport.shown());
+            self.service.trace_refusal(self.address.ip(), word, refused.sender_domain, Some(&self.transport));
         }
     }
 

@@ -3,9 +3,9 @@
 use std::net::IpAddr;
 
 use mssante::Domain;
-use store::HopRefusal;
+use store::{HopClient, HopRefusal};
 use tokio::sync::mpsc;
-use trust::CertificateFacts;
+use trust::{CertificateFacts, Transport};
 
 use crate::{Role, Service};
 
@@ -31,21 +31,26 @@ impl RefusedHops {
 }
 
 impl Service {
-    /// A hop from `address` was refused something. `certificate` is what it showed, good or bad, DER.
+    /// A hop from `address` was refused something; over `transport`, if there was a handshake.
     pub(crate) fn trace_refusal(
         &self,
         address: IpAddr,
         reason: &'static str,
         sender_domain: Option<Domain>,
-        certificate: Option<&[u8]>,
+        transport: Option<&Transport>,
     ) {
         if self.role != Role::Hop {
             return;
         }
-        let facts = certificate.and_then(|shown| CertificateFacts::of_certificate(shown).ok());
+        let client = match transport.and_then(Transport::peer) {
+            Some(_) => HopClient::Verified,
+            None => HopClient::Stranger,
+        };
+        let shown = transport.and_then(Transport::shown);
+        let facts = shown.and_then(|shown| CertificateFacts::of_certificate(shown).ok());
         let (peer, certificate) = facts.map(|facts| (facts.name.key().to_owned(), facts.sha256)).unzip();
         let at = self.clock.now();
-        self.refused.tell(HopRefusal { at, reason, address, peer, sender_domain, certificate, count: 1 });
+        self.refused.tell(HopRefusal { at, reason, address, client, peer, sender_domain, certificate, count: 1 });
     }
 }
 
@@ -64,6 +69,7 @@ mod tests {
             at: datetime!(2026-11-22 07:00 UTC),
             reason: "certificate-expired",
             address: Ipv4Addr::LOCALHOST.into(),
+            client: HopClient::Stranger,
             peer: None,
             sender_domain: None,
             certificate: None,

@@ -9,6 +9,15 @@ use time::OffsetDateTime;
 use crate::trace::{self, Event, Trace};
 use crate::{Actor, Store, StoreError};
 
+/// Whether it is known who was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum HopClient {
+    /// It showed a certificate that is good: it is who the name in it says.
+    Verified,
+    /// In clear, without a certificate, or with one that is not good: what it says of itself is a claim.
+    Stranger,
+}
+
 /// One refusal, or several alike of one minute.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HopRefusal {
@@ -18,8 +27,9 @@ pub struct HopRefusal {
     pub reason: &'static str,
     /// From where.
     pub address: IpAddr,
-    /// The key of the DN in the certificate shown, see `trust::DistinguishedName::key`. Unless the reason comes after
-    /// the judgement on the certificate, this is a claim that nobody has verified.
+    /// Whether it is known who that was.
+    pub client: HopClient,
+    /// The key of the DN in the certificate shown, see `trust::DistinguishedName::key`; of a stranger, a claim.
     pub peer: Option<String>,
     /// The domain of the envelope sender, if there was one.
     pub sender_domain: Option<Domain>,
@@ -34,7 +44,11 @@ const NAME: usize = 500;
 
 impl HopRefusal {
     fn trace(&self) -> Trace {
-        let trace = Trace::new(self.at, Event::HopRefused).by(Actor::Operator).with(json!({
+        let actor = match self.client {
+            HopClient::Verified => Actor::Operator,
+            HopClient::Stranger => Actor::Stranger,
+        };
+        let trace = Trace::new(self.at, Event::HopRefused).by(actor).with(json!({
             "reason": self.reason,
             "address": self.address.to_canonical(),
             "sender_domain": self.sender_domain.as_ref().map(Domain::as_str),

@@ -7,7 +7,7 @@ mod common;
 use std::net::IpAddr;
 
 use mssante::Domain;
-use store::HopRefusal;
+use store::{HopClient, HopRefusal};
 use testkit::postgres::TestDatabase;
 use time::OffsetDateTime;
 use time::macros::datetime;
@@ -19,11 +19,26 @@ fn refusal(address: &str) -> HopRefusal {
         at: NOW,
         reason: "certificate-untrusted",
         address: address.parse::<IpAddr>().unwrap(),
+        client: HopClient::Stranger,
         peer: None,
         sender_domain: None,
         certificate: None,
         count: 1,
     }
+}
+
+#[tokio::test]
+async fn only_who_showed_a_good_certificate_is_an_operator() {
+    let database = TestDatabase::new().await;
+    let store = database.store().await;
+    let claimed = HopRefusal { peer: Some("cn=a".to_owned()), ..refusal("192.0.2.1") };
+    let verified = HopRefusal { client: HopClient::Verified, ..claimed.clone() };
+    store.trace_hop_refusals(&[refusal("192.0.2.2"), claimed, verified]).await.unwrap();
+    let actors: Vec<String> = sqlx::query_scalar("SELECT actor FROM trace ORDER BY id")
+        .fetch_all(&mut common::direct(&database).await)
+        .await
+        .unwrap();
+    assert_eq!(actors, ["stranger", "stranger", "operator"]);
 }
 
 #[tokio::test]

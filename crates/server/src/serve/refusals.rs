@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mssante::{Clock, Domain};
-use store::{HopRefusal, Store};
+use store::{HopClient, HopRefusal, Store};
 use time::OffsetDateTime;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -103,6 +103,7 @@ fn untraced(why: &'static str, count: u64) {
 struct Kind {
     address: IpAddr,
     reason: &'static str,
+    client: HopClient,
     peer: Option<String>,
     sender_domain: Option<Domain>,
 }
@@ -153,7 +154,14 @@ impl Gathering {
         if self.minutes.keys().filter(|known| known.network() == network).count() < PER_NETWORK {
             return (refusal, kind);
         }
-        let refusal = HopRefusal { address: network, peer: None, sender_domain: None, certificate: None, ..refusal };
+        let refusal = HopRefusal {
+            address: network,
+            client: HopClient::Stranger,
+            peer: None,
+            sender_domain: None,
+            certificate: None,
+            ..refusal
+        };
         let kind = Kind::of(&refusal);
         (refusal, kind)
     }
@@ -185,8 +193,8 @@ impl Gathering {
 
 impl Kind {
     fn of(refusal: &HopRefusal) -> Self {
-        let HopRefusal { address, reason, peer, sender_domain, .. } = refusal.clone();
-        Self { address, reason, peer, sender_domain }
+        let HopRefusal { address, reason, client, peer, sender_domain, .. } = refusal.clone();
+        Self { address, reason, client, peer, sender_domain }
     }
 
     fn network(&self) -> IpAddr {
@@ -217,6 +225,7 @@ mod tests {
                 at: self.clock.now(),
                 reason,
                 address: address.parse().unwrap(),
+                client: HopClient::Stranger,
                 peer: Some(peer.to_owned()),
                 sender_domain: Domain::parse(domain).ok(),
                 certificate: Some([1; 32]),
