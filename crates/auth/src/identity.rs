@@ -82,7 +82,12 @@ pub enum SenderField {
     /// The delegate's own address; it is added if it is missing. `[RFC6409 8.1]`
     Delegate(Address),
     /// Nothing, the BAL, or the delegate's own address if he wants to be seen.
-    BalOrDelegate(Address),
+    BalOrDelegate {
+        /// That address.
+        own: Address,
+        /// The right under which he is seen.
+        seen: Right,
+    },
 }
 
 /// How somebody sends from a BAL.
@@ -146,7 +151,8 @@ impl Identity {
 
 fn sender_field(rights: Rights, own: Option<Address>) -> Option<SenderField> {
     match (rights.has(Right::SendAs), rights.has(Right::SendOnBehalf), own) {
-        (true, _, Some(own)) => Some(SenderField::BalOrDelegate(own)),
+        (true, true, Some(own)) => Some(SenderField::BalOrDelegate { own, seen: Right::SendOnBehalf }),
+        (true, false, Some(own)) => Some(SenderField::BalOrDelegate { own, seen: Right::SendAs }),
         (true, _, None) => Some(SenderField::Bal),
         (false, true, Some(own)) => Some(SenderField::Delegate(own)),
         (false, ..) => None,
@@ -186,11 +192,12 @@ mod tests {
 
     #[test]
     fn rule_deleg_send_needs_one_of_the_two_rights_to_send() {
+        let seen = |seen| Some(SenderField::BalOrDelegate { own: address("a@b.fr"), seen });
         for (rights, expected) in [
             ("read,write", None),
             ("read,send-on-behalf", Some(SenderField::Delegate(address("a@b.fr")))),
-            ("send-as", Some(SenderField::BalOrDelegate(address("a@b.fr")))),
-            ("send-as,send-on-behalf", Some(SenderField::BalOrDelegate(address("a@b.fr")))),
+            ("send-as", seen(Right::SendAs)),
+            ("send-as,send-on-behalf", seen(Right::SendOnBehalf)),
         ] {
             assert_eq!(sender(&holder(rights), "chief@b.fr"), expected, "{rights}");
         }

@@ -121,12 +121,14 @@ fn judge_sender_field(
 ) -> Result<(Right, Option<Address>), Refusal> {
     match (expected, named) {
         (SenderField::Delegate(own), None) => Ok((Right::SendOnBehalf, Some(own.clone()))),
-        (SenderField::Delegate(own) | SenderField::BalOrDelegate(own), Some(named)) if named == own => {
-            Ok((Right::SendOnBehalf, None))
-        }
+        (SenderField::Delegate(own), Some(named)) if named == own => Ok((Right::SendOnBehalf, None)),
+        // A right that he does not have is not the one that he used.
+        (SenderField::BalOrDelegate { own, seen }, Some(named)) if named == own => Ok((*seen, None)),
         (SenderField::Delegate(_), Some(_)) => Err(Refusal::SenderFieldMismatch),
-        (SenderField::Bal | SenderField::BalOrDelegate(_), Some(named)) if named != bal => Err(Refusal::FromMismatch),
-        (SenderField::Bal | SenderField::BalOrDelegate(_), _) => Ok((Right::SendAs, None)),
+        (SenderField::Bal | SenderField::BalOrDelegate { .. }, Some(named)) if named != bal => {
+            Err(Refusal::FromMismatch)
+        }
+        (SenderField::Bal | SenderField::BalOrDelegate { .. }, _) => Ok((Right::SendAs, None)),
     }
 }
 
@@ -214,13 +216,15 @@ mod tests {
     }
 
     #[test]
-    fn who_sends_as_the_bal_may_show_himself() {
-        let sender = || SenderField::BalOrDelegate(address("s@ours.fr"));
-        let judge = |field: &str| submitted_by(&format!("{HEAD}{field}\r\n"), sender()).map(|found| found.right);
-        assert_eq!(judge(""), Ok(Right::SendAs));
-        assert_eq!(judge("Sender: a@ours.fr\r\n"), Ok(Right::SendAs));
-        assert_eq!(judge("Sender: s@ours.fr\r\n"), Ok(Right::SendOnBehalf));
-        assert_eq!(judge("Sender: x@ours.fr\r\n"), Err(Refusal::FromMismatch));
+    fn who_sends_as_the_bal_may_show_himself_and_is_traced_under_a_right_that_he_has() {
+        for seen in [Right::SendAs, Right::SendOnBehalf] {
+            let sender = || SenderField::BalOrDelegate { own: address("s@ours.fr"), seen };
+            let judge = |field: &str| submitted_by(&format!("{HEAD}{field}\r\n"), sender()).map(|found| found.right);
+            assert_eq!(judge(""), Ok(Right::SendAs));
+            assert_eq!(judge("Sender: a@ours.fr\r\n"), Ok(Right::SendAs));
+            assert_eq!(judge("Sender: s@ours.fr\r\n"), Ok(seen));
+            assert_eq!(judge("Sender: x@ours.fr\r\n"), Err(Refusal::FromMismatch));
+        }
     }
 
     #[test]
