@@ -38,13 +38,14 @@ pub(crate) struct Counter {
     pub(crate) xdm: bool,
     /// `O`, `N`, or nothing.
     pub(crate) ins: &'static str,
+    /// Of what our BALs send; empty for what they receive.
     pub(crate) software: String,
 }
 
 /// Messages and octets of each counter.
 pub(crate) type Counts = BTreeMap<Counter, (i64, i64)>;
 
-/// Characters of a software's reference that are kept; anybody may write any.
+/// Characters of a software's reference that are kept; software of ours may write any.
 const SOFTWARE: usize = 40;
 
 /// What a line `message.accepted` says, as far as it counts.
@@ -111,7 +112,9 @@ fn counter(day: Date, bal: i64, direction: Direction, patient: bool, facts: Opti
         Some("N") => "N",
         _ => "",
     };
-    let software = facts.and_then(|facts| facts.nil.as_deref()).unwrap_or_default();
+    // Peers write what they like: a new word in each message would be a new row for each.
+    let software = facts.filter(|_| direction == Direction::Sent).and_then(|facts| facts.nil.as_deref());
+    let software = software.unwrap_or_default();
     let software = software.chars().filter(|c| !c.is_control()).take(SOFTWARE).collect();
     Counter { day, bal, direction, patient, xdm: facts.is_some_and(|facts| facts.xdm), ins, software }
 }
@@ -184,6 +187,18 @@ mod tests {
     }
 
     #[test]
+    fn who_writes_another_software_into_each_message_to_us_makes_one_row() {
+        let mut counts = Counts::new();
+        for n in 0..100 {
+            let mut detail = submission();
+            detail["source"] = json!({ "hop": "::1" });
+            detail["facts"] = json!({ "nil": format!("made-up-{n}") });
+            count(&line(Event::MessageAccepted, None, &detail), &[], &mut counts);
+        }
+        assert_eq!(counts.into_values().collect::<Vec<_>>(), [(100, 10_000), (100, 10_000)], "one for each BAL");
+    }
+
+    #[test]
     fn reports_and_other_events_do_not_count() {
         let mut detail = submission();
         detail["source"] = json!("internal");
@@ -200,7 +215,8 @@ mod tests {
         let line = line(Event::MessageAccepted, Some(1), &detail);
         count(&line, &[Domain::parse("patient.mssante.fr").unwrap()], &mut counts);
         for counter in counts.keys() {
-            assert_eq!((counter.xdm, counter.ins, counter.software.as_str()), (true, "O", "NIL-1"));
+            let software = if counter.direction == Direction::Sent { "NIL-1" } else { "" };
+            assert_eq!((counter.xdm, counter.ins, counter.software.as_str()), (true, "O", software));
             assert_eq!(counter.day, time::macros::date!(2026 - 10 - 31));
         }
         let unknown = counter(line.head.at.date(), 1, Direction::Sent, false, None);
