@@ -56,11 +56,17 @@ impl Alarm {
     }
 }
 
+/// Looks in a row that may fail for want of a database: five minutes. Who holds the database can also see to it that
+/// nobody can follow the chain.
+const PATIENCE: u32 = 10;
+
 /// Follows the chain.
 pub(super) struct Observer {
     store: Store,
     data_dir: PathBuf,
     alarm: Alarm,
+    /// Looks in a row that failed for want of a database.
+    blind: u32,
 }
 
 /// Why the file stays as it is.
@@ -73,33 +79,46 @@ enum Stuck {
 
 impl Observer {
     pub(super) fn new(store: Store, data_dir: &Path, alarm: Alarm) -> Self {
-        Self { store, data_dir: data_dir.to_owned(), alarm }
+        Self { store, data_dir: data_dir.to_owned(), alarm, blind: 0 }
     }
 
     /// Moves the file on to what the chain has reached since, or raises the alarm.
-    pub(super) async fn look(&self) {
-        match self.follow().await {
+    pub(super) async fn look(&mut self) {
+        let followed = self.follow().await;
+        if followed.is_err() {
+            metrics::counter!("pli_audit_failures_total", "step" => "witness").increment(1);
+        }
+        match followed {
             Ok(()) => {
+                self.blind = 0;
                 if self.alarm.set(None) {
                     tracing::info!("the audit trail goes on from where this machine saw it last");
                 }
             }
             Err(Stuck::Unavailable(error)) => {
-                failed();
+                self.blind += 1;
                 tracing::warn!(%error, "the end of the audit trail is not noted down; it is tried again");
-            }
-            Err(Stuck::Alarming(why)) => {
-                failed();
-                if self.alarm.set(Some(why.clone())) {
-                    tracing::error!(%why, "the audit trail cannot be relied on");
+                if self.blind >= PATIENCE {
+                    self.raise(format!("the audit trail could not be followed for some minutes: {error}"));
                 }
             }
+            Err(Stuck::Alarming(why)) => self.raise(why),
+        }
+    }
+
+    fn raise(&self, why: String) {
+        if self.alarm.set(Some(why.clone())) {
+            tracing::error!(%why, "the audit trail cannot be relied on");
         }
     }
 
     async fn follow(&self) -> Result<(), Stuck> {
         let seen = self.file(read).await?;
-        match self.store.follow_traces(seen).await.map_err(Stuck::Unavailable)? {
+        let followed = self.store.follow_traces(seen).await.map_err(|error| match error {
+            StoreError::Unavailable(_) => Stuck::Unavailable(error),
+            error => Stuck::Alarming(format!("the audit trail cannot be read: {error}; see docs/audit.md")),
+        });
+        match followed? {
             Followed::To(end) if Some(end) == seen => Ok(()),
             Followed::To(end) => self.file(move |data_dir| write(data_dir, end)).await,
             Followed::Lost(finding) => Err(Stuck::Alarming(format!(
@@ -118,10 +137,6 @@ impl Observer {
         let done = tokio::task::spawn_blocking(move || work(&data_dir)).await;
         done.unwrap_or_else(|error| Err(error.to_string())).map_err(Stuck::Alarming)
     }
-}
-
-fn failed() {
-    metrics::counter!("pli_audit_failures_total", "step" => "witness").increment(1);
 }
 
 #[cfg(test)]
@@ -146,7 +161,7 @@ mod tests {
         }
 
         /// Three lines more, and a look at them.
-        async fn goes_on(&self) {
+        async fn goes_on(&mut self) {
             let traces: Vec<_> = (0..3).map(|_| self.store.trace(Event::BalEdited)).collect();
             self.store.record(&traces).await.unwrap();
             self.store.enter_traces(&[]).await.unwrap();
@@ -165,7 +180,7 @@ mod tests {
     #[tokio::test]
     async fn the_file_follows_the_chain() {
         let folder = tempfile::tempdir().unwrap();
-        let machine = Machine::new(folder.path()).await;
+        let mut machine = Machine::new(folder.path()).await;
         for number in [3, 6, 9] {
             machine.goes_on().await;
             assert_eq!((seen(folder.path()).number, machine.alarm()), (number, None));
@@ -176,12 +191,12 @@ mod tests {
     #[tokio::test]
     async fn the_file_stays_and_the_alarm_is_raised_when_the_chain_is_another_one_and_goes_on() {
         let folder = tempfile::tempdir().unwrap();
-        let machine = Machine::new(folder.path()).await;
+        let mut machine = Machine::new(folder.path()).await;
         machine.goes_on().await;
         machine.goes_on().await;
         let end = seen(folder.path());
         // As good as the first chain set back: signed with the same key, shorter, then longer.
-        let other = Machine::new(folder.path()).await;
+        let mut other = Machine::new(folder.path()).await;
         for _ in 0..3 {
             other.goes_on().await;
             assert_eq!(seen(folder.path()), end);
@@ -194,9 +209,22 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_database_that_lets_nobody_follow_is_an_alarm_after_some_minutes() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut machine = Machine::new(folder.path()).await;
+        machine.goes_on().await;
+        machine.store.close().await;
+        for look in 1..=PATIENCE {
+            machine.observer.look().await;
+            assert_eq!(machine.alarm().is_some(), look == PATIENCE, "{look}");
+        }
+        assert_eq!(seen(folder.path()).number, 3);
+    }
+
+    #[tokio::test]
     async fn a_file_that_cannot_be_read_is_never_overwritten() {
         let folder = tempfile::tempdir().unwrap();
-        let machine = Machine::new(folder.path()).await;
+        let mut machine = Machine::new(folder.path()).await;
         std::fs::write(file(folder.path()), "something else").unwrap();
         machine.goes_on().await;
         assert!(machine.alarm().unwrap().contains("audit-end"));
