@@ -15,7 +15,7 @@ use testkit::clock::RealClock;
 use testkit::postgres::TestDatabase;
 use time::Duration;
 use time::macros::datetime;
-use trail::{enter, faults, patients, record};
+use trail::{enter, faults, on_a_day, patients, record};
 
 /// Twelve lines in three links.
 async fn chained() -> (TestDatabase, Store) {
@@ -237,6 +237,20 @@ async fn an_export_can_be_verified_without_the_database() {
     enter(&store).await;
     let last = store.traces(&TraceFilter { limit: 1, ..TraceFilter::default() }).await.unwrap();
     assert_eq!(last[0].event, Event::AuditExported.word(), "who takes lines with him leaves one");
+}
+
+#[tokio::test]
+async fn an_export_tells_lines_of_the_period_from_those_of_their_links() {
+    let (_database, store, clock) = on_a_day().await;
+    for _ in 0..3 {
+        record(&store, Event::BalEdited, 2).await;
+        clock.advance(Duration::DAY);
+        record(&store, Event::BalEdited, 3).await;
+        enter(&store).await;
+    }
+    let day = (datetime!(2026-01-11 0:00 UTC), datetime!(2026-01-12 0:00 UTC));
+    let exported = store.export_traces(day.0, day.1, TraceFormat::Csv, std::io::sink()).await.unwrap().unwrap();
+    assert_eq!((exported.first, exported.last, exported.lines, exported.in_period), (1, 10, 10, 5));
 }
 
 #[tokio::test]

@@ -101,7 +101,9 @@ impl Store {
     }
 }
 
-/// Takes lines out of the inbox, in the order in which they came.
+/// Takes lines out of the inbox, in the order in which they came as far as they are taken together. Of a backlog, lines
+/// that took the space of others may be entered before older ones: numbers follow time roughly, and nothing rests on
+/// more. To sort all that waits each time would cost most when there is most to do.
 async fn take(connection: &mut PgConnection) -> Result<Vec<Waiting>, StoreError> {
     let mut waiting: Vec<Waiting> = sqlx::query_as(
         "DELETE FROM trace_inbox WHERE ctid = ANY (ARRAY(SELECT ctid FROM trace_inbox LIMIT $1))

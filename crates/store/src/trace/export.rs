@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 
 use super::check::{self, Lines};
 use super::file::{self, Record};
-use super::line::BEGINNING;
+use super::line::{BEGINNING, Line};
 use super::links::Link;
 use super::verify::{Verification, Witness};
 use super::{Event, rows};
@@ -42,8 +42,10 @@ pub struct ExportedTraces {
     pub first: i64,
     /// Its last line.
     pub last: i64,
-    /// Lines that happened in the period, entered or not. Those that wait are not in the export.
+    /// Lines that it holds. Those that wait are not in it.
     pub lines: u64,
+    /// Of these, lines that happened in the period; the others belong to the same links.
+    pub in_period: u64,
 }
 
 impl Store {
@@ -74,17 +76,21 @@ impl Store {
         let hash = before.first().map_or(BEGINNING, |link| link.hash);
         let mut writer = Writer { format, links: links.iter(), failed: None, sink: &mut sink };
         writer.start(start - 1, hash);
-        let mut lines = 0;
+        let (mut lines, mut in_period) = (0, 0);
         for link in links.chunks(50) {
             let (Some(a), Some(b)) = (link.first(), link.last()) else { continue };
-            lines += rows::lines(&mut connection, a.first, b.last, |line| writer.line(line)).await?;
+            let take = |line: &Line| {
+                in_period += u64::from((from..to).contains(&line.head.at));
+                writer.line(line);
+            };
+            lines += rows::lines(&mut connection, a.first, b.last, take).await?;
         }
         let failed = writer.failed;
         failed.map_or_else(|| sink.flush(), Err).map_err(|error| StoreError::Export(error.to_string()))?;
         let detail =
             json!({ "from": super::line::moment(from), "to": super::line::moment(to), "first": start, "last": stop });
         self.trace(Event::AuditExported).with(detail).insert(&mut connection).await?;
-        Ok(Some(ExportedTraces { first: start, last: stop, lines }))
+        Ok(Some(ExportedTraces { first: start, last: stop, lines, in_period }))
     }
 }
 
@@ -103,7 +109,7 @@ impl<W: Write> Writer<'_, W> {
         }
     }
 
-    fn line(&mut self, line: &super::line::Line) {
+    fn line(&mut self, line: &Line) {
         let link = self.links.as_slice().first().filter(|link| link.last <= line.head.number).cloned();
         if link.is_some() {
             self.links.next();

@@ -44,6 +44,7 @@ impl Export {
         };
         let facts = serde_json::json!({
             "file": self.file, "first": exported.first, "last": exported.last, "lines": exported.lines,
+            "lines_in_period": exported.in_period,
         });
         print::facts(&facts, json)
     }
