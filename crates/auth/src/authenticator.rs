@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use mssante::{Address, Clock, Credential, Permanence, Random, Refusal, may_log_in_with};
+use mssante::{Address, Clock, Credential, Permanence, Random, Refusal, Right, may_log_in_with};
 use store::{BalRecord, Store, StoreError};
 use thiserror::Error;
 use time::OffsetDateTime;
@@ -103,6 +103,7 @@ impl Authenticator {
             }
             Credentials::Certificate { bal } => ("certificate", self.by_certificate(bal, peer, changes).await),
         };
+        let result = result.and_then(|standing| may_enter(standing, door));
         count(kind, &result);
         self.note(&result, LogInFacts { door, kind, from, typed: typed.as_deref() });
         if let Ok(standing) = &result {
@@ -117,14 +118,18 @@ impl Authenticator {
         let log_in = match result {
             Ok(standing) => {
                 let identity = standing.identity();
-                let (actor, bal) = (identity.principal().actor(), identity.bal().id);
+                let rights = match identity.access().ground {
+                    Ground::Own => None,
+                    Ground::Delegation { rights, .. } => Some(rights),
+                };
                 LogIn {
                     door,
                     mechanism: kind,
                     from: Some(from.to_canonical()),
                     refused: None,
-                    actor,
-                    bal: Some(bal),
+                    actor: identity.principal().actor(),
+                    bal: Some(identity.bal().id),
+                    rights,
                     login: None,
                 }
             }
@@ -266,6 +271,12 @@ fn opened_by_certificate(registered: Vec<BalRecord>, asked: Option<&str>) -> Res
     }
     bals.retain(|bal| may_log_in_with(bal.kind, bal.state, Credential::Certificate).is_ok());
     if bals.is_empty() { Err("not-active") } else { Ok(bals) }
+}
+
+/// Who may not read has nothing to look for behind that door.
+fn may_enter(standing: Standing, door: Door) -> Result<Standing, AuthError> {
+    let reads = standing.identity().access().rights().has(Right::Read);
+    if door == Door::Imap && !reads { Err(AuthError::Refused { word: "may-not-read" }) } else { Ok(standing) }
 }
 
 fn count(kind: &'static str, result: &Result<Standing, AuthError>) {

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use mssante::{Address, BalId};
+use mssante::{Address, BalId, Rights};
 use serde_json::json;
 use store::{Actor, Event, Trace};
 use time::OffsetDateTime;
@@ -50,6 +50,8 @@ pub(crate) struct LogIn {
     pub(crate) refused: Option<&'static str>,
     pub(crate) actor: Actor,
     pub(crate) bal: Option<BalId>,
+    /// What he may do there, if it is not his own.
+    pub(crate) rights: Option<Rights>,
     /// What was typed in place of an address that logs in; only if it is an address, since people type passwords into
     /// the wrong field.
     pub(crate) login: Option<String>,
@@ -64,9 +66,9 @@ impl LogIn {
         word: &'static str,
         typed: Option<&str>,
     ) -> Self {
-        let login = typed.and_then(|typed| Address::parse(typed).ok()).map(|address| address.to_string());
+        let login = typed.and_then(address).map(|address| address.to_string());
         let from = Some(from.to_canonical());
-        Self { door, mechanism, from, refused: Some(word), actor: Actor::Stranger, bal: None, login }
+        Self { door, mechanism, from, refused: Some(word), actor: Actor::Stranger, bal: None, rights: None, login }
     }
 
     /// Without what the one who comes chose himself.
@@ -93,11 +95,21 @@ impl LogIn {
             "login": self.login,
             "count": count,
         }));
+        let trace = match self.rights {
+            Some(rights) => trace.under(rights.to_string()),
+            None => trace,
+        };
         match self.bal {
             Some(bal) => trace.of_bal(bal),
             None => trace,
         }
     }
+}
+
+/// Who is meant by what was typed, alone or before the BAL that he wants to open.
+fn address(typed: &str) -> Option<Address> {
+    let who = |(who, _): (&str, &str)| Address::parse(who).ok();
+    Address::parse(typed).ok().or_else(|| typed.rsplit_once('*').and_then(who))
 }
 
 /// A kind within its minute.
@@ -197,6 +209,7 @@ mod tests {
             refused: None,
             actor: Actor::Bal(address.to_owned()),
             bal: Some(BalId(1)),
+            rights: None,
             login: None,
         }
     }
@@ -230,7 +243,9 @@ mod tests {
     #[test]
     fn a_password_typed_as_a_login_is_not_written_down() {
         assert_eq!(refused("192.0.2.1", "correct horse battery").login, None);
-        assert_eq!(refused("192.0.2.1", "a@b.fr").login.as_deref(), Some("a@b.fr"));
+        for typed in ["a@b.fr", "a@b.fr*team@b.fr", "a@b.fr*"] {
+            assert_eq!(refused("192.0.2.1", typed).login.as_deref(), Some("a@b.fr"), "{typed}");
+        }
     }
 
     #[test]

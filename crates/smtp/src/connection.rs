@@ -22,6 +22,7 @@ use self::judging::Origin;
 use crate::header::{Author, judge_header};
 use crate::incoming::{Incoming, Judged, Whole, unavailable};
 use crate::patience::Patience;
+use crate::refused::RefusalFacts;
 use crate::session::{Action, Channel, Declined, Destination, Envelope, LogIn, Session, Settings, Wait};
 use crate::{Role, Service, TlsStart, policy};
 
@@ -119,7 +120,14 @@ async fn handshake(
             .increment(1);
         tracing::info!(reason, %error, "no TLS");
         if matches!(error, ConnectionError::Tls(TlsError::Certificate { .. })) {
-            service.trace_refusal(address.ip(), reason, None, None);
+            service.trace_refusal(RefusalFacts {
+                reason,
+                codes: Vec::new(),
+                address: address.ip(),
+                sender_domain: None,
+                transport: None,
+                identity: None,
+            });
         }
     }
     outcome
@@ -169,11 +177,18 @@ impl Connection {
         }
     }
 
-    /// What the client was refused goes into the audit trail, with who it is.
+    /// What the client was refused goes into the audit trail, with who it is. A log-in has a line of its own there.
     fn trace_refusals(&mut self) {
-        for refused in self.session.take_refused() {
-            let word = refused.refusal.word();
-            self.service.trace_refusal(self.address.ip(), word, refused.sender_domain, Some(&self.transport));
+        let refused = self.session.take_refused().into_iter();
+        for refused in refused.filter(|refused| refused.refusal != Refusal::AuthenticationFailed) {
+            self.service.trace_refusal(RefusalFacts {
+                reason: refused.refusal.word(),
+                codes: refused.codes,
+                address: self.address.ip(),
+                sender_domain: refused.sender_domain,
+                transport: Some(&self.transport),
+                identity: self.standing.as_ref().map(Standing::identity),
+            });
         }
     }
 

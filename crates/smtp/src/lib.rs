@@ -25,6 +25,6 @@ pub use header::{Additions, Author, Collected, HeaderCollector, judge_header};
 pub use parameter::MailParameters;
 pub use path::ForwardPath;
 pub use rate::Rates;
-pub use refused::RefusedHops;
+pub use refused::Refusals;
 pub use service::{Limits, Role, Service, TlsStart};
 pub use xdm::{XdmDesk, XdmPolicy, XdmRule};

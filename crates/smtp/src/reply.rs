@@ -45,23 +45,23 @@ impl Reply {
 pub struct Declined {
     /// Why.
     pub refusal: Refusal,
-    /// ASCII, for developers of the sending software; empty if there is nothing to add.
-    pub remark: String,
+    /// What exactly, in words for developers of the sending software; empty if there is nothing to add.
+    pub codes: Vec<&'static str>,
 }
 
 impl From<Refusal> for Declined {
     fn from(refusal: Refusal) -> Self {
-        Self { refusal, remark: String::new() }
+        Self { refusal, codes: Vec::new() }
     }
 }
 
 impl From<Declined> for Reply {
-    fn from(Declined { refusal, remark }: Declined) -> Self {
-        if remark.is_empty() {
+    fn from(Declined { refusal, codes }: Declined) -> Self {
+        if codes.is_empty() {
             return refusal.into();
         }
         let row = refusal.row();
-        Self::with_text(row.code, row.enhanced, format!("{}: {remark}", row.english))
+        Self::with_text(row.code, row.enhanced, format!("{}: {}", row.english, codes.join(", ")))
     }
 }
 
@@ -126,9 +126,9 @@ mod tests {
     }
 
     #[test]
-    fn a_remark_stands_behind_the_text_of_a_refusal() {
+    fn codes_stand_behind_the_text_of_a_refusal() {
         let mut output = Vec::new();
-        let declined = Declined { refusal: Refusal::XdmInvalid, remark: "hash-mismatch".to_owned() };
+        let declined = Declined { refusal: Refusal::XdmInvalid, codes: vec!["hash-mismatch"] };
         Reply::from(declined).write_to(&mut output);
         assert_eq!(output, b"550 5.6.0 the archive IHE_XDM.ZIP is not valid: hash-mismatch\r\n");
         assert_eq!(Reply::from(Declined::from(Refusal::MailLoop)), Reply::from(Refusal::MailLoop));

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 use trust::{ServerTls, TrustSpace};
 
-use crate::{Rates, RefusedHops, XdmRule, connection};
+use crate::{Rates, Refusals, XdmRule, connection};
 
 /// Whom a listener talks to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,7 +85,7 @@ pub struct Service {
     /// The store.
     pub store: Store,
     /// Where refusals of hops go for the audit trail; those of submission do not.
-    pub refused: RefusedHops,
+    pub refused: Refusals,
     /// What becomes of archives in messages.
     pub xdm: XdmRule,
     /// What BALs hold and may hold.

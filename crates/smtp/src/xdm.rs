@@ -79,9 +79,9 @@ impl XdmRule {
 
     fn decide(&self, verdicts: &XdmVerdicts) -> Result<(), Declined> {
         let errors = verdicts.errors().filter(|verdict| !self.tolerated.contains(verdict));
-        let named: Vec<_> = errors.map(XdmVerdict::code).take(NAMED).collect();
-        if self.policy == XdmPolicy::Reject && !named.is_empty() {
-            return Err(Declined { refusal: Refusal::XdmInvalid, remark: named.join(", ") });
+        let codes: Vec<_> = errors.map(XdmVerdict::code).take(NAMED).collect();
+        if self.policy == XdmPolicy::Reject && !codes.is_empty() {
+            return Err(Declined { refusal: Refusal::XdmInvalid, codes });
         }
         Ok(())
     }
@@ -189,7 +189,7 @@ mod tests {
     }
 
     fn refused(rule: &XdmRule, verdicts: &[XdmVerdict]) -> Option<String> {
-        rule.decide(&verdicts.iter().copied().collect()).err().map(|declined| declined.remark)
+        rule.decide(&verdicts.iter().copied().collect()).err().map(|declined| declined.codes.join(", "))
     }
 
     #[test]

@@ -58,7 +58,7 @@ pub use person::{NewPerson, PersonNumber, PersonRecord};
 pub use publication::{Publication, PublicationClaim, PublicationFilter, PublicationResult, PublicationState};
 pub use queue::{Claimed, DsnNotify, DsnParameters, HopFacts, Outcome, QueueStatus, Setback};
 pub use reading::BodyReader;
-pub use refused::{HopClient, HopRefusal};
+pub use refused::{MailRefusal, Refusee};
 pub use room::Rooms;
 pub use schema::{migrate, schema_fingerprint};
 pub use sweeper::Swept;

@@ -8,7 +8,6 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use imap_types::core::AString;
 use imap_types::secret::Secret;
-use mssante::Right;
 
 use super::Session;
 use super::state::Account;
@@ -79,11 +78,7 @@ impl Session {
     async fn check(&mut self, credentials: Credentials) -> Result<Done, Failure> {
         let peer = self.wire.transport().judged();
         match self.service.authenticator.check(credentials, peer, self.peer.ip(), Door::Imap).await {
-            Ok(standing) if standing.identity().access().rights().has(Right::Read) => self.welcome(standing).await,
-            Ok(_) => {
-                tracing::info!(reason = "may-not-read", peer = %self.peer, "log-in refused");
-                self.refused().await
-            }
+            Ok(standing) => self.welcome(standing).await,
             Err(AuthError::Refused { word }) => {
                 tracing::info!(reason = word, peer = %self.peer, "log-in refused");
                 self.refused().await

@@ -7,7 +7,7 @@ use annuaire::{Resolver, ResolverRules};
 use auth::Authenticator;
 use mssante::{Clock, Random};
 use relay::{Relay, Schedule};
-use smtp::{Rates, RefusedHops, XdmDesk};
+use smtp::{Rates, Refusals, XdmDesk};
 use store::{Rooms, Store};
 use time::OffsetDateTime;
 use trust::{HopTls, Revocation, ServerTls, TrustSpace};
@@ -142,7 +142,7 @@ impl Node {
         health.opened(store.clone(), Arc::clone(&keeper), Arc::clone(&annuaire));
         let hashing_jobs = settings.submission.hashing_jobs;
         let authenticator = Arc::new(Authenticator::new(store.clone(), clock(), random(), hashing_jobs));
-        let (refused, refusals) = RefusedHops::new();
+        let (refused, refusals) = Refusals::new();
         let log_ins = Arc::clone(&authenticator);
         let refusals = RefusalTraces::start(refusals, store.clone(), clock());
         let (rooms, nearly_full) = Rooms::new(store.clone(), settings.quota.quotas());
@@ -194,7 +194,7 @@ struct Parts<'a> {
     resolver: &'a Arc<Resolver>,
     trust: &'a TrustSpace,
     authenticator: Arc<Authenticator>,
-    refused: RefusedHops,
+    refused: Refusals,
     xdm_desk: Arc<XdmDesk>,
     rooms: Arc<Rooms>,
     rates: Arc<Rates>,

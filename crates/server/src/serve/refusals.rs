@@ -1,4 +1,4 @@
-//! Refusals of hops, gathered and written into the audit trail. Whoever is refused again and again, or makes up names
+//! Refusals, gathered and written into the audit trail. Whoever is refused again and again, or makes up names
 //! to be refused by, must neither fill the table nor keep the database busy.
 
 use std::collections::HashMap;
@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mssante::{Clock, Domain};
-use store::{HopClient, HopRefusal, Store};
+use store::{Actor, MailRefusal, Refusee, Store};
 use time::OffsetDateTime;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -17,9 +17,10 @@ use super::room::network;
 
 /// For so long, refusals alike are one row.
 const ALIKE: time::Duration = time::Duration::MINUTE;
-/// Rows of different kinds within that time that one network is worth; then names and domains are left out.
-const PER_NETWORK: usize = 20;
-/// Rows of different kinds within that time, all in all.
+/// Rows of different kinds within that time that one network is worth, or one of our senders; then names and domains are
+/// left out.
+const PER_ORIGIN: usize = 20;
+/// Rows of different kinds within that time, all in all: of strangers, and as many of those who have logged in.
 const KINDS: usize = 500;
 /// How often rows are written.
 const PACE: Duration = Duration::from_secs(1);
@@ -33,7 +34,7 @@ pub(super) struct RefusalTraces {
 }
 
 impl RefusalTraces {
-    pub(super) fn start(queue: mpsc::Receiver<HopRefusal>, store: Store, clock: Arc<dyn Clock>) -> Self {
+    pub(super) fn start(queue: mpsc::Receiver<MailRefusal>, store: Store, clock: Arc<dyn Clock>) -> Self {
         let writer = Writer { queue, store, clock, gathering: Gathering::default() };
         let stop = CancellationToken::new();
         Self { task: tokio::spawn(writer.run(stop.clone())), stop }
@@ -49,7 +50,7 @@ impl RefusalTraces {
 }
 
 struct Writer {
-    queue: mpsc::Receiver<HopRefusal>,
+    queue: mpsc::Receiver<MailRefusal>,
     store: Store,
     clock: Arc<dyn Clock>,
     gathering: Gathering,
@@ -83,19 +84,19 @@ impl Writer {
         self.write(rows).await;
     }
 
-    async fn write(&self, rows: Vec<HopRefusal>) {
+    async fn write(&self, rows: Vec<MailRefusal>) {
         if rows.is_empty() {
             return;
         }
-        if let Err(error) = self.store.trace_hop_refusals(&rows).await {
-            tracing::warn!(%error, rows = rows.len(), "refusals of hops are not in the audit trail");
+        if let Err(error) = self.store.trace_refusals(&rows).await {
+            tracing::warn!(%error, rows = rows.len(), "refusals are not in the audit trail");
             untraced("database", rows.iter().map(|row| row.count).sum());
         }
     }
 }
 
 fn untraced(why: &'static str, count: u64) {
-    metrics::counter!("pli_hop_refusals_untraced_total", "why" => why).increment(count);
+    metrics::counter!("pli_refusals_untraced_total", "why" => why).increment(count);
 }
 
 /// What makes refusals alike.
@@ -103,9 +104,18 @@ fn untraced(why: &'static str, count: u64) {
 struct Kind {
     address: IpAddr,
     reason: &'static str,
-    client: HopClient,
-    peer: Option<String>,
+    codes: Vec<&'static str>,
+    refusee: Refusee,
     sender_domain: Option<Domain>,
+}
+
+/// Who answers for rows.
+#[derive(Debug, PartialEq, Eq)]
+enum Origin {
+    /// Whoever comes from there.
+    Network(IpAddr),
+    /// Somebody who has logged in.
+    Sender(Actor),
 }
 
 /// A kind within its minute.
@@ -113,7 +123,7 @@ struct Kind {
 struct Minute {
     since: OffsetDateTime,
     /// Those that came after the row at `since`, as one.
-    held: Option<HopRefusal>,
+    held: Option<MailRefusal>,
 }
 
 /// Makes rows of refusals: the first of a kind at once, those of the next minute as one when it is over. The counts of
@@ -121,22 +131,22 @@ struct Minute {
 #[derive(Debug, Default)]
 struct Gathering {
     minutes: HashMap<Kind, Minute>,
-    ready: Vec<HopRefusal>,
+    ready: Vec<MailRefusal>,
 }
 
 impl Gathering {
-    fn take(&mut self, refusals: impl IntoIterator<Item = HopRefusal>, now: OffsetDateTime) {
+    fn take(&mut self, refusals: impl IntoIterator<Item = MailRefusal>, now: OffsetDateTime) {
         for refusal in refusals {
             self.take_one(refusal, now);
         }
     }
 
-    fn take_one(&mut self, refusal: HopRefusal, now: OffsetDateTime) {
+    fn take_one(&mut self, refusal: MailRefusal, now: OffsetDateTime) {
         let (refusal, kind) = self.within_bounds(refusal);
         if let Some(minute) = self.minutes.get_mut(&kind) {
             let count = refusal.count + minute.held.as_ref().map_or(0, |held| held.count);
-            minute.held = Some(HopRefusal { count, ..refusal });
-        } else if self.minutes.len() < KINDS {
+            minute.held = Some(MailRefusal { count, ..refusal });
+        } else if self.alike(|known| known.is_stranger() == kind.is_stranger()) < KINDS {
             self.minutes.insert(kind, Minute { since: now, held: None });
             self.ready.push(refusal);
         } else {
@@ -144,30 +154,35 @@ impl Gathering {
         }
     }
 
-    /// A network that comes with one name after the other is known by its address and the reasons only.
-    fn within_bounds(&self, refusal: HopRefusal) -> (HopRefusal, Kind) {
+    /// A network that comes with one name after the other is known by its address and the reasons only, and one of ours
+    /// by himself.
+    fn within_bounds(&self, refusal: MailRefusal) -> (MailRefusal, Kind) {
         let kind = Kind::of(&refusal);
         if self.minutes.contains_key(&kind) {
             return (refusal, kind);
         }
-        let network = network(refusal.address);
-        if self.minutes.keys().filter(|known| known.network() == network).count() < PER_NETWORK {
+        let origin = kind.origin();
+        if self.alike(|known| known.origin() == origin) < PER_ORIGIN {
             return (refusal, kind);
         }
-        let refusal = HopRefusal {
-            address: network,
-            client: HopClient::Stranger,
-            peer: None,
-            sender_domain: None,
-            certificate: None,
-            ..refusal
+        let refusee = match refusal.refusee {
+            Refusee::Operator(_) | Refusee::Stranger(_) => Refusee::Stranger(None),
+            sender @ Refusee::Sender(..) => sender,
         };
-        let kind = Kind::of(&refusal);
-        (refusal, kind)
+        let address = network(refusal.address);
+        let bare =
+            MailRefusal { address, refusee, sender_domain: None, certificate: None, codes: Vec::new(), ..refusal };
+        let kind = Kind::of(&bare);
+        (bare, kind)
+    }
+
+    /// How many rows of this minute are so.
+    fn alike(&self, so: impl Fn(&Kind) -> bool) -> usize {
+        self.minutes.keys().filter(|known| so(known)).count()
     }
 
     /// The rows to be written by now. A clock that was put back ends every minute.
-    fn due(&mut self, now: OffsetDateTime) -> Vec<HopRefusal> {
+    fn due(&mut self, now: OffsetDateTime) -> Vec<MailRefusal> {
         let mut rows = std::mem::take(&mut self.ready);
         self.minutes.retain(|_, minute| {
             let age = now - minute.since;
@@ -184,7 +199,7 @@ impl Gathering {
     }
 
     /// All rows, whether their minute is over or not.
-    fn end(&mut self) -> Vec<HopRefusal> {
+    fn end(&mut self) -> Vec<MailRefusal> {
         let mut rows = std::mem::take(&mut self.ready);
         rows.extend(self.minutes.drain().filter_map(|(_, minute)| minute.held));
         rows
@@ -192,19 +207,28 @@ impl Gathering {
 }
 
 impl Kind {
-    fn of(refusal: &HopRefusal) -> Self {
-        let HopRefusal { address, reason, client, peer, sender_domain, .. } = refusal.clone();
-        Self { address, reason, client, peer, sender_domain }
+    fn of(refusal: &MailRefusal) -> Self {
+        let MailRefusal { address, reason, codes, refusee, sender_domain, .. } = refusal.clone();
+        Self { address, reason, codes, refusee, sender_domain }
     }
 
-    fn network(&self) -> IpAddr {
-        network(self.address)
+    fn origin(&self) -> Origin {
+        match &self.refusee {
+            Refusee::Sender(actor, Some(_)) => Origin::Sender(actor.clone()),
+            Refusee::Operator(_) | Refusee::Stranger(_) | Refusee::Sender(_, None) => {
+                Origin::Network(network(self.address))
+            }
+        }
+    }
+
+    fn is_stranger(&self) -> bool {
+        matches!(self.origin(), Origin::Network(_))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use mssante::Clock as _;
+    use mssante::{BalId, Clock as _};
     use testkit::clock::FixedClock;
     use time::macros::datetime;
 
@@ -221,12 +245,12 @@ mod tests {
         }
 
         fn refuse(&mut self, address: &str, reason: &'static str, peer: &str, domain: &str) {
-            let refusal = HopRefusal {
+            let refusal = MailRefusal {
                 at: self.clock.now(),
                 reason,
                 address: address.parse().unwrap(),
-                client: HopClient::Stranger,
-                peer: Some(peer.to_owned()),
+                codes: Vec::new(),
+                refusee: Refusee::Stranger(Some(peer.to_owned())),
                 sender_domain: Domain::parse(domain).ok(),
                 certificate: Some([1; 32]),
                 count: 1,
@@ -281,11 +305,11 @@ mod tests {
             bench.refuse(&format!("2001:db8::{n:x}"), REASON, &format!("cn={n}"), &format!("d{n}.fr"));
         }
         let rows = bench.gathering.due(bench.clock.now());
-        assert_eq!(rows.len(), PER_NETWORK + 1);
+        assert_eq!(rows.len(), PER_ORIGIN + 1);
         let last = rows.last().unwrap();
-        assert_eq!((last.address.to_string().as_str(), &last.peer, &last.sender_domain), ("2001:db8::", &None, &None));
+        assert_eq!((last.address.to_string().as_str(), &last.refusee), ("2001:db8::", &Refusee::Stranger(None)));
         bench.clock.advance(time::Duration::minutes(1));
-        assert_eq!(bench.counts(), [1000 - PER_NETWORK as u64 - 1]);
+        assert_eq!(bench.counts(), [1000 - PER_ORIGIN as u64 - 1]);
         bench.refuse("192.0.2.1", REASON, "cn=a", "a.fr");
         assert_eq!(bench.counts(), [1], "others are not concerned");
     }
@@ -302,6 +326,33 @@ mod tests {
         assert!(bench.counts().is_empty());
         bench.refuse("10.9.9.9", REASON, "cn=a", "a.fr");
         assert_eq!(bench.counts(), [1]);
+    }
+
+    #[test]
+    fn who_has_logged_in_is_always_named_and_strangers_take_nothing_from_him() {
+        let mut bench = Bench::new();
+        for n in 0..2 * KINDS {
+            bench.refuse(&format!("10.0.{}.{}", n / 256, n % 256), REASON, "cn=a", "a.fr");
+        }
+        assert_eq!(bench.counts().len(), KINDS);
+        let sender = Refusee::Sender(Actor::Bal("a@b.fr".to_owned()), Some(BalId(1)));
+        for n in 0..100 {
+            let refusal = MailRefusal {
+                at: bench.clock.now(),
+                reason: "sender-not-allowed",
+                codes: Vec::new(),
+                address: "10.0.0.1".parse().unwrap(),
+                refusee: sender.clone(),
+                sender_domain: Domain::parse(&format!("d{n}.fr")).ok(),
+                certificate: None,
+                count: 1,
+            };
+            bench.gathering.take([refusal], bench.clock.now());
+        }
+        let rows = bench.gathering.due(bench.clock.now());
+        assert_eq!(rows.len(), PER_ORIGIN + 1);
+        assert!(rows.iter().all(|row| row.refusee == sender));
+        assert_eq!(rows.last().map(|row| &row.sender_domain), Some(&None));
     }
 
     #[test]

@@ -129,6 +129,8 @@ enum Question {
 pub struct Refused {
     /// Why.
     pub refusal: Refusal,
+    /// What exactly, if the reply says so.
+    pub codes: Vec<&'static str>,
     /// The domain of the envelope sender, if there is one by then.
     pub sender_domain: Option<Domain>,
 }
@@ -435,7 +437,7 @@ impl Session {
         tracing::info!(reason = refusal.word(), address, "refused");
         let sender = self.envelope.as_ref().map_or(about, |envelope| envelope.reverse_path.address());
         let sender_domain = sender.map(|sender| sender.domain().clone());
-        self.refused.push(Refused { refusal, sender_domain });
+        self.refused.push(Refused { refusal, codes: declined.codes.clone(), sender_domain });
         self.reply(&declined.into());
         self.count_mistake(self.is_mistake(refusal));
     }

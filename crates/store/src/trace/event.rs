@@ -192,6 +192,8 @@ events! {
     Refusal {
         /// Another operator was refused.
         HopRefused "hop.refused",
+        /// One of ours was refused what he wanted to send.
+        SubmissionRefused "submission.refused",
     }
     Deletion {
         /// Messages were expunged from a folder.
