@@ -10,6 +10,7 @@ mod follow;
 mod import;
 mod keeper;
 mod local;
+mod merge;
 mod outcome;
 mod report;
 mod source;
