@@ -242,6 +242,65 @@ fn whatever_is_wrong_with_a_file_the_directory_in_force_stays() -> Result<()> {
     Ok(())
 }
 
+/// Twenty-two good lines, then lines that have too few fields: so many that the file is refused.
+fn mostly_good(bad: usize) -> String {
+    format!("{}{}", text(&people()), "a|b\r\n".repeat(bad))
+}
+
+#[test]
+fn every_line_of_a_refused_import_is_listed() -> Result<()> {
+    let site = with_directory()?;
+    let file = put(&site, &text_name(3), mostly_good(30))?;
+    let lines = site.folder().join("lines.tsv");
+    let refused = told(&site, 1, &["import", &file, "--rejected", &lines.display().to_string()])?;
+    ensure!(refused["reason"] == "rejected" && refused["rejected"] == 30, "{refused}");
+    let written = fs::read_to_string(&lines)?;
+    ensure!(written.lines().count() == 30 && written.starts_with("24\tfields\t"), "{written}");
+
+    let listed = told(&site, 0, &["rejections", "--refused"])?;
+    let numbers: Vec<_> = listed.as_array().context("no list")?.iter().map(|line| line["line"].as_u64()).collect();
+    ensure!(numbers == (24..54).map(Some).collect::<Vec<_>>(), "{listed}");
+    ensure!(listed[0]["reason"] == "fields" && listed[0]["detail"].is_string(), "{listed}");
+    ensure!(told(&site, 0, &["rejections"])? == serde_json::json!([]), "those of the one in force are others");
+    let status = told(&site, 0, &["status"])?;
+    ensure!(status["refused"]["reason"] == "rejected" && status["refused"]["lines"] == 30, "{status}");
+    let shown = site.pli()?.args(["annuaire", "status"]).run()?;
+    ensure!(shown.stdout.contains("pli annuaire rejections --refused"), "{shown}");
+
+    site.publisher().answer_extraction(Answer::file(&text_name(2), mostly_good(4)));
+    refreshed(&site, 1)?;
+    let listed = told(&site, 0, &["rejections", "--refused"])?;
+    ensure!(listed.as_array().map(Vec::len) == Some(4), "those of a source as well: {listed}");
+    Ok(())
+}
+
+#[test]
+fn what_an_importer_that_was_killed_had_begun_another_one_ends_within_a_minute() -> Result<()> {
+    let database = PlainPostgres::start()?;
+    let site = Site::new()?;
+    let publisher = site.publisher();
+    let silent = Answer::Call(std::sync::Arc::new(|request| match request.method.as_str() {
+        "HEAD" => Answer::file(&zip_name(4), ""),
+        _ => Answer::Silence,
+    }));
+    publisher.answer_extraction(silent);
+    let url = publisher.extraction_url();
+    let server = site.serve(&[("PLI__DATABASE__URL", database.url()), ("PLI__ANNUAIRE__URL", &url)])?;
+    ensure!(wait_until(PATIENCE, || publisher.extraction_hits("GET") == 1), "the source is not asked");
+    server.kill()?;
+
+    publisher.publish_extraction(&zip_name(4), extraction(4, &people())?);
+    let refresh = || {
+        let program = annuaire(&site, &["refresh"])?.env("PLI__DATABASE__URL", database.url());
+        program.env("PLI__ANNUAIRE__URL", &url).run()
+    };
+    let busy = refresh()?;
+    ensure!(busy.code == Some(1) && busy.stdout.contains("another process asks it now"), "{busy}");
+    let taken = || refresh().is_ok_and(|exit| exit.code == Some(0) && exit.stdout.contains("in force"));
+    ensure!(wait_until(2 * PATIENCE, taken), "the claim of the dead never ends: {}", refresh()?);
+    Ok(())
+}
+
 /// A ZIP whose octets were changed on the way.
 fn broken(zip: &[u8]) -> Vec<u8> {
     let mut octets = zip.to_vec();

@@ -4,6 +4,7 @@
 
 mod image;
 mod record;
+mod refused;
 
 use serde_json::Value;
 use sqlx::{FromRow, PgConnection};
@@ -13,6 +14,7 @@ use crate::version::VersionState;
 use crate::{Store, StoreError};
 
 pub use record::{AnnuaireRecord, AnnuaireRejection};
+pub use refused::AnnuaireRefused;
 
 /// Number of a version of the directory; later versions have higher ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -199,9 +201,7 @@ impl Store {
         .bind(i64::from(limit))
         .fetch_all(self.pool())
         .await?;
-        let rejection =
-            |(line, reason, detail): (i64, _, _)| AnnuaireRejection { line: line.unsigned_abs(), reason, detail };
-        Ok(rows.into_iter().map(rejection).collect())
+        Ok(rows.into_iter().map(AnnuaireRejection::of_row).collect())
     }
 }
 

@@ -35,7 +35,9 @@ mod trust;
 mod version;
 
 pub use acceptance::{Acceptance, Appended, LocalDelivery, RelayRequest, Source};
-pub use annuaire::{AnnuaireId, AnnuaireKind, AnnuaireOrigin, AnnuaireRecord, AnnuaireRejection, AnnuaireVersion};
+pub use annuaire::{
+    AnnuaireId, AnnuaireKind, AnnuaireOrigin, AnnuaireRecord, AnnuaireRefused, AnnuaireRejection, AnnuaireVersion,
+};
 pub use bal::{
     AliasRecord, BalEdit, BalFilter, BalPage, BalRecord, BalSearch, BalWay, ForwardRecord, InactiveCounts, NearlyFull,
     NewBal, Seen, SeenEdit, Usage, Ways,

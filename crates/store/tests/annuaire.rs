@@ -190,3 +190,27 @@ async fn other_nodes_hear_of_a_version_and_of_its_source() {
     let again = here.claim_sources(SourceKind::Annuaire, &urls, Due::Now, 1, Duration::from_mins(1)).await.unwrap();
     assert_eq!((again[0].sha256.as_deref(), again[0].etag.as_deref()), (Some(&[7; 32][..]), Some("\"1\"")));
 }
+
+#[tokio::test]
+async fn of_what_was_refused_the_last_of_each_source_is_remembered_with_its_lines() {
+    let database = TestDatabase::new().await;
+    let store = database.store_at(clock()).await;
+    assert_eq!(store.last_refused_annuaire().await.unwrap(), None);
+    let lines = |lines: &[u64]| -> Vec<AnnuaireRejection> {
+        let line = |line: &u64| AnnuaireRejection { line: *line, reason: "fields".to_owned(), detail: "2".to_owned() };
+        lines.iter().map(line).collect()
+    };
+    store.record_refused_annuaire("/a.zip", Some("root"), "rejected", "too many", &lines(&[9, 3])).await.unwrap();
+    store.record_refused_annuaire("/a.zip", None, "rejected", "still too many", &lines(&[7])).await.unwrap();
+    let last = store.last_refused_annuaire().await.unwrap().unwrap();
+    assert_eq!((last.source.as_str(), last.why.as_str(), last.lines), ("/a.zip", "still too many", 1));
+    assert_eq!(store.refused_annuaire_lines(last.id, 10).await.unwrap(), lines(&[7]));
+    for n in 0..9 {
+        store.record_refused_annuaire(&format!("/{n}.zip"), None, "zip", "broken", &lines(&[2, 1])).await.unwrap();
+    }
+    let last = store.last_refused_annuaire().await.unwrap().unwrap();
+    assert_eq!(store.refused_annuaire_lines(last.id, 10).await.unwrap(), lines(&[1, 2]));
+    assert_eq!(store.refused_annuaire_lines(last.id, 1).await.unwrap(), lines(&[1]));
+    assert_eq!(count(&database, "annuaire_refused").await, 5);
+    assert_eq!(count(&database, "annuaire_refused_line").await, 10);
+}

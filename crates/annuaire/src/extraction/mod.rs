@@ -164,8 +164,9 @@ impl Extraction {
                 match reader.read(&line, take)? {
                     Ok(doubts) => tally.take(doubts, reader.was_shortened()),
                     Err((reason, detail)) => {
-                        tally.reject(&detail)?;
+                        let judged = tally.reject(&detail);
                         take(Item::Rejected(Rejection { line: line.number, reason, detail }));
+                        judged?;
                     }
                 }
                 if tally.lines.is_multiple_of(LINES_BETWEEN_PROGRESS) {

@@ -45,6 +45,29 @@ pub struct AnnuaireRejection {
     pub detail: String,
 }
 
+impl AnnuaireRejection {
+    pub(super) fn of_row((line, reason, detail): (i64, String, String)) -> Self {
+        Self { line: line.unsigned_abs(), reason, detail }
+    }
+}
+
+/// Rejected lines as one statement takes them.
+pub(super) struct Columns<'a> {
+    pub(super) lines: Vec<i64>,
+    pub(super) reasons: Vec<&'a str>,
+    pub(super) details: Vec<&'a str>,
+}
+
+impl<'a> Columns<'a> {
+    pub(super) fn batches(rejections: &'a [AnnuaireRejection]) -> impl Iterator<Item = Self> {
+        rejections.chunks(BATCH).map(|batch| Self {
+            lines: batch.iter().map(|rejection| i64::try_from(rejection.line).unwrap_or(i64::MAX)).collect(),
+            reasons: batch.iter().map(|rejection| rejection.reason.as_str()).collect(),
+            details: batch.iter().map(|rejection| rejection.detail.as_str()).collect(),
+        })
+    }
+}
+
 /// Versions that were in force, or waited in vain, and are remembered with their reports.
 const FORMER_KEPT: i64 = 1_000;
 /// Versions whose rejected lines are kept.
@@ -235,16 +258,15 @@ async fn insert_rejections(
     id: AnnuaireId,
     rejections: &[AnnuaireRejection],
 ) -> Result<(), sqlx::Error> {
-    for batch in rejections.chunks(BATCH) {
-        let column = |text: fn(&AnnuaireRejection) -> &str| batch.iter().map(text).collect::<Vec<_>>();
+    for Columns { lines, reasons, details } in Columns::batches(rejections) {
         sqlx::query(
             "INSERT INTO annuaire_rejection (version, line, reason, detail)
              SELECT $1, * FROM unnest($2::bigint[], $3::text[], $4::text[]) ON CONFLICT DO NOTHING",
         )
         .bind(id.0)
-        .bind(batch.iter().map(|rejection| i64::try_from(rejection.line).unwrap_or(i64::MAX)).collect::<Vec<_>>())
-        .bind(column(|rejection| &rejection.reason))
-        .bind(column(|rejection| &rejection.detail))
+        .bind(lines)
+        .bind(reasons)
+        .bind(details)
         .execute(&mut *connection)
         .await?;
     }

@@ -105,6 +105,7 @@ pub(super) fn value(outcome: &Outcome, rejections: &[Rejection]) -> Value {
         "reason": reason,
         "why": why,
         "report": report(outcome),
+        "rejected": rejections.len(),
         "rejections": rejections.iter().take(SHOWN).collect::<Vec<_>>(),
         "text": text(outcome),
     })

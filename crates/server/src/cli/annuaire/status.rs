@@ -3,7 +3,7 @@
 use annuaire::DirectoryCounts;
 use mssante::Clock as _;
 use serde_json::{Value, json};
-use store::{AnnuaireVersion, TrustSource};
+use store::{AnnuaireRefused, AnnuaireVersion, TrustSource};
 
 use super::{print, version_json};
 use crate::ambient::SystemClock;
@@ -19,6 +19,7 @@ struct Found {
     age: Option<time::Duration>,
     in_force: Option<AnnuaireVersion>,
     pending: Option<AnnuaireVersion>,
+    refused: Option<AnnuaireRefused>,
     versions: Vec<AnnuaireVersion>,
     sources: Vec<(Feed, TrustSource)>,
 }
@@ -57,6 +58,7 @@ async fn find(settings: &Settings, keeper: &Keeper) -> Result<Found, Failure> {
         age: as_of.map(|as_of| (SystemClock.now() - as_of).max(time::Duration::ZERO)),
         in_force,
         pending: store.pending_annuaire().await?,
+        refused: store.last_refused_annuaire().await?,
         versions: store.annuaire_versions(SHOWN).await?,
         sources,
     })
@@ -69,6 +71,7 @@ impl Found {
             "age_seconds": self.age.map(time::Duration::whole_seconds),
             "in_force": self.in_force.as_ref().map(version_json),
             "pending": self.pending.as_ref().map(version_json),
+            "refused": self.refused.as_ref().map(refused_json),
             "sources": self.sources.iter().map(|source| self.source_json(source)).collect::<Vec<_>>(),
             "versions": self.versions.iter().map(version_json).collect::<Vec<_>>(),
         })
@@ -141,8 +144,26 @@ impl Found {
             "pending": self.pending.as_ref().map(|pending| {
                 format!("version {}: {}", pending.id, pending.why.as_deref().unwrap_or_default())
             }),
+            "last_refused": self.refused.as_ref().map(refused_text),
         })
     }
+}
+
+fn refused_json(refused: &AnnuaireRefused) -> Value {
+    json!({
+        "source": refused.source,
+        "refused_at": print::moment(refused.refused_at),
+        "received_by": refused.received_by,
+        "reason": refused.reason,
+        "why": refused.why,
+        "lines": refused.lines,
+    })
+}
+
+fn refused_text(refused: &AnnuaireRefused) -> String {
+    let AnnuaireRefused { source, refused_at, why, lines, .. } = refused;
+    let lines = if *lines > 0 { "; its lines: `pli annuaire rejections --refused`" } else { "" };
+    format!("{}, {source}: {why}{lines}", print::moment(*refused_at))
 }
 
 fn last_import(version: Option<&AnnuaireVersion>, report: &Report) -> Option<String> {

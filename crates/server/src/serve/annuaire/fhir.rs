@@ -19,10 +19,6 @@ use crate::ambient::SystemClock;
 use crate::serve::interface::{Access, Interface};
 use crate::serve::trust::Trouble;
 
-/// The claim is renewed so often: a whole synchronisation takes an hour or more.
-const RENEWAL: Duration = Duration::from_mins(2);
-/// Nobody else asks meanwhile; a process that died holds everybody up for so long.
-pub(super) const LEASE: Duration = Duration::from_mins(8);
 /// Most resources of no use, in percent, before the whole is taken for something else.
 const REJECTED: u64 = 10;
 /// From here on a synchronisation is given up as soon as too much of it is of no use: before, that may be little.
@@ -150,7 +146,6 @@ impl Keeper {
         let rules = SyncRules::new(interface.base().clone());
         let mut sync = Sync::new(rules, scope, Arc::clone(interface.pace()), SystemClock.now());
         let begun = Instant::now();
-        let mut renewed = begun;
         let mut came = Came { work, report: sync.report().clone(), duplicates: 0, rejections: Vec::new(), begun };
         loop {
             match sync.next(SystemClock.now()) {
@@ -163,20 +158,13 @@ impl Keeper {
                         return Ok(Synchronisation::Done(Box::new(came)));
                     }
                 }
-                Next::Wait(wait) => tokio::time::sleep(wait.min(RENEWAL)).await,
+                Next::Wait(wait) => tokio::time::sleep(wait).await,
                 Next::Done(report) => {
                     came.report = report;
                     return Ok(Synchronisation::Done(Box::new(came)));
                 }
                 Next::Failed(SyncFault::ManyUpdates { .. }) => return Ok(Synchronisation::RatherFull),
                 Next::Failed(fault) => return Err(failed(&claim.url, &fault).into()),
-            }
-            if renewed.elapsed() > RENEWAL {
-                renewed = Instant::now();
-                if !self.store.renew_source(claim, LEASE).await? {
-                    let why = "another node asks it now".to_owned();
-                    return Err(FetchError::Connection { url: claim.url.clone(), why }.into());
-                }
             }
         }
     }
@@ -190,7 +178,8 @@ impl Keeper {
         watcher: &Watcher,
     ) -> Result<(Done, SourceAnswer), Trouble> {
         if let Some((reason, why)) = came.refusal() {
-            return Ok(refused(reason, why));
+            let (Done { outcome, .. }, answer) = refused(reason, why);
+            return Ok((Done { outcome, rejections: came.rejections }, answer));
         }
         if let Work::Since(delta, before) = &came.work
             && delta.is_empty()

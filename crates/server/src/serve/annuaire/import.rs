@@ -61,6 +61,20 @@ pub(super) struct Imported {
     pub(super) rejections: Vec<Rejection>,
 }
 
+/// Why a file is not taken.
+pub(super) struct Refusal {
+    pub(super) reason: Reason,
+    pub(super) why: String,
+    /// The lines that were passed over until it was given up.
+    pub(super) rejections: Vec<Rejection>,
+}
+
+impl From<(Reason, String)> for Refusal {
+    fn from((reason, why): (Reason, String)) -> Self {
+        Self { reason, why, rejections: Vec::new() }
+    }
+}
+
 /// What is in force, for what is imported on top of it.
 #[derive(Default)]
 pub(super) struct Base {
@@ -113,7 +127,7 @@ pub(super) fn import(
     keys: KeyPolicy,
     watcher: &Watcher,
     stop: &Arc<AtomicBool>,
-) -> Result<Imported, (Reason, String)> {
+) -> Result<Imported, Refusal> {
     let begun = Instant::now();
     let file = Stoppable::rewound(&brought.file, stop).map_err(|error| unusable(&error.into()))?;
     let limits = ReadingLimits { keys, ..ReadingLimits::default() };
@@ -121,9 +135,11 @@ pub(super) fn import(
     let (kind, generated_at) = (extraction.kind(), extraction.generated_at());
     refuse_by_date(generated_at, base.part(kind), SystemClock.now())?;
     let mut work = Work::begin(kind, base)?;
-    let summary = extraction
-        .read(&mut |item| work.take(item), &mut |progress| watcher(Step::Reading(progress)))
-        .map_err(|error| unusable(&error))?;
+    let read = extraction.read(&mut |item| work.take(item), &mut |progress| watcher(Step::Reading(progress)));
+    let summary = match read {
+        Ok(summary) => summary,
+        Err(error) => return Err(Refusal { rejections: work.rejections, ..unusable(&error).into() }),
+    };
     watcher(Step::Building);
     work.report.lines = summary.lines;
     work.report.doubtful = summary.doubtful;

@@ -15,7 +15,7 @@ use store::{
 use time::OffsetDateTime;
 use tokio::sync::{Mutex, watch};
 
-use super::import::{Base, Brought, Imported, StopOnDrop, import};
+use super::import::{Base, Brought, Imported, Refusal, StopOnDrop, import};
 use super::view::{self, Shown};
 use super::weigh::{Weighed, weigh};
 use super::{Acknowledgement, Done, Handed, Mode, Outcome, Reason, Report, Step, Watcher};
@@ -219,8 +219,8 @@ impl Keeper {
             let base = Arc::new(self.base(version.as_ref()));
             let mut imported = match self.imported(&brought, &base, watcher).await {
                 Ok(imported) => imported,
-                Err((reason, why)) => {
-                    return Ok(Done { outcome: Outcome::Refused(reason, why), rejections: Vec::new() });
+                Err(Refusal { reason, why, rejections }) => {
+                    return Ok(Done { outcome: Outcome::Refused(reason, why), rejections });
                 }
             };
             let rejections = std::mem::take(&mut imported.rejections);
@@ -289,18 +289,13 @@ impl Keeper {
         weigh(&imported.report, base.report.as_ref(), imported.kind, self.settings.annuaire.max_shrink)
     }
 
-    async fn imported(
-        &self,
-        brought: &Arc<Brought>,
-        base: &Arc<Base>,
-        watcher: &Watcher,
-    ) -> Result<Imported, (Reason, String)> {
+    async fn imported(&self, brought: &Arc<Brought>, base: &Arc<Base>, watcher: &Watcher) -> Result<Imported, Refusal> {
         let stop = Arc::new(AtomicBool::new(false));
         let _stop_on_drop = StopOnDrop(Arc::clone(&stop));
         let (brought, base, watcher) = (Arc::clone(brought), Arc::clone(base), Arc::clone(watcher));
         let keys = self.settings.annuaire.unconfirmed_keys;
         let done = tokio::task::spawn_blocking(move || import(&brought, &base, keys, &watcher, &stop)).await;
-        done.unwrap_or_else(|error| Err((Reason::Unreadable, error.to_string())))
+        done.unwrap_or_else(|error| Err((Reason::Unreadable, error.to_string()).into()))
     }
 
     /// What becomes of octets that were imported before.
@@ -516,7 +511,7 @@ fn confirmed_at(
     }
 }
 
-fn rejection(rejection: &annuaire::Rejection) -> AnnuaireRejection {
+pub(super) fn rejection(rejection: &annuaire::Rejection) -> AnnuaireRejection {
     AnnuaireRejection {
         line: rejection.line,
         reason: view::reason_word(rejection.reason),

@@ -10,8 +10,8 @@ use time::OffsetDateTime;
 use trust::{FetchError, Validators, schedule};
 
 use super::download::{Downloader, look_at};
-use super::keeper::waiting;
-use super::{Acknowledgement, Done, Keeper, Outcome, Part, Reason, Report, Step, Watcher, fhir, view};
+use super::keeper::{rejection, waiting};
+use super::{Acknowledgement, Done, Keeper, Outcome, Part, Reason, Report, Step, Watcher, view};
 use crate::ambient::{SystemClock, SystemRandom};
 use crate::cli::moment;
 use crate::config::Settings;
@@ -98,8 +98,10 @@ impl Handed {
     }
 }
 
-/// For an import, on top of what downloading may take.
-const IMPORT: Duration = Duration::from_mins(5);
+/// A process that died holds the others up for so long.
+const LEASE: Duration = Duration::from_secs(30);
+/// The claim of one that lives is renewed so often.
+const RENEWAL: Duration = Duration::from_secs(8);
 
 impl Keeper {
     /// Asks a source of the configuration if it is due, and writes down what came of it.
@@ -126,11 +128,7 @@ impl Keeper {
     pub(super) async fn claim(&self, feed: Feed, url: &str, due: Due) -> Result<Option<SourceClaim>, StoreError> {
         let urls = [url.to_owned()];
         self.store.want_sources(feed.kind(), &urls).await?;
-        let lease = match feed {
-            Feed::Entries | Feed::Activities => self.settings.fetch.timeout * 11 + IMPORT,
-            Feed::Fhir => fhir::LEASE,
-        };
-        Ok(self.store.claim_sources(feed.kind(), &urls, due, 1, lease).await?.pop())
+        Ok(self.store.claim_sources(feed.kind(), &urls, due, 1, LEASE).await?.pop())
     }
 
     /// Asks a source and settles the claim.
@@ -140,7 +138,11 @@ impl Keeper {
         claim: &SourceClaim,
         watcher: &Watcher,
     ) -> Result<Asked, StoreError> {
-        let (answer, result) = match sources_own(self.get(feed, claim, watcher).await)? {
+        let asked = tokio::select! {
+            asked = self.get(feed, claim, watcher) => asked,
+            lost = self.hold(claim) => Err(lost.into()),
+        };
+        let (answer, result) = match sources_own(asked)? {
             Ok((done, answer)) => (answer, Ok(done)),
             Err(error) => (SourceAnswer::Failed { why: error.to_string() }, Err(error)),
         };
@@ -148,9 +150,25 @@ impl Keeper {
         self.store.settle_source(claim, &answer, next).await?;
         match &result {
             Err(error) => view::source_failed(feed, &claim.url, &error.to_string()),
-            Ok(done) => self.tell(&done.outcome, &claim.url, claim.last_error.as_deref()).await?,
+            Ok(done) => self.tell(done, &claim.url, None, claim.last_error.as_deref()).await?,
         }
         Ok(Asked { feed, url: claim.url.clone(), result })
+    }
+
+    /// Renews a claim until another process has it: a synchronisation takes an hour or more.
+    async fn hold(&self, claim: &SourceClaim) -> FetchError {
+        loop {
+            tokio::time::sleep(RENEWAL).await;
+            match self.store.renew_source(claim, LEASE).await {
+                Ok(true) => {}
+                Ok(false) => {
+                    let why = "another node asks it now".to_owned();
+                    return FetchError::Connection { url: claim.url.clone(), why };
+                }
+                // Whoever takes it over meanwhile may; what is asked for here is then not written down.
+                Err(error) => tracing::warn!(%error, "the claim to ask a source cannot be renewed"),
+            }
+        }
     }
 
     /// What became of it, and what to write down for the source.
@@ -237,7 +255,7 @@ impl Keeper {
         let source = brought.source.clone();
         let done = self.take(brought, handed, watcher).await?;
         if handed.mode == Mode::Take {
-            self.tell(&done.outcome, &source, None).await?;
+            self.tell(&done, &source, handed.received_by.as_deref(), None).await?;
         }
         Ok(Ok(done))
     }
@@ -257,7 +275,7 @@ impl Keeper {
         };
         let done = self.take(arrived.brought, handed, watcher).await?;
         if handed.mode == Mode::Take {
-            self.tell(&done.outcome, url, None).await?;
+            self.tell(&done, url, handed.received_by.as_deref(), None).await?;
         }
         Ok(Ok(done))
     }
@@ -281,15 +299,24 @@ impl Keeper {
         schedule::after_failure(now, interval, failures.saturating_add(1), error.unwrap_or(&refused), &SystemRandom)
     }
 
-    /// Log, metric, audit trail: the latter only of what was not the case last time.
-    async fn tell(&self, outcome: &Outcome, source: &str, last_error: Option<&str>) -> Result<(), StoreError> {
+    /// Log, metric, audit trail: the latter only of what was not the case last time. What was refused is remembered with
+    /// the lines that were passed over.
+    async fn tell(
+        &self,
+        Done { outcome, rejections }: &Done,
+        source: &str,
+        by: Option<&str>,
+        last_error: Option<&str>,
+    ) -> Result<(), StoreError> {
         view::report(outcome, source);
-        match outcome {
-            Outcome::Refused(reason, why) if last_error != Some(why) => {
-                self.store.trace_annuaire_refusal(&trust::masked(source), reason.word(), why).await
-            }
-            _ => Ok(()),
+        let Outcome::Refused(reason, why) = outcome else { return Ok(()) };
+        let lines: Vec<_> = rejections.iter().map(rejection).collect();
+        let source = trust::masked(source);
+        self.store.record_refused_annuaire(&source, by, reason.word(), why, &lines).await?;
+        if last_error == Some(why) {
+            return Ok(());
         }
+        self.store.trace_annuaire_refusal(&source, reason.word(), why).await
     }
 }
 
