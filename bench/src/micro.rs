@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use crate::figure::Figure;
-use crate::{annuaire, audit, trust, xdm};
+use crate::{annuaire, audit, provisioning, rules, trust, xdm};
 
 /// A case.
 #[derive(Debug, Clone, Copy)]
@@ -21,5 +21,13 @@ pub(crate) fn select(words: &[String]) -> Vec<Micro> {
     let wanted = |micro: &Micro| {
         words.is_empty() || words.iter().any(|word| word == micro.part || micro.name.contains(word.as_str()))
     };
-    trust::CASES.into_iter().chain(annuaire::CASES).chain(xdm::CASES).chain(audit::CASES).filter(wanted).collect()
+    trust::CASES
+        .into_iter()
+        .chain(annuaire::CASES)
+        .chain(xdm::CASES)
+        .chain(audit::CASES)
+        .chain(rules::CASES)
+        .chain(provisioning::CASES)
+        .filter(wanted)
+        .collect()
 }

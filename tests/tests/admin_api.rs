@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use e2e::{DOMAIN, Identity, Server, Site};
+use e2e::{DOMAIN, Identity, Mailbox, PASSWORD, Server, Site};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConnection, StreamOwned};
 use serde_json::{Value, json};
@@ -90,10 +90,10 @@ impl World {
         exchange(self.connect(1)?, line, &headers, body.as_ref())
     }
 
-    fn ask_over_tls(&self, identity: Option<&Identity>, line: &str) -> Result<Reply> {
+    fn ask_over_tls(&self, identity: Option<&Identity>, line: &str, body: &str) -> Result<Reply> {
         let name = ServerName::try_from("localhost")?;
         let connection = ClientConnection::new(Arc::clone(&self.site.tls(identity)?), name)?;
-        exchange(StreamOwned::new(connection, self.connect(2)?), line, &[], b"")
+        exchange(StreamOwned::new(connection, self.connect(2)?), line, &[], body.as_bytes())
     }
 }
 
@@ -178,9 +178,9 @@ fn nobody_comes_in_without_a_token_or_a_certificate_that_is_named() -> Result<()
     for wrong in ["Bearer", "Bearer x", &format!("Bearer {}x", world.token), &format!("Basic {}", world.token)] {
         exchange(world.connect(1)?, "GET /v1/bals", &[("Authorization", wrong)], b"")?.is(401)?;
     }
-    world.ask_over_tls(Some(&world.site.software), "GET /v1/bals")?.is(200)?;
-    ensure!(world.ask_over_tls(None, "GET /v1/bals").is_err(), "no certificate");
-    ensure!(world.ask_over_tls(Some(&world.site.peer), "GET /v1/bals").is_err(), "a certificate that nobody named");
+    world.ask_over_tls(Some(&world.site.software), "GET /v1/bals", "")?.is(200)?;
+    ensure!(world.ask_over_tls(None, "GET /v1/bals", "").is_err(), "no certificate");
+    ensure!(world.ask_over_tls(Some(&world.site.peer), "GET /v1/bals", "").is_err(), "a certificate that nobody named");
     Ok(())
 }
 
@@ -189,7 +189,7 @@ fn what_is_too_large_or_unknown_is_refused_with_a_sentence() -> Result<()> {
     let world = World::new()?;
     let huge = vec![b' '; 64 * 1024 + 1];
     let refused = world.ask("POST /v1/bals", &[], &huge)?.is(413)?;
-    ensure!(refused.body.contains("64 KiB"), "{refused:?}");
+    ensure!(refused.body.contains("64 KiB") && refused.json()?["reason"] == "too-large", "{refused:?}");
     let refused = world.ask("POST /v1/imports", &[], vec![b'a'; 16 * 1024 * 1024 + 1])?.is(413)?;
     ensure!(refused.head.contains("application/problem+json"), "{refused:?}");
     world.ask("GET /v1/nothing", &[], "")?.is(404)?;
@@ -198,5 +198,122 @@ fn what_is_too_large_or_unknown_is_refused_with_a_sentence() -> Result<()> {
     world.ask("GET /v1/bals/nobody@x.fr", &[], "")?.is(404)?;
     let patch = world.ask(&format!("PATCH /v1/bals/a@{DOMAIN}"), &[("If-Match", "x")], "{}")?.is(400)?;
     ensure!(patch.body.contains("If-Match"), "{patch:?}");
+    Ok(())
+}
+
+/// Creates a BAL of a practice and answers its path.
+fn practice(world: &World, local: &str) -> Result<String> {
+    let address = format!("{local}@{DOMAIN}");
+    world.ask("POST /v1/bals", &[], json!({ "address": address, "kind": "CAB" }).to_string())?.is(201)?;
+    Ok(format!("/v1/bals/{address}"))
+}
+
+#[test]
+fn two_consoles_never_lose_each_others_change_of_people_and_delegations() -> Result<()> {
+    let world = World::new()?;
+    let bal = practice(&world, "cabinet")?;
+    let person = json!({ "login": "s.martin", "name": "Sophie Martin", "password": PASSWORD }).to_string();
+    let created = world.ask("POST /v1/persons", &[], &person)?.is(201)?;
+    ensure!(created.head.contains("location: /v1/persons/s.martin") && !created.body.contains(PASSWORD), "{created:?}");
+    ensure!(world.ask("POST /v1/persons", &[], &person)?.is(409)?.json()?["reason"] == "person-exists");
+
+    let path = format!("{bal}/delegations/s.martin");
+    let give = |headers: &[(&str, &str)], rights: &str| {
+        world.ask(&format!("PUT {path}"), headers, json!({ "rights": rights, "reason": "essai" }).to_string())
+    };
+    let first = give(&[("If-None-Match", "*")], "read")?.is(200)?.etag()?;
+    let late = give(&[("If-None-Match", "*")], "read,write")?.is(412)?.json()?;
+    ensure!(late["reason"] == "overtaken" && late["detail"].to_string().contains("look at it again"), "{late}");
+    let second = give(&[("If-Match", &first)], "read,write")?.is(200)?.etag()?;
+    give(&[("If-Match", &first)], "read")?.is(412)?;
+    world.ask(&format!("DELETE {path}?reason=essai"), &[("If-Match", &first)], "")?.is(412)?;
+    let open = world.ask("GET /v1/delegations?of=s.martin", &[], "")?.is(200)?.json()?;
+    ensure!(open[0]["rights"] == "read,write" && open[0]["given_by"] == "admin:api:admin", "{open}");
+    world.site.wait_for_bals(1)?;
+    let login = format!("s.martin*cabinet@{DOMAIN}");
+    let mut mailbox = Mailbox::open(world.site.operator.imaps_port, world.site.tls(None)?, &login, PASSWORD)?;
+    ensure!(mailbox.count("INBOX")? == 0, "the running server does not know what was given");
+    world.ask(&format!("DELETE {path}?reason=essai"), &[("If-Match", &second)], "")?.is(200)?;
+    world.ask(&format!("DELETE {path}?reason=essai"), &[], "")?.is(404)?;
+
+    let seen = world.ask("GET /v1/persons/s.martin", &[], "")?.is(200)?.etag()?;
+    let suspend = json!({ "state": "suspended", "reason": "départ" }).to_string();
+    world.ask("POST /v1/persons/s.martin/state", &[("If-Match", &seen)], &suspend)?.is(200)?;
+    let late = world.ask("POST /v1/persons/s.martin/state", &[("If-Match", &seen)], &suspend)?.is(412)?.json()?;
+    ensure!(late["reason"] == "overtaken", "{late}");
+    let people = world.ask("GET /v1/persons?state=suspended", &[], "")?.is(200)?.json()?;
+    ensure!(people[0]["login"] == "s.martin" && people[0]["has_password"] == true, "{people}");
+    world.ask("GET /v1/persons/nobody", &[], "")?.is(404)?;
+    Ok(())
+}
+
+#[test]
+fn of_many_changes_at_once_of_what_all_saw_one_is_done() -> Result<()> {
+    let world = World::new()?;
+    let path = practice(&world, "a")?;
+    let seen = world.ask(&format!("GET {path}"), &[], "")?.is(200)?.etag()?;
+    let change = |n: usize| {
+        let body = json!({ "service": format!("service {n}") }).to_string();
+        world.ask(&format!("PATCH {path}"), &[("If-Match", &seen)], body).map(|reply| reply.status)
+    };
+    let statuses: Result<Vec<u16>> = std::thread::scope(|scope| {
+        let all: Vec<_> = (0..8).map(|n| scope.spawn(move || change(n))).collect();
+        all.into_iter().map(|one| one.join().expect("a change")).collect()
+    });
+    let statuses = statuses?;
+    let count = |status| statuses.iter().filter(|&&found| found == status).count();
+    ensure!(count(200) == 1 && count(412) == 7, "{statuses:?}");
+
+    let takes = json!({ "takes": "prescriptions" }).to_string();
+    world.ask(&format!("PUT {path}/patient-mail"), &[("If-Match", &seen)], &takes)?.is(412)?;
+    let now = world.ask(&format!("GET {path}"), &[], "")?.etag()?;
+    let taken = world.ask(&format!("PUT {path}/patient-mail"), &[("If-Match", &now)], &takes)?.is(200)?;
+    ensure!(taken.json()?["patient_mail"] == "prescriptions" && taken.etag()? != now, "{taken:?}");
+    Ok(())
+}
+
+#[test]
+fn the_audit_trail_names_the_console_and_can_be_read_by_it() -> Result<()> {
+    let world = World::new()?;
+    let path = practice(&world, "a")?;
+    let change = json!({ "service": "Accueil" }).to_string();
+    world.ask_over_tls(Some(&world.site.software), &format!("PATCH {path}"), &change)?.is(200)?;
+    let of = |query: &str| world.ask(&format!("GET /v1/audit?{query}"), &[], "")?.is(200)?.json();
+    let created = of(&format!("bal=a@{DOMAIN}&event=bal.created"))?;
+    ensure!(created[0]["actor"] == "admin:api:admin", "{created}");
+    let edited = of("class=provisioning&event=bal.edited&limit=1")?;
+    let actor = edited[0]["actor"].as_str().context("no actor")?;
+    let name = world.site.software_dn();
+    let common = name.split(',').find(|part| part.starts_with("CN=")).context("no CN")?;
+    ensure!(actor.starts_with("admin:api:") && actor.contains(common), "{edited} / {name}");
+    for wrong in ["event=x", "class=x", "from=demain", "message=12", "bal=x", "limit=many", "colour=red"] {
+        let refused = world.ask(&format!("GET /v1/audit?{wrong}"), &[], "")?.is(400)?;
+        ensure!(refused.json()?["reason"] == "unreadable", "{refused:?}");
+    }
+    world.ask("DELETE /v1/audit", &[], "")?.is(405)?;
+
+    let verified = world.ask("GET /v1/audit/verification", &[], "")?.is(200)?.json()?;
+    ensure!(verified["faults"] == 0 && verified["detail"].is_null(), "{verified}");
+    let month = world.ask("GET /v1/indicators?month=2026-10", &[], "")?.is(200)?.json()?;
+    let command = world.site.pli()?.args(["indicators", "--month", "2026-10", "--format", "json"]).succeed()?;
+    ensure!(month == serde_json::from_str::<Value>(&command)?, "{month} / {command}");
+    world.ask("GET /v1/indicators?month=octobre", &[], "")?.is(400)?;
+    Ok(())
+}
+
+#[test]
+fn a_port_that_others_could_reach_without_a_certificate_does_not_open() -> Result<()> {
+    let site = Site::new()?;
+    let file = site.operator.config_file.clone();
+    let whole = fs::read_to_string(&file)?;
+    for (settings, word) in [
+        ("listen = [\"0.0.0.0:9081\"]", "admin.listen_tls"),
+        ("listen_tls = [\"127.0.0.1:9082\"]", "admin.certificates"),
+        ("listen_tls = [\"127.0.0.1:9082\"]\ncertificates = [\"nobody\"]", "admin.certificates"),
+    ] {
+        fs::write(&file, format!("{whole}[admin]\n{settings}\n"))?;
+        let refused = site.pli()?.args(["serve"]).run()?;
+        ensure!(refused.code == Some(3) && refused.stderr.contains(word), "{refused}");
+    }
     Ok(())
 }

@@ -48,8 +48,10 @@ impl World {
         for (verb, bal) in [("suspend", &suspended), ("close", &closed)] {
             site.pli()?.args(["bal", verb, &bal.address, "--reason", "essai"]).succeed()?;
         }
-        site.wait_for_bals(6)?;
+        let secretary = create_secretary(&site, &bal2)?;
+        site.wait_for_bals(7)?;
         let sasl = |password: &str| STANDARD.encode(format!("\0{}\0{password}", bal.address));
+        let on_behalf = format!("\0{secretary}*{}\0{PASSWORD}", bal2.address);
         let variables = vec![
             ("host", format!("mail.{DOMAIN}")),
             ("size", MAX_SIZE.to_string()),
@@ -60,6 +62,8 @@ impl World {
             ("login", STANDARD.encode(&bal.address)),
             ("password", STANDARD.encode(PASSWORD)),
             ("bal2", bal2.address.clone()),
+            ("secretary", secretary),
+            ("on-behalf", STANDARD.encode(on_behalf)),
             ("software", software.clone()),
             ("software2", software2),
             ("suspended", suspended.address),
@@ -93,6 +97,16 @@ impl World {
     fn inboxes(&self) -> Result<Inboxes> {
         Ok(Inboxes([self.site.mailbox(&self.bal)?, self.site.mailbox(&self.bal2)?]))
     }
+}
+
+/// A nominative BAL, whose holder sends on behalf of another BAL.
+fn create_secretary(site: &Site, bal: &Bal) -> Result<String> {
+    let address = format!("secretaire@{DOMAIN}");
+    let create = format!("bal create {address} --kind PER --rpps 10001234565 --password-stdin");
+    site.pli()?.args(create.split_whitespace()).input(format!("{PASSWORD}\n")).succeed()?;
+    let delegate = format!("bal delegate {} --to {address} --rights send-on-behalf --reason essai", bal.address);
+    site.pli()?.args(delegate.split_whitespace()).succeed()?;
+    Ok(address)
 }
 
 struct Inboxes([Mailbox; 2]);

@@ -123,6 +123,54 @@ fn nothing_is_changed_until_every_line_is_right() -> Result<()> {
 }
 
 #[test]
+fn three_wrong_lines_of_ten_thousand_are_told_and_nothing_is_changed() -> Result<()> {
+    const LINES: usize = 10_000;
+    let site = Site::new()?;
+    let _server = site.serve(&[])?;
+    let line = |n: usize| match n {
+        17 => format!("n16@{DOMAIN};CAB;\n"),
+        5000 => format!("n5000@{DOMAIN};XYZ;\n"),
+        9999 => "n9999@elsewhere.mssante.fr;CAB;\n".to_owned(),
+        n => format!("n{n}@{DOMAIN};CAB;Cabinet {n}\n"),
+    };
+    let text: String = std::iter::once("address;kind;name\n".to_owned()).chain((0..LINES).map(line)).collect();
+    for (options, code) in [(&["--dry-run"][..], 1), (&[], 1), (&["--dry-run", "--skip-invalid"], 0)] {
+        let exit = import(&site, &text, options)?;
+        let found = problems(&exit)?;
+        ensure!(exit.code == Some(code) && found.len() == 3 && done(&exit, "create")? == 9997, "{exit}");
+        for (problem, (line, cure)) in found.iter().zip([
+            (19, "take one of the two away"),
+            (5002, "PER, ORG, APP, CAB"),
+            (10_001, "operator.domains"),
+        ]) {
+            ensure!(problem.starts_with(&format!("{line} ")) && problem.contains(cure), "{problem}");
+        }
+        ensure!(bals(&site)?.is_empty(), "something was created");
+    }
+    Ok(())
+}
+
+#[test]
+fn what_a_spreadsheet_would_carry_out_is_exported_as_text_and_comes_back() -> Result<()> {
+    let site = Site::new()?;
+    let _server = site.serve(&[])?;
+    let formula = "=HYPERLINK(\"http://x.example\";\"clic\")";
+    let (address, other) = (format!("a@{DOMAIN}"), format!("=1+1@{DOMAIN}"));
+    site.pli()?.args(["bal", "create", &address, "--kind", "CAB", "--name", formula]).succeed()?;
+    site.pli()?.args(["bal", "create", &other, "--kind", "CAB", "--name", "'+33 1"]).succeed()?;
+    let exported = site.pli()?.args(["bal", "export"]).succeed()?;
+    let carried_out = ["\n=", ";=", ";\"=", ";+", ";-", ";@"];
+    ensure!(!carried_out.iter().any(|begin| exported.contains(begin)), "{exported}");
+    ensure!(
+        exported.contains("'=HYPERLINK") && exported.contains(&format!("'{other}")) && exported.contains("''+33 1"),
+        "{exported}"
+    );
+    let exit = import(&site, &exported, &[])?;
+    ensure!(exit.code == Some(0) && done(&exit, "unchanged")? == 2, "an export comes back as it is: {exit}");
+    Ok(())
+}
+
+#[test]
 fn files_that_are_no_lists_are_refused_in_one_sentence() -> Result<()> {
     let site = Site::new()?;
     let _server = site.serve(&[])?;
@@ -164,6 +212,7 @@ fn an_import_that_is_killed_is_gone_on_with() -> Result<()> {
     ensure!(exit.code == Some(0), "{exit}");
     let created = usize::try_from(done(&exit, "created")?)?;
     ensure!(before > 0 && created + before == LINES && bals(&site)?.len() == LINES, "{before} before, {exit}");
+    site.wait_for_bals(LINES)?;
     Ok(())
 }
 

@@ -250,6 +250,7 @@ mod tests {
             state_reason: None,
             state_since: START,
             has_password: true,
+            revision: 1,
             created_at: START,
         };
         Known::Person(person, Some("hash".into()))

@@ -46,6 +46,8 @@ pub struct ForwardRow {
     pub to: &'static [BalKind],
     /// Why.
     pub remark: &'static str,
+    /// The same in French, for the page of the rules.
+    pub french: &'static str,
 }
 
 const SHARED: &[BalKind] = &[BalKind::Organisational, BalKind::Applicative, BalKind::Cabinet];
@@ -55,17 +57,25 @@ const TABLE: &[ForwardRow] = &[
         from: BalKind::Nominative,
         to: &[],
         remark: "a letter to one professional is for him; others read by delegation",
+        french: "une lettre à un professionnel est pour lui ; d'autres la lisent par délégation",
     },
     ForwardRow {
         from: BalKind::Organisational,
         to: SHARED,
         remark: "a team's letters may be read by its software or by another team",
+        french: "les lettres d'une équipe peuvent être lues par son logiciel ou par une autre équipe",
     },
-    ForwardRow { from: BalKind::Applicative, to: SHARED, remark: "software may hand on to software and to teams" },
+    ForwardRow {
+        from: BalKind::Applicative,
+        to: SHARED,
+        remark: "software may hand on to software and to teams",
+        french: "un logiciel peut renvoyer à un logiciel et à des équipes",
+    },
     ForwardRow {
         from: BalKind::Cabinet,
         to: SHARED,
         remark: "a practice's letters may be read by its software, another practice or a team of this operator",
+        french: "les lettres d'un cabinet peuvent être lues par son logiciel, un autre cabinet ou une équipe de cet opérateur",
     },
 ];
 

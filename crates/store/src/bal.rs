@@ -383,8 +383,22 @@ impl Store {
 
     /// Says what a BAL takes of patients. `[MSS1 PATIENT.CONVERSATION]`
     pub async fn set_patient_mail(&self, id: BalId, takes: PatientMail) -> Result<BalRecord, StoreError> {
-        let change =
-            sqlx::query_as("UPDATE bal SET patient_mail = $2 WHERE id = $1 RETURNING *").bind(id.0).bind(takes.word());
+        self.set_seen_patient_mail(id, takes, None).await
+    }
+
+    /// The same, if it still is at the revision at which it was seen.
+    pub async fn set_seen_patient_mail(
+        &self,
+        id: BalId,
+        takes: PatientMail,
+        revision: Option<i64>,
+    ) -> Result<BalRecord, StoreError> {
+        let change = sqlx::query_as(
+            "UPDATE bal SET patient_mail = $2 WHERE id = $1 AND ($3::bigint IS NULL OR revision = $3) RETURNING *",
+        )
+        .bind(id.0)
+        .bind(takes.word())
+        .bind(revision);
         self.change(id, change, Event::BalPatientMail, json!({ "patient_mail": takes })).await
     }
 

@@ -106,6 +106,29 @@ pub struct NewDelegation {
     pub reason: String,
 }
 
+/// What somebody saw of a delegation before he asks for a change of it. What changed meanwhile is not overwritten.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum SeenDelegation {
+    /// Nobody looked: the change is made whatever is there.
+    #[default]
+    Anything,
+    /// There was none.
+    Nothing,
+    /// It was this one.
+    This(DelegationId),
+}
+
+impl SeenDelegation {
+    fn check(self, found: Option<DelegationId>) -> Result<(), StoreError> {
+        let holds = match self {
+            Self::Anything => true,
+            Self::Nothing => found.is_none(),
+            Self::This(seen) => found == Some(seen),
+        };
+        if holds { Ok(()) } else { Err(StoreError::DelegationOvertaken) }
+    }
+}
+
 /// A delegation as stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct DelegationRecord {
@@ -241,6 +264,15 @@ impl Store {
     /// Opens a BAL to somebody. What he had on it until now ends. Which BALs may be opened to whom is the caller's
     /// question (`mssante::may_delegate`).
     pub async fn delegate(&self, new: NewDelegation) -> Result<DelegationRecord, StoreError> {
+        self.delegate_seen(new, SeenDelegation::Anything).await
+    }
+
+    /// The same, if what he had on it still is what was seen.
+    pub async fn delegate_seen(
+        &self,
+        new: NewDelegation,
+        seen: SeenDelegation,
+    ) -> Result<DelegationRecord, StoreError> {
         let now = self.clock().now();
         let mut transaction = self.pool().begin().await?;
         // two who give at once take turns
@@ -250,6 +282,7 @@ impl Store {
             .await?;
         let replaced =
             end(&mut transaction, (new.bal, new.delegate), now, &self.actor().to_string(), "replaced").await?;
+        seen.check(replaced)?;
         let id = insert(&mut transaction, &new, now, self.actor()).await?;
         let record = record(&mut transaction, id).await?;
         let detail = json!({ "delegation": record, "replaces": replaced });
@@ -264,10 +297,23 @@ impl Store {
         delegate: Delegate,
         reason: &str,
     ) -> Result<DelegationRecord, StoreError> {
+        self.end_seen_delegation(bal, delegate, reason, SeenDelegation::Anything).await
+    }
+
+    /// The same, if it still is the one that was seen.
+    pub async fn end_seen_delegation(
+        &self,
+        bal: BalId,
+        delegate: Delegate,
+        reason: &str,
+        seen: SeenDelegation,
+    ) -> Result<DelegationRecord, StoreError> {
         let now = self.clock().now();
         let mut transaction = self.pool().begin().await?;
         let ended = end(&mut transaction, (bal, delegate), now, &self.actor().to_string(), reason).await?;
-        let record = record(&mut transaction, ended.ok_or(StoreError::NoSuchDelegation)?).await?;
+        let ended = ended.ok_or(StoreError::NoSuchDelegation)?;
+        seen.check(Some(ended))?;
+        let record = record(&mut transaction, ended).await?;
         self.delegation_changed(transaction, bal, Event::DelegationEnded, json!({ "delegation": record })).await?;
         Ok(record)
     }

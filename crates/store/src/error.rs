@@ -58,6 +58,15 @@ pub enum StoreError {
     /// The BAL is not any more as it was seen.
     #[error("somebody changed BAL {0} meanwhile: look at it again, and ask again if the change is still right")]
     Overtaken(Address),
+    /// The person is not any more as he was seen.
+    #[error("somebody changed the person {0} meanwhile: look at him again, and ask again if the change is still right")]
+    PersonOvertaken(Login),
+    /// What somebody may do on a BAL is not any more as it was seen.
+    #[error(
+        "somebody changed this delegation meanwhile: look at it again (`pli bal delegations`), and ask again if the change \
+         is still right"
+    )]
+    DelegationOvertaken,
     /// The login is taken.
     #[error("there is already a person {0}")]
     PersonExists(Login),

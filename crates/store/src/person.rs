@@ -57,6 +57,8 @@ pub struct PersonRecord {
     pub state_since: OffsetDateTime,
     /// Whether a password is set.
     pub has_password: bool,
+    /// Grows with each change that an administrator makes.
+    pub revision: i64,
     /// When he was registered.
     #[serde(with = "time::serde::rfc3339")]
     pub created_at: OffsetDateTime,
@@ -72,6 +74,7 @@ struct PersonRow {
     state: String,
     state_reason: Option<String>,
     state_since: OffsetDateTime,
+    revision: i64,
     created_at: OffsetDateTime,
 }
 
@@ -88,6 +91,7 @@ impl TryFrom<PersonRow> for PersonRecord {
             state_reason: row.state_reason,
             state_since: row.state_since,
             has_password: row.password_hash.is_some(),
+            revision: row.revision,
             created_at: row.created_at,
         })
     }
@@ -150,14 +154,26 @@ impl Store {
         state: PersonState,
         reason: &str,
     ) -> Result<PersonRecord, StoreError> {
+        self.move_person(login, state, reason, None).await
+    }
+
+    /// The same, if he still is at the revision at which he was seen.
+    pub async fn move_person(
+        &self,
+        login: &Login,
+        state: PersonState,
+        reason: &str,
+        revision: Option<i64>,
+    ) -> Result<PersonRecord, StoreError> {
         let change = sqlx::query_as(
             "UPDATE person SET state = $2, state_reason = $3, state_since = CASE state WHEN $2 THEN state_since ELSE $4 END
-             WHERE login = $1 RETURNING *",
+             WHERE login = $1 AND ($5::bigint IS NULL OR revision = $5) RETURNING *",
         )
         .bind(login.as_str().to_owned())
         .bind(state.word())
         .bind(reason.to_owned())
-        .bind(self.clock().now());
+        .bind(self.clock().now())
+        .bind(revision);
         let detail = json!({ "person": login, "state": state, "reason": reason });
         self.change_person(login, change, Event::PersonState, detail).await
     }
@@ -179,13 +195,21 @@ impl Store {
     ) -> Result<PersonRecord, StoreError> {
         let mut transaction = self.pool().begin().await?;
         let row = change.fetch_optional(&mut *transaction).await?;
-        let row = row.ok_or_else(|| StoreError::NoSuchPerson(login.clone()))?;
+        let Some(row) = row else { return Err(self.missing_person(login).await?) };
         self.trace(event).with(detail).insert(&mut transaction).await?;
         // No BAL changed, but sessions look again whether they may go on.
         self.notices().announce_bals(&[], &mut transaction).await?;
         transaction.commit().await?;
         self.notices().bals_changed(&[]);
         row.try_into()
+    }
+
+    /// Why a change found no row: the person is not there, or is not as he was seen.
+    async fn missing_person(&self, login: &Login) -> Result<StoreError, StoreError> {
+        Ok(match self.person(login).await? {
+            Some(person) => StoreError::PersonOvertaken(person.login),
+            None => StoreError::NoSuchPerson(login.clone()),
+        })
     }
 }
 

@@ -66,9 +66,10 @@ impl Administration {
         &self,
         address: &Address,
         takes: PatientMail,
+        revision: Option<i64>,
     ) -> Result<BalRecord, AdminError> {
         let bal = self.find(address).await?;
-        Ok(self.store.set_patient_mail(bal.id, takes).await?)
+        Ok(self.store.set_seen_patient_mail(bal.id, takes, revision).await?)
     }
 
     /// Moves a BAL through its life, from the state in which it was found: of two who move it at once, one is told to

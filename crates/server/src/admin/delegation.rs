@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use mssante::{Address, Clock as _, DelegateKind, Giver, Rights, may_delegate};
 use serde::Deserialize;
-use store::{Delegate, DelegateName, DelegationFilter, DelegationRecord, NewDelegation};
+use store::{Delegate, DelegateName, DelegationFilter, DelegationRecord, NewDelegation, SeenDelegation};
 use time::format_description::well_known::Rfc3339;
 use time::macros::format_description;
 use time::{Date, OffsetDateTime};
@@ -101,7 +101,11 @@ fn explain() -> String {
 
 impl Administration {
     /// Opens a BAL to somebody. `[MSS1 BAL.DELEGATION]`
-    pub(crate) async fn delegate(&self, request: GiveDelegation) -> Result<DelegationRecord, AdminError> {
+    pub(crate) async fn delegate(
+        &self,
+        request: GiveDelegation,
+        seen: SeenDelegation,
+    ) -> Result<DelegationRecord, AdminError> {
         let GiveDelegation { bal, to, rights, from, until, reason } = request;
         let bal = self.find(&bal).await?;
         let (delegate, kind) = self.delegate_of(&to).await?;
@@ -115,14 +119,18 @@ impl Administration {
             return Err(AdminError::EndedAlready);
         }
         let new = NewDelegation { bal: bal.id, delegate, rights, valid_from, valid_until, reason };
-        Ok(self.store.delegate(new).await?)
+        Ok(self.store.delegate_seen(new, seen).await?)
     }
 
     /// Takes away what somebody may do on a BAL.
-    pub(crate) async fn undelegate(&self, request: &EndDelegation) -> Result<DelegationRecord, AdminError> {
+    pub(crate) async fn undelegate(
+        &self,
+        request: &EndDelegation,
+        seen: SeenDelegation,
+    ) -> Result<DelegationRecord, AdminError> {
         let bal = self.find(&request.bal).await?;
         let (delegate, _) = self.delegate_of(&request.of).await?;
-        Ok(self.store.end_delegation(bal.id, delegate, &request.reason).await?)
+        Ok(self.store.end_seen_delegation(bal.id, delegate, &request.reason, seen).await?)
     }
 
     /// To whom a BAL is open, what is open to somebody, or all; with `with_ended` also what was.

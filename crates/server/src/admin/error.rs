@@ -195,7 +195,7 @@ fn of_store(error: &StoreError) -> Kind {
         E::Unavailable(_) => Kind::Unavailable,
         E::SchemaTooNew { .. } | E::ServerTooOld(_) | E::Unseal(_) => Kind::Configuration,
         E::BalExists(_) | E::AliasExists(_) | E::PersonExists(_) | E::ForwardCircle { .. } => Kind::Exists,
-        E::Overtaken(_) => Kind::Overtaken,
+        E::Overtaken(_) | E::PersonOvertaken(_) | E::DelegationOvertaken => Kind::Overtaken,
         E::NoSuchAlias(_) | E::NoSuchForward { .. } | E::NoSuchBal(_) | E::NoSuchPerson(_) | E::NoSuchDelegation => {
             Kind::NotFound
         }

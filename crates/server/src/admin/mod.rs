@@ -1,17 +1,20 @@
 //! What administrators do, written once: the command line (`cli/bal…`) and the HTTP API read a request, call a function
 //! from here, and print what it returns. Neither holds a rule of its own.
 //!
-//! Where a new function goes: a file per subject (`bal.rs` for a BAL itself, `ways.rs` for aliases and forwards, `bulk` for lists of many BALs), as a
+//! Where a new function goes: a file per subject (`bal.rs` for a BAL itself, `audit.rs` for the trail and what is counted from it, `ways.rs` for aliases and forwards, `bulk` for lists of many BALs), as a
 //! method of [`Administration`]; what is asked as a type in `request.rs`, which denies fields that it does not know; why it
 //! is refused as a variant of [`AdminError`], where its [`kind`](AdminError::kind) gives exit code and HTTP status. A request is checked as
 //! far as it can be without the database by a method of its own (`check`), so that commands can refuse before they open
 //! one. Changes name only what they change, and states are left only from where the administrator saw them.
 
+mod audit;
 mod bal;
 mod bulk;
 mod delegation;
 mod error;
+mod indicators;
 mod person;
+mod reason;
 mod request;
 mod ways;
 
@@ -20,12 +23,14 @@ use store::Store;
 
 use crate::config::Settings;
 
+pub(crate) use audit::{AskTraces, VerifiedTrail, message_number, verified};
 pub(crate) use bal::{LARGEST_PAGE, Occupancy};
 pub(crate) use bulk::{
     Column, Done, Invalid, KeepPasswords, LARGEST_FILE, Outcome, Plan, Sink, guarded, meant, record,
 };
 pub(crate) use delegation::{Begin, End, EndDelegation, GiveDelegation};
 pub(crate) use error::{AdminError, Field, Kind};
+pub(crate) use indicators::{INDICATOR_COLUMNS, indicator_row, indicators, month};
 pub(crate) use person::{CreatePerson, MovePerson};
 pub(crate) use request::{ChangeBal, CreateBal, MoveBal, Password, SetForward, Warning};
 pub(crate) use ways::{AliasEntry, ForwardEntry};

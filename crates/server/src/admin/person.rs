@@ -3,22 +3,27 @@
 use mssante::{KeyCheck, Login, PersonId, PersonState};
 use serde::Deserialize;
 use store::{NewPerson, PersonRecord};
+use utoipa::ToSchema;
 
 use super::{AdminError, Administration, Password, Rules, Warning};
 
 /// A person to register.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = NewPerson)]
 pub(crate) struct CreatePerson {
-    /// Under which he logs in; never changes.
+    /// Under which he logs in, without @; never changes.
+    #[schema(value_type = String)]
     pub(crate) login: Login,
     /// Name shown to people.
     pub(crate) name: String,
     /// Who he is: 8 and his RPPS number, 0 and his ADELI number, or a number that a structure gave him.
     #[serde(default)]
+    #[schema(value_type = Option<String>)]
     pub(crate) identifier: Option<PersonId>,
     /// His password.
     #[serde(default)]
+    #[schema(value_type = Option<String>, format = Password)]
     pub(crate) password: Option<Password>,
 }
 
@@ -76,13 +81,14 @@ impl Administration {
         Ok(self.store.set_person_password(login, &password.hash().await?).await?)
     }
 
-    /// Lets a person do nothing for now, whatever is delegated to him.
-    pub(crate) async fn suspend_person(&self, login: &Login, request: &MovePerson) -> Result<PersonRecord, AdminError> {
-        Ok(self.store.set_person_state(login, PersonState::Suspended, &request.reason).await?)
-    }
-
-    /// Lets a suspended person log in again.
-    pub(crate) async fn reopen_person(&self, login: &Login, request: &MovePerson) -> Result<PersonRecord, AdminError> {
-        Ok(self.store.set_person_state(login, PersonState::Active, &request.reason).await?)
+    /// Lets a person do nothing for now, whatever is delegated to him, or lets him log in again.
+    pub(crate) async fn move_person(
+        &self,
+        login: &Login,
+        to: PersonState,
+        request: &MovePerson,
+        revision: Option<i64>,
+    ) -> Result<PersonRecord, AdminError> {
+        Ok(self.store.move_person(login, to, &request.reason, revision).await?)
     }
 }

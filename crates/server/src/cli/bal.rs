@@ -227,7 +227,9 @@ impl Command {
                 let change = ChangeBal { listing: Some(listing), ..ChangeBal::default() };
                 show(&admin.change(&address, change, None).await?, json)
             }
-            Self::SetPatientMail { address, takes } => show(&admin.set_patient_mail(&address, takes).await?, json),
+            Self::SetPatientMail { address, takes } => {
+                show(&admin.set_patient_mail(&address, takes, None).await?, json)
+            }
             Self::Edit(edit) => show(&admin.change(&edit.address.clone(), edit.into(), None).await?, json),
             Self::Suspend(to) => show(&to.work(admin, BalState::Suspended).await?, json),
             Self::Reopen(to) => show(&to.work(admin, BalState::Active).await?, json),

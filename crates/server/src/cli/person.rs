@@ -88,13 +88,16 @@ impl Command {
                 admin.find_person(&login).await?;
                 show(&admin.set_person_password(&login, password::read().await?).await?, json)
             }
-            Self::Suspend(Move { login, reason }) => {
-                show(&admin.suspend_person(&login, &MovePerson { reason }).await?, json)
-            }
-            Self::Reopen(Move { login, reason }) => {
-                show(&admin.reopen_person(&login, &MovePerson { reason }).await?, json)
-            }
+            Self::Suspend(step) => show(&step.work(admin, PersonState::Suspended).await?, json),
+            Self::Reopen(step) => show(&step.work(admin, PersonState::Active).await?, json),
         }
+    }
+}
+
+impl Move {
+    async fn work(self, admin: &Administration, to: PersonState) -> Result<PersonRecord, Failure> {
+        let Self { login, reason } = self;
+        Ok(admin.move_person(&login, to, &MovePerson { reason }, None).await?)
     }
 }
 

@@ -46,6 +46,15 @@ enum Language {
     French,
 }
 
+impl Language {
+    fn of(self, english: &'static str, french: &'static str) -> &'static str {
+        match self {
+            Self::English => english,
+            Self::French => french,
+        }
+    }
+}
+
 struct Lists(Vec<List>);
 
 impl Lists {
@@ -193,7 +202,8 @@ fn forwards(language: Language) -> List {
     };
     let rows = forward_table().iter().map(|row| {
         let to = row.to.iter().map(|kind| kind.code()).collect::<Vec<_>>().join(", ");
-        [row.from.code().to_owned(), if to.is_empty() { nobody.to_owned() } else { to }, row.remark.to_owned()]
+        let remark = language.of(row.remark, row.french);
+        [row.from.code().to_owned(), if to.is_empty() { nobody.to_owned() } else { to }, remark.to_owned()]
     });
     List::new(title, head, rows)
 }

@@ -24,7 +24,8 @@ fn address(local: &str) -> Address {
 
 fn variables() -> HashMap<&'static str, String> {
     let mut variables = HashMap::new();
-    for name in ["bal", "bal2", "software", "software2", "suspended", "closed", "unknown", "peer", "peer2"] {
+    for name in ["bal", "bal2", "software", "software2", "suspended", "closed", "unknown", "peer", "peer2", "secretary"]
+    {
         variables.insert(name, address(name).to_string());
     }
     let bal = address("bal").to_string();
@@ -36,6 +37,8 @@ fn variables() -> HashMap<&'static str, String> {
     variables.insert("wrong", encode(format!("\0{bal}\0wrong").as_bytes()));
     variables.insert("password", encode(b"right"));
     variables.insert("login", encode(bal.as_bytes()));
+    let on_behalf = format!("{}*{}", address("secretary"), address("bal2"));
+    variables.insert("on-behalf", encode(format!("\0{on_behalf}\0right").as_bytes()));
     variables
 }
 
@@ -123,6 +126,8 @@ struct World {
     resolver: Resolver,
     /// The BALs of who logged in.
     identity: Vec<Address>,
+    /// Who is shown as the sender of what is sent on behalf of a BAL.
+    delegate: Option<Address>,
     message: Option<(HeaderCollector, bool)>,
     stored: usize,
 }
@@ -133,6 +138,7 @@ impl World {
         let bals = [
             ("bal", BalState::Active),
             ("bal2", BalState::Active),
+            ("secretary", BalState::Active),
             ("software", BalState::Active),
             ("software2", BalState::Active),
             ("suspended", BalState::Suspended),
@@ -145,13 +151,23 @@ impl World {
             );
         }
         let certificate = dialog.certificate.clone();
-        Self { role: dialog.role, certificate, resolver, identity: Vec::new(), message: None, stored: 0 }
+        Self {
+            role: dialog.role,
+            certificate,
+            resolver,
+            identity: Vec::new(),
+            delegate: None,
+            message: None,
+            stored: 0,
+        }
     }
 
     fn log_in(&mut self, credentials: Credentials) -> LogIn {
         let who = match credentials {
             Credentials::Password { login, password, .. } if password.expose() == "right" => {
-                Address::parse(&login).into_iter().collect()
+                let (delegate, bal) = login.split_once('*').unzip();
+                self.delegate = delegate.and_then(|delegate| Address::parse(delegate).ok());
+                Address::parse(bal.unwrap_or(&login)).into_iter().collect()
             }
             Credentials::Certificate { .. } if self.certificate == "software" => {
                 vec![address("software"), address("software2")]
@@ -183,7 +199,10 @@ impl World {
 
     fn judge_header(&self, header: &[u8], sender: &ReversePath) -> Result<(), Refusal> {
         let author = match (self.role, sender.address()) {
-            (Role::Submission, Some(address)) => Author::Bal { address: address.clone(), sender: SenderField::Bal },
+            (Role::Submission, Some(address)) => {
+                let sender = self.delegate.clone().map_or(SenderField::Bal, SenderField::Delegate);
+                Author::Bal { address: address.clone(), sender }
+            }
             _ => Author::Anybody,
         };
         judge_header(header, &author).map(drop)

@@ -8,6 +8,7 @@ mod verify;
 use clap::Subcommand;
 use store::Store;
 
+use crate::admin::{Administration, Rules};
 use crate::config::Settings;
 use crate::database::Database;
 use crate::failure::Failure;
@@ -37,10 +38,11 @@ impl Command {
     }
 
     async fn work(self, settings: &Settings, store: &Store, json: bool) -> Result<(), Failure> {
+        let admin = Administration::new(store.clone(), Rules::of(settings));
         match self {
-            Self::List(list) => list.run(store, json).await,
+            Self::List(list) => list.run(&admin, json).await,
             Self::Export(export) => export.run(store, json).await,
-            Self::Verify(verify) => verify.run(settings, store, json).await,
+            Self::Verify(verify) => verify.run(settings, &admin, json).await,
         }
     }
 }

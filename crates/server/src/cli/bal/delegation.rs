@@ -2,7 +2,7 @@
 
 use clap::Args;
 use mssante::{Address, Clock as _, Rights};
-use store::{DelegateName, DelegationRecord};
+use store::{DelegateName, DelegationRecord, SeenDelegation};
 use time::OffsetDateTime;
 
 use crate::admin::{Administration, Begin, End, EndDelegation, GiveDelegation};
@@ -61,8 +61,8 @@ pub(in crate::cli) struct Undelegate {
 impl Delegate {
     pub(super) async fn work(self, admin: &Administration, json: bool) -> Result<(), Failure> {
         let Self { bal, to, rights, from, until, reason } = self;
-        let given = admin.delegate(GiveDelegation { bal, to, rights, from, until, reason }).await?;
-        print_all(&[given], json)
+        let request = GiveDelegation { bal, to, rights, from, until, reason };
+        print_all(&[admin.delegate(request, SeenDelegation::Anything).await?], json)
     }
 }
 
@@ -75,7 +75,8 @@ impl Delegations {
 impl Undelegate {
     pub(super) async fn work(self, admin: &Administration, json: bool) -> Result<(), Failure> {
         let Self { bal, of, reason } = self;
-        print_all(&[admin.undelegate(&EndDelegation { bal, of, reason }).await?], json)
+        let ended = admin.undelegate(&EndDelegation { bal, of, reason }, SeenDelegation::Anything).await?;
+        print_all(&[ended], json)
     }
 }
 

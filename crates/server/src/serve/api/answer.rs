@@ -22,6 +22,8 @@ pub(super) struct Problem {
     status: u16,
     /// Whose matter it is: invalid, refused, not-found, exists, overtaken, unavailable, configuration, internal.
     kind: &'static str,
+    /// Why, in a word that does not change; finer than kind.
+    reason: &'static str,
     /// What is wrong and what to do, as the command line says it.
     detail: String,
     /// The field that is wrong, if it is one.
@@ -31,13 +33,23 @@ pub(super) struct Problem {
 
 impl Problem {
     pub(super) fn new(status: StatusCode, kind: &'static str, detail: impl Into<String>) -> Self {
-        Self { status: status.as_u16(), kind, detail: detail.into(), field: None }
+        Self { status: status.as_u16(), kind, reason: kind, detail: detail.into(), field: None }
+    }
+
+    /// A part of path or query that cannot be read.
+    pub(super) fn field(name: &str, why: &dyn std::fmt::Display) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "invalid", format!("{name}: {why}")).because("unreadable")
+    }
+
+    /// With a finer word.
+    pub(super) fn because(self, reason: &'static str) -> Self {
+        Self { reason, ..self }
     }
 }
 
 impl From<AdminError> for Problem {
     fn from(error: AdminError) -> Self {
-        let (kind, field) = (error.kind(), error.field().map(crate::admin::Field::word));
+        let (kind, reason, field) = (error.kind(), error.reason(), error.field().map(crate::admin::Field::word));
         // What a database says is for logs.
         let detail = match kind {
             crate::admin::Kind::Internal | crate::admin::Kind::Configuration => {
@@ -46,7 +58,7 @@ impl From<AdminError> for Problem {
             }
             _ => error.to_string(),
         };
-        Self { status: kind.status(), kind: kind.word(), detail, field }
+        Self { status: kind.status(), kind: kind.word(), reason, detail, field }
     }
 }
 
@@ -74,7 +86,9 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
     async fn from_request(request: Request, state: &S) -> Result<Self, Response> {
         let octets = Bytes::from_request(request, state).await.map_err(IntoResponse::into_response)?;
         let invalid = |error: serde_json::Error| {
-            Problem::new(StatusCode::BAD_REQUEST, "invalid", format!("the body: {error}")).into_response()
+            Problem::new(StatusCode::BAD_REQUEST, "invalid", format!("the body: {error}"))
+                .because("body")
+                .into_response()
         };
         serde_json::from_slice(&octets).map(Self).map_err(invalid)
     }
@@ -83,6 +97,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
 /// No handler is at this path.
 pub(super) async fn nothing_here() -> Problem {
     Problem::new(StatusCode::NOT_FOUND, "not-found", "there is nothing here; /v1/openapi.json says what there is")
+        .because("no-such-path")
 }
 
 /// What the framework refuses is said in our form, too.
@@ -95,21 +110,29 @@ pub(super) async fn explained(request: Request, next: Next) -> Response {
     if ours || !(status.is_client_error() || status.is_server_error()) {
         return response;
     }
-    let (kind, detail) = match status {
-        StatusCode::PAYLOAD_TOO_LARGE => ("invalid", "the body is too large: 64 KiB, and 16 MiB for a list of BALs"),
-        StatusCode::METHOD_NOT_ALLOWED => ("invalid", "this path does not know this method; see /v1/openapi.json"),
-        StatusCode::NOT_FOUND => ("not-found", "there is nothing here; /v1/openapi.json says what there is"),
-        _ if status.is_client_error() => ("invalid", "path or query cannot be read; see /v1/openapi.json"),
-        _ => ("internal", "it could not be done; the log says why"),
+    let (kind, reason, detail) = match status {
+        StatusCode::PAYLOAD_TOO_LARGE => {
+            ("invalid", "too-large", "the body is too large: 64 KiB, and 16 MiB for a list of BALs")
+        }
+        StatusCode::METHOD_NOT_ALLOWED => {
+            ("invalid", "no-such-method", "this path does not know this method; see /v1/openapi.json")
+        }
+        StatusCode::NOT_FOUND => {
+            ("not-found", "no-such-path", "there is nothing here; /v1/openapi.json says what there is")
+        }
+        _ if status.is_client_error() => {
+            ("invalid", "unreadable", "path or query cannot be read; see /v1/openapi.json")
+        }
+        _ => ("internal", "internal", "it could not be done; the log says why"),
     };
-    Problem::new(status, kind, detail).into_response()
+    Problem::new(status, kind, detail).because(reason).into_response()
 }
 
 /// Gives up after so many seconds; what is not committed by then is not done.
 pub(super) async fn in_time<const SECONDS: u64>(request: Request, next: Next) -> Response {
     let Ok(response) = tokio::time::timeout(Duration::from_secs(SECONDS), next.run(request)).await else {
         let detail = format!("the request took longer than {SECONDS} s and was given up; look at what is done");
-        return Problem::new(StatusCode::GATEWAY_TIMEOUT, "unavailable", detail).into_response();
+        return Problem::new(StatusCode::GATEWAY_TIMEOUT, "unavailable", detail).because("too-long").into_response();
     };
     response
 }

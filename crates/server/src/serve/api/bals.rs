@@ -4,7 +4,7 @@ use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
-use mssante::{Address, BalKind, BalState, QuotaChoice, StructureId};
+use mssante::{Address, BalKind, BalState, PatientMail, QuotaChoice, StructureId};
 use serde::Deserialize;
 use store::{BalRecord, BalSearch};
 use time::OffsetDateTime;
@@ -13,6 +13,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::Answer;
 use super::answer::{Body, Problem};
+use super::seen::revision;
 use super::state::{Caller, Shared};
 use super::views::{BalView, PageView};
 use crate::admin::{ChangeBal, CreateBal, MoveBal, Occupancy, Password};
@@ -57,12 +58,12 @@ pub(super) async fn list(
 }
 
 pub(super) fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(name: &str, text: &str) -> Result<T, Problem> {
-    text.parse().map_err(|error| Problem::new(StatusCode::BAD_REQUEST, "invalid", format!("{name}: {error}")))
+    text.parse().map_err(|error| Problem::field(name, &error))
 }
 
 fn moment(text: &str) -> Result<OffsetDateTime, Problem> {
-    let wrong = || format!("inactive_since: '{text}' is not a moment such as 2026-01-31T00:00:00Z");
-    OffsetDateTime::parse(text, &Rfc3339).map_err(|_| Problem::new(StatusCode::BAD_REQUEST, "invalid", wrong()))
+    let wrong = || Problem::field("inactive_since", &format!("'{text}' is not a moment such as 2026-01-31T00:00:00Z"));
+    OffsetDateTime::parse(text, &Rfc3339).map_err(|_| wrong())
 }
 
 /// Creates a BAL with its default folders.
@@ -110,21 +111,8 @@ pub(super) async fn change(
     headers: HeaderMap,
     Body(request): Body<ChangeBal>,
 ) -> Result<impl IntoResponse, Problem> {
-    let revision = seen(&headers)?;
+    let revision = revision(&headers)?;
     Ok(tagged(shared.admin(&caller).change(&parsed("address", &address)?, request, revision).await?))
-}
-
-/// The revision that the caller saw. `[RFC9110 13.1.1]`
-fn seen(headers: &HeaderMap) -> Result<Option<i64>, Problem> {
-    let Some(value) = headers.get(header::IF_MATCH) else { return Ok(None) };
-    let text = value.to_str().unwrap_or_default().trim();
-    if text == "*" {
-        return Ok(None);
-    }
-    let revision = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).and_then(|text| text.parse().ok());
-    let unknown =
-        || Problem::new(StatusCode::BAD_REQUEST, "invalid", "If-Match: give the ETag of the BAL as it was answered");
-    revision.map(Some).ok_or_else(unknown)
 }
 
 /// A step in the life of a BAL.
@@ -149,7 +137,7 @@ pub(super) async fn move_state(
     headers: HeaderMap,
     Body(NewState { state, reason }): Body<NewState>,
 ) -> Result<impl IntoResponse, Problem> {
-    let (address, revision) = (parsed("address", &address)?, seen(&headers)?);
+    let (address, revision) = (parsed("address", &address)?, revision(&headers)?);
     Ok(tagged(shared.admin(&caller).move_to(&address, state, &MoveBal { reason }, revision).await?))
 }
 
@@ -193,7 +181,7 @@ pub(super) async fn occupancy(
 pub(super) struct NewPassword {
     /// At least 12 characters.
     #[schema(value_type = String, format = Password)]
-    password: Password,
+    pub(super) password: Password,
 }
 
 /// Sets or replaces the password of a BAL.
@@ -206,4 +194,29 @@ pub(super) async fn set_password(
     Body(NewPassword { password }): Body<NewPassword>,
 ) -> Result<impl IntoResponse, Problem> {
     Ok(tagged(shared.admin(&caller).set_password(&parsed("address", &address)?, password).await?))
+}
+
+/// What a BAL takes of patients.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NewPatientMail {
+    /// answers, or prescriptions (a pharmacy).
+    #[schema(value_type = String, example = "answers")]
+    takes: PatientMail,
+}
+
+/// Says what a BAL takes of patients who write unasked.
+#[utoipa::path(put, path = "/v1/bals/{address}/patient-mail", tag = "bals", params(("address" = String, Path),
+    ("If-Match" = Option<String>, Header, description = "ETag as seen; 412 if somebody changed the BAL meanwhile")),
+    request_body = NewPatientMail,
+    responses((status = 200, body = BalView), (status = 404, body = Problem), (status = 412, body = Problem)))]
+pub(super) async fn set_patient_mail(
+    State(shared): State<Shared>,
+    Extension(caller): Extension<Caller>,
+    Path(address): Path<String>,
+    headers: HeaderMap,
+    Body(NewPatientMail { takes }): Body<NewPatientMail>,
+) -> Result<impl IntoResponse, Problem> {
+    let (address, revision) = (parsed("address", &address)?, revision(&headers)?);
+    Ok(tagged(shared.admin(&caller).set_patient_mail(&address, takes, revision).await?))
 }

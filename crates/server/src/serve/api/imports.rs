@@ -53,6 +53,7 @@ pub(super) async fn import(
     Query(how): Query<How>,
     body: Bytes,
 ) -> Result<Response, Problem> {
+    let _turn = shared.turn()?;
     let admin = shared.admin(&caller);
     let plan = admin.plan(&body).await?;
     let invalid = if how.skip_invalid { Invalid::Skip } else { Invalid::Refuse };

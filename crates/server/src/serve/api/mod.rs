@@ -4,9 +4,13 @@
 //! of the command line.
 
 mod answer;
+mod audit;
 mod bals;
+mod delegations;
 mod imports;
 mod listener;
+mod persons;
+mod seen;
 mod state;
 mod token;
 mod views;
@@ -31,7 +35,6 @@ use token::Tokens;
 use super::health::Health;
 use super::node::Node;
 use super::sockets::AdminSockets;
-use crate::admin::Rules;
 use crate::ambient::SystemRandom;
 use crate::config::Settings;
 use crate::failure::Failure;
@@ -45,14 +48,17 @@ const LARGEST_LIST: usize = 16 * 1024 * 1024;
 #[openapi(
     info(
         title = "pli, administrators' API",
-        description = "Provisioning of BALs. Errors are problem documents (RFC 9457) with the sentence that the command \
+        description = "Provisioning of BALs, people and delegations; the audit trail and the indicators. Errors are problem documents (RFC 9457) with the sentence that the command \
                        line prints. Loopback: `Authorization: Bearer` and the token of admin.token_file. TLS: a client \
                        certificate of admin.certificates.",
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0"),
     ),
     tags(
         (name = "bals", description = "BALs and the ways to them"),
+        (name = "persons", description = "People without a BAL, who open those of others"),
+        (name = "delegations", description = "BALs that are opened to others"),
         (name = "imports", description = "Many BALs by a list"),
+        (name = "audit", description = "The audit trail and the indicators, to be read"),
         (name = "state", description = "How the server is"),
     )
 )]
@@ -65,6 +71,15 @@ fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(bals::move_state))
         .routes(routes!(bals::set_password))
         .routes(routes!(bals::occupancy, bals::set_quota))
+        .routes(routes!(bals::set_patient_mail))
+        .routes(routes!(persons::list, persons::create))
+        .routes(routes!(persons::show))
+        .routes(routes!(persons::move_state))
+        .routes(routes!(persons::set_password))
+        .routes(routes!(delegations::list))
+        .routes(routes!(delegations::give, delegations::end))
+        .routes(routes!(audit::list))
+        .routes(routes!(audit::month_of))
         .routes(routes!(ways::list_aliases))
         .routes(routes!(ways::add_alias, ways::remove_alias))
         .routes(routes!(ways::list_forwards))
@@ -76,6 +91,7 @@ fn routes() -> OpenApiRouter<Shared> {
         .layer(DefaultBodyLimit::max(LARGEST_BODY));
     let large = OpenApiRouter::new()
         .routes(routes!(imports::import))
+        .routes(routes!(audit::verify))
         .layer(from_fn(answer::in_time::<900>))
         .layer(DefaultBodyLimit::max(LARGEST_LIST));
     small.merge(large)
@@ -115,8 +131,7 @@ pub(super) fn servers(
     } else {
         Some(Tokens::open_or_create(&settings.token_file(), &SystemRandom)?)
     };
-    let shared =
-        Shared::new(node.store.clone(), Rules::of(settings), Arc::clone(health), tokens, admin.requests_per_second);
+    let shared = Shared::new(node.store.clone(), settings, Arc::clone(health), tokens);
     let room = Arc::new(Semaphore::new(admin.max_connections));
     let subjects = admin.certificates.iter().filter_map(|name| DistinguishedName::parse(name).ok());
     let subjects: HashSet<String> = subjects.map(|name| name.key().to_owned()).collect();

@@ -1,5 +1,6 @@
 //! What all handlers share, who may ask, and how the server is.
 
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Json;
@@ -10,6 +11,7 @@ use axum::response::{IntoResponse, Response};
 use mssante::Clock as _;
 use serde::Serialize;
 use store::{Actor, Store};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use utoipa::ToSchema;
 
 use super::Answer;
@@ -17,7 +19,11 @@ use super::answer::Problem;
 use super::token::Tokens;
 use crate::admin::{Administration, Rules};
 use crate::ambient::SystemClock;
+use crate::config::Settings;
 use crate::serve::health::Health;
+
+/// Lists and verifications that are done at once: each takes memory, time, and connections to the database.
+const LONG_WORKS: usize = 2;
 
 /// What handlers need.
 #[derive(Clone)]
@@ -27,6 +33,8 @@ pub(in crate::serve) struct Shared {
     health: Arc<Health>,
     tokens: Option<Arc<Tokens>>,
     rate: Arc<Rate>,
+    data_dir: PathBuf,
+    long: Arc<Semaphore>,
 }
 
 /// Who asks: a name for the audit trail. A connection without TLS has none before its token is looked at.
@@ -36,13 +44,33 @@ pub(super) struct Caller(pub(super) Option<String>);
 impl Shared {
     pub(in crate::serve) fn new(
         store: Store,
-        rules: Rules,
+        settings: &Settings,
         health: Arc<Health>,
         tokens: Option<Tokens>,
-        per_second: u32,
     ) -> Self {
-        let rate = Arc::new(Rate { per_second, second: Mutex::new((0, 0)) });
-        Self { store, rules, health, tokens: tokens.map(Arc::new), rate }
+        let rate = Rate { per_second: settings.admin.requests_per_second, second: Mutex::new((0, 0)) };
+        Self {
+            store,
+            rules: Rules::of(settings),
+            health,
+            tokens: tokens.map(Arc::new),
+            rate: Arc::new(rate),
+            data_dir: settings.data.dir.clone(),
+            long: Arc::new(Semaphore::new(LONG_WORKS)),
+        }
+    }
+
+    /// Where this machine notes the end of the trail down.
+    pub(super) fn data_dir(&self) -> &Path {
+        &self.data_dir
+    }
+
+    /// A turn for work that takes long; others are told to come again.
+    pub(super) fn turn(&self) -> Result<OwnedSemaphorePermit, Problem> {
+        Arc::clone(&self.long).try_acquire_owned().map_err(|_| {
+            let detail = "lists or verifications of others are being done; ask again when they are over";
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail).because("busy")
+        })
     }
 
     /// The functions of administrators, traced under the name of who asks.
@@ -73,7 +101,7 @@ impl Rate {
 pub(super) async fn admit(State(shared): State<Shared>, mut request: Request, next: Next) -> Response {
     if !shared.rate.take(SystemClock.now().unix_timestamp()) {
         let detail = "too many requests in this second (admin.requests_per_second); ask again later";
-        return Problem::new(StatusCode::TOO_MANY_REQUESTS, "unavailable", detail).into_response();
+        return Problem::new(StatusCode::TOO_MANY_REQUESTS, "unavailable", detail).because("too-many").into_response();
     }
     let by_certificate = request.extensions().get::<Caller>().and_then(|caller| caller.0.clone());
     let caller = match by_certificate {
@@ -91,7 +119,7 @@ pub(super) async fn admit(State(shared): State<Shared>, mut request: Request, ne
         }
         Err(why) => {
             metrics::counter!("pli_admin_refused_total").increment(1);
-            Problem::new(StatusCode::UNAUTHORIZED, "refused", why).into_response()
+            Problem::new(StatusCode::UNAUTHORIZED, "refused", why).because("not-admitted").into_response()
         }
     }
 }

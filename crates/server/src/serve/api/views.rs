@@ -1,6 +1,6 @@
 //! BALs as the API shows them: fields are called as in requests.
 
-use mssante::{BalKind, BalState, Listing, PersonId, QuotaChoice, Replies};
+use mssante::{BalKind, BalState, Listing, PatientMail, PersonId, QuotaChoice, Replies};
 use serde::Serialize;
 use store::BalRecord;
 use time::OffsetDateTime;
@@ -55,6 +55,9 @@ pub(super) struct BalView {
     listing: Listing,
     /// Subject of the certificate that opens it, as it compares.
     certificate_dn: Option<String>,
+    /// What it takes of patients who write unasked.
+    #[schema(value_type = String, example = "answers")]
+    patient_mail: PatientMail,
     /// Whether a password is set.
     has_password: bool,
     /// When it was created.
@@ -96,6 +99,7 @@ impl From<BalRecord> for BalView {
             quota: bal.quota,
             listing: bal.listing,
             certificate_dn: bal.certificate_dn,
+            patient_mail: bal.patient_mail,
             has_password: bal.has_password,
             created_at: bal.created_at,
             last_login_at: bal.last_login_at,
