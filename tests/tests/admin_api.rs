@@ -253,7 +253,7 @@ fn of_many_changes_at_once_of_what_all_saw_one_is_done() -> Result<()> {
     let path = practice(&world, "a")?;
     let seen = world.ask(&format!("GET {path}"), &[], "")?.is(200)?.etag()?;
     let change = |n: usize| {
-        let body = json!({ "service": format!("service {n}") }).to_string();
+        let body = json!({ "name": format!("Cabinet {n}") }).to_string();
         world.ask(&format!("PATCH {path}"), &[("If-Match", &seen)], body).map(|reply| reply.status)
     };
     let statuses: Result<Vec<u16>> = std::thread::scope(|scope| {
@@ -264,11 +264,12 @@ fn of_many_changes_at_once_of_what_all_saw_one_is_done() -> Result<()> {
     let count = |status| statuses.iter().filter(|&&found| found == status).count();
     ensure!(count(200) == 1 && count(412) == 7, "{statuses:?}");
 
+    world.ask(&format!("PUT {path}/quota"), &[("If-Match", &seen)], r#"{"quota":"1 GiB"}"#)?.is(412)?;
     let takes = json!({ "takes": "prescriptions" }).to_string();
     world.ask(&format!("PUT {path}/patient-mail"), &[("If-Match", &seen)], &takes)?.is(412)?;
     let now = world.ask(&format!("GET {path}"), &[], "")?.etag()?;
-    let taken = world.ask(&format!("PUT {path}/patient-mail"), &[("If-Match", &now)], &takes)?.is(200)?;
-    ensure!(taken.json()?["patient_mail"] == "prescriptions" && taken.etag()? != now, "{taken:?}");
+    let changed = world.ask(&format!("PUT {path}/patient-mail"), &[("If-Match", &now)], &takes)?.is(200)?;
+    ensure!(changed.json()?["patient_mail"] == "prescriptions" && changed.etag()? != now, "{changed:?}");
     Ok(())
 }
 
@@ -276,7 +277,7 @@ fn of_many_changes_at_once_of_what_all_saw_one_is_done() -> Result<()> {
 fn the_audit_trail_names_the_console_and_can_be_read_by_it() -> Result<()> {
     let world = World::new()?;
     let path = practice(&world, "a")?;
-    let change = json!({ "service": "Accueil" }).to_string();
+    let change = json!({ "name": "Accueil" }).to_string();
     world.ask_over_tls(Some(&world.site.software), &format!("PATCH {path}"), &change)?.is(200)?;
     let of = |query: &str| world.ask(&format!("GET /v1/audit?{query}"), &[], "")?.is(200)?.json();
     let created = of(&format!("bal=a@{DOMAIN}&event=bal.created"))?;

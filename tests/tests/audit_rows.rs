@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use testkit::letter::{self, Flaw, Heading, Patient};
 use time::macros::datetime;
 
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(1);
 const PERSON: &str = "r.durand";
 
 /// Two BALs, and a person who has none.

@@ -6,7 +6,7 @@ use anyhow::{Result, ensure};
 use e2e::{Bal, DOMAIN, Mailbox, PASSWORD, PEER, Site, Wire, http_get, wait_until};
 use serde_json::Value;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 fn run(site: &Site, command: &str) -> Result<String> {
     site.pli()?.args(command.split_whitespace()).succeed()
@@ -22,12 +22,12 @@ fn peer(site: &Site) -> Result<Wire> {
     Ok(wire)
 }
 
-/// A letter of another operator, of about `size` octets.
-fn receive(site: &Site, bal: &str, size: usize) -> Result<()> {
+/// A letter of another operator, of about so many octets.
+fn receive(site: &Site, bal: &str, octets: usize) -> Result<()> {
     let mut wire = peer(site)?;
     wire.command(&format!("RCPT TO:<{bal}@{DOMAIN}>"), "250")?;
     wire.command("DATA", "354")?;
-    let body = "Compte rendu de consultation, une ligne parmi d'autres.\r\n".repeat(size / 57);
+    let body = "Compte rendu de consultation, une ligne parmi d'autres.\r\n".repeat(octets / 57);
     wire.send(format!("From: <dr.durand@{PEER}>\r\nSubject: essai\r\n\r\n{body}.\r\n").as_bytes())?;
     wire.expect("250").map(drop)
 }

@@ -128,6 +128,7 @@ async fn accept(ground: Arc<Ground>, number: usize, stop: Arc<AtomicBool>) -> Re
             source: Source::Submission { bal: from.id, address: "192.0.2.1".to_owned(), right: None },
             deliveries: vec![LocalDelivery { bal: to.id, recipient: to.address.clone() }],
             relays: Vec::new(),
+            to_patients: None,
         };
         ground.store.accept(acceptance).await?;
         accepted += 1;

@@ -56,7 +56,7 @@ pub(crate) struct Found {
 /// Who there is under a name.
 enum Known {
     Nobody,
-    Bal(BalRecord, Option<String>),
+    Bal(Box<BalRecord>, Option<String>),
     Person(PersonRecord, Option<String>),
 }
 
@@ -87,7 +87,7 @@ impl Claim {
             && let Some((bal, phc)) = store.credential(&address).await?
         {
             let delegated = store.delegated_to(Delegate::Holder(bal.id), None).await?;
-            return Ok(found(Known::Bal(bal, phc), &Asked::Own, delegated, now));
+            return Ok(found(Known::Bal(Box::new(bal), phc), &Asked::Own, delegated, now));
         }
         let known = self.known(store).await?;
         let asked = match (&known, &self.asked) {
@@ -103,7 +103,7 @@ impl Claim {
     async fn known(&self, store: &Store) -> Result<Known, StoreError> {
         if let Ok(address) = Address::parse(&self.who) {
             let found = store.credential(&address).await?;
-            return Ok(found.map_or(Known::Nobody, |(bal, phc)| Known::Bal(bal, phc)));
+            return Ok(found.map_or(Known::Nobody, |(bal, phc)| Known::Bal(Box::new(bal), phc)));
         }
         let Ok(login) = Login::parse(&self.who) else { return Ok(Known::Nobody) };
         let found = store.person_credential(&login).await?;
@@ -133,7 +133,9 @@ impl Known {
     fn take_apart(self) -> (String, Option<String>, Option<BalRecord>, Option<DelegateName>) {
         match self {
             Self::Nobody => (String::new(), None, None, None),
-            Self::Bal(bal, phc) => (bal.address.key(), phc, Some(bal.clone()), Some(DelegateName::Holder(bal.address))),
+            Self::Bal(bal, phc) => {
+                (bal.address.key(), phc, Some((*bal).clone()), Some(DelegateName::Holder(bal.address)))
+            }
             Self::Person(person, phc) => {
                 (person.login.to_string(), phc, None, Some(DelegateName::Person(person.login)))
             }
@@ -257,7 +259,7 @@ mod tests {
     }
 
     fn of_bal(kind: BalKind, state: BalState) -> Known {
-        Known::Bal(bal("a@b.fr", kind, state), Some("hash".into()))
+        Known::Bal(Box::new(bal("a@b.fr", kind, state)), Some("hash".into()))
     }
 
     fn team() -> Asked {

@@ -8,7 +8,7 @@ use auth::{Secret, hash_password};
 use common::{BAL, Client, PASSWORD, World};
 use imap::TlsStart;
 use mssante::{Address, BalKind, Clock as _, Login, PersonState};
-use store::{BalRecord, Delegate, NewBal, NewDelegation, NewPerson};
+use store::{BalRecord, Delegate, NewBal, NewDelegation, NewPerson, TraceFilter};
 use testkit::clock::{RealClock, TestRandom};
 use time::Duration;
 
@@ -144,6 +144,60 @@ async fn rule_deleg_file_keeps_what_was_sent_in_sent_and_drafts_only() {
         let answer = append(&mut client, folder).await;
         assert!(answer.starts_with(wanted), "{folder}: {answer}");
     }
+}
+
+/// What the audit trail tells of filing: the right, and what was done with how many messages.
+async fn filed(world: &World) -> Vec<(String, String)> {
+    let events = Some(vec!["delegation.filed".to_owned()]);
+    let mut lines = world.store.traces(&TraceFilter { events, limit: 10, ..TraceFilter::default() }).await.unwrap();
+    lines.reverse();
+    let told = |detail: &serde_json::Value| format!("{} {} {}", detail["how"], detail["messages"], detail["into"]);
+    assert!(lines.iter().all(|line| line.actor.as_deref() == Some("person:martin") && line.bal.is_some()));
+    lines.into_iter().map(|line| (line.delegated.unwrap(), told(&line.detail.unwrap()).replace('"', ""))).collect()
+}
+
+fn pair(right: &str, told: &str) -> (String, String) {
+    (right.to_owned(), told.to_owned())
+}
+
+#[tokio::test]
+async fn what_a_delegate_files_is_in_the_audit_trail_and_what_a_holder_files_is_not() {
+    let (world, team, delegate) = world().await;
+    assert!(append(&mut world.log_in().await, "Sent").await.starts_with("a OK"));
+    world.store.delegate(given(&team, delegate, "read,send-as")).await.unwrap();
+    assert!(append(&mut open(&world).await, "Sent").await.starts_with("a OK"));
+    world.store.delegate(given(&team, delegate, "read,write,send-as")).await.unwrap();
+    let mut client = open(&world).await;
+    assert!(append(&mut client, "INBOX").await.starts_with("a OK"));
+    client.command("a SELECT INBOX").await;
+    for command in ["COPY 1 Drafts", "MOVE 1 Trash"] {
+        let answer = last(&mut client, &format!("a {command}")).await;
+        assert!(answer.starts_with("a OK"), "{command}: {answer}");
+    }
+    let expected = [
+        pair("send-as", "append 1 sent"),
+        pair("write", "append 1 null"),
+        pair("write", "copy 1 drafts"),
+        pair("write", "move 1 trash"),
+    ];
+    assert_eq!(filed(&world).await, expected);
+}
+
+#[tokio::test]
+async fn a_delegation_that_ends_while_a_message_comes_in_takes_its_leave_away() {
+    let (world, team, delegate) = world().await;
+    world.store.delegate(given(&team, delegate, "read,send-as")).await.unwrap();
+    let mut client = open(&world).await;
+    let (first, rest) = LETTER.split_at(10);
+    client.send(format!("a APPEND Sent {{{}}}\r\n", LETTER.len()).as_bytes()).await;
+    assert_eq!(client.line().await.unwrap(), "+ Ready");
+    client.send(first.as_bytes()).await;
+    world.store.end_delegation(team.id, delegate, "retour").await.unwrap();
+    client.send(format!("{rest}\r\n").as_bytes()).await;
+    let answer = client.line().await.unwrap();
+    assert!(!answer.starts_with("a OK"), "{answer}");
+    let sent = world.store.folders(team.id).await.unwrap().into_iter().find(|folder| folder.name == "Sent").unwrap();
+    assert_eq!(world.store.folder_status(sent.id).await.unwrap().messages, 0);
 }
 
 #[tokio::test]

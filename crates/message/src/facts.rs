@@ -5,8 +5,8 @@ use serde::{Serialize, Serializer};
 use crate::{InsFlag, MssHeaders, XdmVerdicts};
 
 /// What acceptance found out about a message, once. It goes into the audit trail as written by [`Serialize`]:
-/// `{"xdm": true, "cda": 1, "ins": "O", "nil": "…", "fin": true, "verdicts": ["hash-mismatch"]}`, where what is false
-/// or empty is left out; `cda` counts the codes of X-MSS-CODECDA, `fin` is X-MSS-MES or the subject.
+/// `{"xdm": true, "cda": 1, "ins": "O", "nil": "…", "fin": true, "verdicts": ["hash-mismatch"], "own_from": true}`, where
+/// what is false or empty is left out; `cda` counts the codes of X-MSS-CODECDA, `fin` is X-MSS-MES or the subject.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct MessageFacts {
     /// What its header says in the fields of MSSanté.
@@ -15,6 +15,8 @@ pub struct MessageFacts {
     pub has_archive: bool,
     /// What was found wrong with the archive; empty as well where nobody looked.
     pub verdicts: XdmVerdicts,
+    /// Whether another operator hands it over in the name of one of our BALs. `[MSS1 HOP.AUTHOR]`
+    pub in_our_name: bool,
 }
 
 impl MessageFacts {
@@ -32,6 +34,7 @@ impl MessageFacts {
             nil: headers.nil.as_deref(),
             fin: headers.blocks_answer || headers.ends_conversations,
             verdicts: self.verdicts.codes().collect(),
+            own_from: self.in_our_name,
         }
     }
 }
@@ -57,6 +60,8 @@ struct Recorded<'a> {
     fin: bool,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     verdicts: Vec<&'static str>,
+    #[serde(skip_serializing_if = "is_false")]
+    own_from: bool,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands references over")]
@@ -89,9 +94,10 @@ mod tests {
             b"X-MSS-CODECDA: 34112-3,11490-0\r\nX-MSS-INS: O\r\nX-MSS-NIL: LGC-1\r\nX-MSS-MES: FIN\r\n",
         );
         let verdicts = [XdmVerdict::SizeMismatch, XdmVerdict::HashMismatch].into_iter().collect();
-        let facts = MessageFacts { headers, has_archive: true, verdicts };
+        let facts = MessageFacts { headers, has_archive: true, verdicts, in_our_name: true };
         let written = json!({
             "xdm": true, "cda": 2, "ins": "O", "nil": "LGC-1", "fin": true, "verdicts": ["hash-mismatch", "size-mismatch"],
+            "own_from": true,
         });
         assert_eq!(serde_json::to_value(&facts).unwrap(), written);
         assert!(!facts.is_empty());

@@ -110,7 +110,7 @@ impl HeaderBlock {
 }
 
 /// The mailboxes of a field, one or more; `None` unless they can be read in one way only.
-fn mailboxes(field: &Field<'_>) -> Option<Vec<Address>> {
+pub(crate) fn mailboxes(field: &Field<'_>) -> Option<Vec<Address>> {
     let AddressList { entries, clean } = address_list::read(&field.value(), MAX_AUTHORS);
     if !clean || entries.is_empty() || !is_well_folded(field.raw()) {
         return None;

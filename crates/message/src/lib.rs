@@ -1,6 +1,7 @@
 //! A mail message: scanned once as it streams in, summarised, and given its trace fields.
 
 mod address_list;
+mod claims;
 mod codec;
 mod date;
 mod decode;
@@ -20,6 +21,7 @@ mod summary;
 mod trace;
 mod xdm;
 
+pub use claims::{Authors, Thread, identifiers};
 pub use codec::SummaryError;
 pub use decode::{decode_words, decoded_text};
 pub use facts::MessageFacts;

@@ -6,6 +6,10 @@
 
 use serde::{Deserialize, Serialize};
 
+/// What the machine-readable part of a report is, below `message`.
+const REPORTS: [&str; 4] =
+    ["delivery-status", "global-delivery-status", "disposition-notification", "global-disposition-notification"];
+
 /// A range of octets counted from the first octet of the message.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Span {
@@ -36,6 +40,15 @@ pub struct Summary {
     /// Whether what the envelope says of Subject, Message-ID and In-Reply-To is all that the header
     /// says: it was read whole, and none of them (nor Date) stands in it twice. False where nobody knows.
     pub says_all: bool,
+}
+
+impl Summary {
+    /// Whether it is a report about a delivery or a receipt of a reader, by its form. `[RFC3464 2]`, `[RFC8098 3]`
+    pub fn is_report(&self) -> bool {
+        let Content::Multipart(parts) = &self.root.content else { return false };
+        let says = |part: &Part| part.media_type == "message" && REPORTS.contains(&part.subtype.as_str());
+        self.root.media_type == "multipart" && self.root.subtype == "report" && parts.iter().skip(1).any(says)
+    }
 }
 
 /// A MIME part. Words and parameters are kept as they stand in the message (encoded words

@@ -75,6 +75,8 @@ pub struct AttributeRow {
     pub presence: [Presence; 4],
     /// Why, where the guide alone does not say.
     pub remark: &'static str,
+    /// The same in French, for the page of the rules.
+    pub french: &'static str,
 }
 
 use Presence::{Forbidden, Optional, OptionalWith, Required, RequiredUnless};
@@ -84,51 +86,61 @@ const MATRIX: &[AttributeRow] = &[
         attribute: Attribute::Holder,
         presence: [RequiredUnless(Attribute::LocalId), Forbidden, Forbidden, Optional],
         remark: "RPPS or ADELI; staff without either is registered by the structure",
+        french: "RPPS ou ADELI ; le personnel qui n'a ni l'un ni l'autre est enregistré par la structure",
     },
     AttributeRow {
         attribute: Attribute::LocalId,
         presence: [OptionalWith(Attribute::Structure), Forbidden, Forbidden, Forbidden],
         remark: "the structure that registers its staff answers for it",
+        french: "la structure qui enregistre son personnel en répond",
     },
     AttributeRow {
         attribute: Attribute::Structure,
         presence: [Optional, Required, Required, Optional],
         remark: "the guide has none for a practice; it may have a number all the same",
+        french: "le guide n'en prévoit pas pour un cabinet ; il peut en avoir une",
     },
     AttributeRow {
         attribute: Attribute::Responsible,
         presence: [Optional, Required, Required, Optional],
         remark: "a team and a piece of software have somebody who answers for them",
+        french: "quelqu'un répond d'une équipe et d'un logiciel",
     },
     AttributeRow {
         attribute: Attribute::Service,
         presence: [Forbidden, Optional, Optional, Forbidden],
         remark: "of a structure's BALs",
+        french: "pour les BAL d'une structure",
     },
     AttributeRow {
         attribute: Attribute::Description,
         presence: [Forbidden, Optional, Optional, Optional],
         remark: "a professional's own BAL needs none",
+        french: "la BAL d'un professionnel s'en passe",
     },
     AttributeRow {
         attribute: Attribute::Software,
         presence: [Forbidden, Forbidden, Required, Forbidden],
         remark: "the name under which the software is known",
+        french: "le nom sous lequel le logiciel est connu",
     },
     AttributeRow {
         attribute: Attribute::Nil,
         presence: [Forbidden, Forbidden, OptionalWith(Attribute::Software), Forbidden],
         remark: "the number of the software that is named",
+        french: "le numéro du logiciel nommé",
     },
     AttributeRow {
         attribute: Attribute::Certificate,
         presence: [Forbidden, Forbidden, Required, Forbidden],
         remark: "opens applicative BALs only",
+        french: "n'ouvre que les BAL applicatives",
     },
     AttributeRow {
         attribute: Attribute::Password,
         presence: [Optional, Optional, Forbidden, Optional],
         remark: "an applicative BAL opens by certificate",
+        french: "une BAL applicative s'ouvre par certificat",
     },
 ];
 

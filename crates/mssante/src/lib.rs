@@ -6,6 +6,7 @@
 
 mod address;
 mod ambient;
+mod authors;
 mod bal;
 mod creation;
 mod forwarding;
@@ -23,6 +24,7 @@ mod sending;
 
 pub use address::{Address, AddressError, Domain, LocalPart, ReversePath};
 pub use ambient::{Clock, Random};
+pub use authors::{Claim, Writer, is_service, judge_authors, whose};
 pub use bal::{BalId, BalKind, BalState, Listing, Replies, UnknownWord};
 pub use creation::{Attribute, AttributeError, AttributeRow, Presence, attribute_table, may_change, may_create};
 pub use forwarding::{ForwardCopy, ForwardForbidden, ForwardRow, forward_table, may_forward};
@@ -36,8 +38,8 @@ pub use life::{
 };
 pub use opening::{Credential, OpeningRow, may_log_in_with, opening_table};
 pub use patients::{
-    Answers, Conversation, ConversationStep, Judged, PatientMail, PatientPolicy, french_for_patient_status,
-    may_patient_write, may_redirect_answers,
+    Answering, Answers, Conversation, ConversationStep, Judged, PatientMail, PatientPolicy, french_for_patient_status,
+    may_patient_write, may_redirect_answers, may_take_prescriptions,
 };
 pub use person::{Login, LoginError, PersonState};
 pub use quota::{QuotaChoice, Quotas, Size, SizeError};

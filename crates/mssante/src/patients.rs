@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{BalKind, Refusal, Rule, Verdict};
+use crate::{Address, BalKind, BalState, Ins, Refusal, Replies, Rule, StructureId, Verdict, may_receive};
 
 pub(crate) const RULES: &[Rule] = &[
     Rule {
@@ -16,15 +16,18 @@ pub(crate) const RULES: &[Rule] = &[
     },
     Rule {
         id: "PATIENT.REPLYTO",
-        says: "where an applicative BAL names a Reply-To BAL of this operator, the patient answers that one and not the sender",
-        french: "Si une BAL applicative indique une BAL de réponse (Reply-To) de cet opérateur, le patient répond à celle-ci \
-                 et non à l'expéditeur.",
+        says: "where an applicative BAL names in Reply-To a BAL of this operator that people read, that takes mail and is not \
+               of another structure, the patient answers that one and not the sender",
+        french: "Si une BAL applicative indique (Reply-To) une BAL de cet opérateur lue par des personnes, qui reçoit et ne \
+                 relève pas d'une autre structure, le patient répond à celle-ci et non à l'expéditeur.",
         source: "[MSS2 ECO.2.2.5]",
     },
     Rule {
         id: "PATIENT.PRESCRIPTION",
-        says: "a BAL that takes prescriptions (a pharmacy's) is written to by any patient",
-        french: "Une BAL qui reçoit des ordonnances (pharmacie) accepte les messages de tout patient.",
+        says: "a BAL that takes prescriptions (a pharmacy's: of kind ORG or APP) is written to by any patient, also after [FIN]; \
+               the address must be that of a patient",
+        french: "Une BAL qui reçoit des ordonnances (pharmacie, de type ORG ou APP) accepte les messages de tout patient, même \
+                 après [FIN] ; l'adresse doit être celle d'un patient.",
         source: "[MSS1 PATIENT.CONVERSATION]",
     },
     Rule {
@@ -126,6 +129,8 @@ impl std::str::FromStr for PatientMail {
 pub enum Conversation {
     /// Nobody has written to him for this BAL.
     None,
+    /// What was written to him takes no answer, each letter for itself.
+    Blocked,
     /// He may answer.
     Open,
     /// It was ended.
@@ -154,6 +159,17 @@ pub enum ConversationStep {
     End,
 }
 
+impl ConversationStep {
+    /// The word in the audit trail.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Block => "block",
+            Self::End => "end",
+        }
+    }
+}
+
 impl Answers {
     /// What follows for the conversation.
     pub fn step(self) -> ConversationStep {
@@ -165,17 +181,43 @@ impl Answers {
     }
 }
 
-/// Whether a patient may answer another BAL than the one that writes: only where software writes in the name of people.
-/// `[MSS2 ECO.2.2.5]`
-pub fn may_redirect_answers(sender: BalKind) -> bool {
-    sender == BalKind::Applicative
+/// A BAL, as far as it matters to who is answered.
+#[derive(Debug, Clone, Copy)]
+pub struct Answering<'a> {
+    /// Its kind.
+    pub kind: BalKind,
+    /// Where it is in its life.
+    pub state: BalState,
+    /// Whether people may write to it.
+    pub replies: Replies,
+    /// The structure that answers for it.
+    pub structure: Option<&'a StructureId>,
+}
+
+/// Whether patients may answer the BAL `named` in Reply-To instead of the one that writes: only where software writes in
+/// the name of people, of its own structure as far as that is known. `[MSS2 ECO.2.2.5]`
+pub fn may_redirect_answers(sender: &Answering<'_>, named: &Answering<'_>) -> bool {
+    let other_structure = matches!((sender.structure, named.structure), (Some(own), Some(other)) if own != other);
+    sender.kind == BalKind::Applicative
+        && named.kind != BalKind::Applicative
+        && named.replies == Replies::Accept
+        && may_receive(named.state).is_ok()
+        && !other_structure
+}
+
+/// Whether a BAL of this kind can be a pharmacy's: those that a legal person answers for. `[MSS1 PATIENT.CONVERSATION]`
+pub fn may_take_prescriptions(kind: BalKind) -> bool {
+    matches!(kind, BalKind::Organisational | BalKind::Applicative)
 }
 
 /// Whether a BAL takes a letter of a patient. `[MSS1 PATIENT.CONVERSATION]`
-pub fn may_patient_write(conversation: Conversation, takes: PatientMail) -> Verdict {
+pub fn may_patient_write(patient: &Address, conversation: Conversation, takes: PatientMail) -> Verdict {
     match (conversation, takes) {
-        (Conversation::Open, _) | (_, PatientMail::Prescriptions) => Ok(()),
+        (Conversation::Open, _) => Ok(()),
+        (_, PatientMail::Prescriptions) if patient.local().as_str().parse::<Ins>().is_ok() => Ok(()),
+        (_, PatientMail::Prescriptions) => Err(Refusal::PatientSenderInvalid),
         (Conversation::None, PatientMail::Answers) => Err(Refusal::NoConversation),
+        (Conversation::Blocked, PatientMail::Answers) => Err(Refusal::AnswerBlocked),
         (Conversation::Closed, PatientMail::Answers) => Err(Refusal::ConversationClosed),
     }
 }
@@ -202,40 +244,66 @@ mod tests {
     use super::*;
     use PatientMail::{Answers as AnswersOnly, Prescriptions};
 
+    const ALL: [Conversation; 4] =
+        [Conversation::None, Conversation::Blocked, Conversation::Open, Conversation::Closed];
+
+    fn judge(conversation: Conversation, takes: PatientMail) -> Verdict {
+        may_patient_write(&"279035121518989@patient.fr".parse().unwrap(), conversation, takes)
+    }
+
     #[test]
     fn rule_patient_start_no_patient_writes_unasked() {
-        assert_eq!(may_patient_write(Conversation::None, AnswersOnly), Err(Refusal::NoConversation));
-        assert_eq!(may_patient_write(Conversation::Open, AnswersOnly), Ok(()));
+        assert_eq!(judge(Conversation::None, AnswersOnly), Err(Refusal::NoConversation));
+        assert_eq!(judge(Conversation::Open, AnswersOnly), Ok(()));
+        assert_eq!(judge(Conversation::Closed, AnswersOnly), Err(Refusal::ConversationClosed));
+        assert_eq!(judge(Conversation::Blocked, AnswersOnly), Err(Refusal::AnswerBlocked));
     }
 
     #[test]
-    fn rule_patient_prescription_any_patient_writes_to_a_pharmacy() {
-        for conversation in [Conversation::None, Conversation::Open, Conversation::Closed] {
-            assert_eq!(may_patient_write(conversation, Prescriptions), Ok(()));
+    fn rule_patient_prescription_any_patient_writes_to_a_pharmacy_and_nobody_else() {
+        for conversation in ALL {
+            assert_eq!(judge(conversation, Prescriptions), Ok(()));
+        }
+        for nobody in ["toto@patient.fr", "279035121518980@patient.fr"] {
+            let verdict = may_patient_write(&nobody.parse().unwrap(), Conversation::None, Prescriptions);
+            assert_eq!(verdict, Err(Refusal::PatientSenderInvalid), "{nobody}");
         }
     }
 
     #[test]
-    fn rule_patient_fin_subject_ends_the_conversation() {
-        assert_eq!(Answers::NoMore.step(), ConversationStep::End);
-        assert_eq!(may_patient_write(Conversation::Closed, AnswersOnly), Err(Refusal::ConversationClosed));
+    fn rule_patient_prescription_is_for_what_can_be_a_pharmacy() {
+        let kinds = BalKind::ALL.into_iter().filter(|kind| may_take_prescriptions(*kind));
+        assert_eq!(kinds.collect::<Vec<_>>(), [BalKind::Organisational, BalKind::Applicative]);
     }
 
     #[test]
-    fn rule_patient_fin_field_changes_nothing_else() {
-        assert_eq!(Answers::NotToThis.step(), ConversationStep::Block);
-    }
-
-    #[test]
-    fn rule_patient_reopen_by_writing_again() {
+    fn what_a_letter_says_of_answers_is_one_step() {
         assert_eq!(Answers::Welcome.step(), ConversationStep::Open);
+        assert_eq!(Answers::NotToThis.step(), ConversationStep::Block);
+        assert_eq!(Answers::NoMore.step(), ConversationStep::End);
     }
 
     #[test]
-    fn rule_patient_replyto_is_for_software_only() {
+    fn rule_patient_replyto_is_for_software_and_its_own_people() {
+        let (own, other): (Option<StructureId>, Option<StructureId>) =
+            ("318751275100020".parse().ok(), "2187512751".parse().ok());
+        assert!(own.is_some() && other.is_some());
+        let bal = |kind, structure| Answering { kind, state: BalState::Active, replies: Replies::Accept, structure };
+        let software = bal(BalKind::Applicative, own.as_ref());
         for kind in BalKind::ALL {
-            assert_eq!(may_redirect_answers(kind), kind == BalKind::Applicative, "{kind}");
+            let people = bal(BalKind::Organisational, own.as_ref());
+            assert_eq!(may_redirect_answers(&bal(kind, own.as_ref()), &people), kind == BalKind::Applicative, "{kind}");
+            assert_eq!(
+                may_redirect_answers(&software, &bal(kind, own.as_ref())),
+                kind != BalKind::Applicative,
+                "{kind}"
+            );
         }
+        assert!(may_redirect_answers(&software, &bal(BalKind::Nominative, None)), "nothing is known of its structure");
+        assert!(!may_redirect_answers(&software, &bal(BalKind::Nominative, other.as_ref())));
+        let people = bal(BalKind::Nominative, own.as_ref());
+        assert!(!may_redirect_answers(&software, &Answering { state: BalState::Suspended, ..people }));
+        assert!(!may_redirect_answers(&software, &Answering { replies: Replies::Refuse, ..people }));
     }
 
     #[test]

@@ -98,6 +98,18 @@ refusals! {
     AnswerBlocked => "answer-blocked", 550, "5.7.1",
         "this message takes no answer (X-MSS-MES: FIN)",
         "Ce message n'admet pas de réponse.";
+    /// A letter in the name of a patient that is not his alone. `[MSS1 HOP.AUTHOR]`
+    PatientAuthorMismatch => "patient-author-mismatch", 550, "5.7.1",
+        "a letter of a patient must have this patient as its only author and as envelope sender",
+        "Un message de patient ne doit avoir que ce patient comme auteur et comme expéditeur.";
+    /// Somebody of the patients' domain who is no patient writes to a BAL that any patient may write to. `[MSS1 PATIENT.ADDRESS]`
+    PatientSenderInvalid => "patient-sender-invalid", 550, "5.1.7",
+        "the sender is no patient: the part before the @ is not an INS with its key",
+        "L'expéditeur n'est pas un patient : son adresse ne commence pas par un matricule INS.";
+    /// Another operator hands over a letter in the name of one of our BALs. `[MSS1 HOP.AUTHOR]`
+    AuthorIsOurs => "author-is-ours", 550, "5.7.1",
+        "the From field names a BAL of this operator, which does not send from elsewhere",
+        "Le champ « De » nomme une boîte de cet opérateur, qui n'envoie pas depuis un autre opérateur.";
     /// Another operator's domain, but the directory has no such BAL, and the administrator wants it to.
     NotInAnnuaire => "not-in-annuaire", 550, "5.1.1",
         "the annuaire has no such BAL; check the address there",

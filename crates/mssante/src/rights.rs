@@ -120,8 +120,6 @@ impl<'de> Deserialize<'de> for Rights {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Giver {
-    /// The professional whose BAL it is.
-    Holder,
     /// Somebody who administers the operator's BALs.
     Administrator,
 }
@@ -130,7 +128,6 @@ impl Giver {
     /// The word for people and machines.
     pub fn word(self) -> &'static str {
         match self {
-            Self::Holder => "holder",
             Self::Administrator => "administrator",
         }
     }
@@ -155,7 +152,7 @@ pub struct DelegationRow {
 }
 
 const TABLE: &[DelegationRow] = &[
-    DelegationRow { kind: BalKind::Nominative, givers: &[Giver::Holder, Giver::Administrator] },
+    DelegationRow { kind: BalKind::Nominative, givers: &[Giver::Administrator] },
     DelegationRow { kind: BalKind::Organisational, givers: &[Giver::Administrator] },
     DelegationRow { kind: BalKind::Applicative, givers: &[] },
     DelegationRow { kind: BalKind::Cabinet, givers: &[Giver::Administrator] },
@@ -169,9 +166,9 @@ pub fn delegation_table() -> &'static [DelegationRow] {
 pub(crate) const RULES: &[Rule] = &[
     Rule {
         id: "DELEG.PER",
-        says: "a nominative BAL is opened to others (a secretary, a stand-in) by its holder or by an administrator",
-        french: "Une BAL nominative est ouverte à d'autres (secrétaire, remplaçant) par son titulaire ou par un \
-                 administrateur.",
+        says: "a nominative BAL is opened to others (a secretary, a stand-in) by an administrator, whom its holder asks",
+        french: "Une BAL nominative est ouverte à d'autres (secrétaire, remplaçant) par un administrateur, à la demande de \
+                 son titulaire.",
         source: "[MSS1 BAL.DELEGATION]",
     },
     Rule {
@@ -251,14 +248,6 @@ pub enum DelegationForbidden {
     /// Nobody but its own credential opens a BAL of this kind.
     #[error("a BAL of kind {0} is not delegated; see DELEG.{0} in `pli rules`")]
     Kind(BalKind),
-    /// Somebody else has to give it.
-    #[error("a BAL of kind {kind} is not delegated by its {}; ask an administrator", giver.word())]
-    Giver {
-        /// The kind.
-        kind: BalKind,
-        /// Who wanted to.
-        giver: Giver,
-    },
     /// Teams and software do not act; people do.
     #[error("the holder of a BAL of kind {0} is no person: name a person, or the holder of a BAL of kind PER")]
     Delegate(BalKind),
@@ -277,18 +266,10 @@ pub enum DelegationForbidden {
 }
 
 /// Whether a BAL of this kind may be opened to this delegate with these rights. `[MSS1 BAL.DELEGATION]`
-pub fn may_delegate(
-    kind: BalKind,
-    giver: Giver,
-    delegate: DelegateKind,
-    rights: Rights,
-) -> Result<(), DelegationForbidden> {
+pub fn may_delegate(kind: BalKind, delegate: DelegateKind, rights: Rights) -> Result<(), DelegationForbidden> {
     let givers = TABLE.iter().find(|row| row.kind == kind).map_or(&[][..], |row| row.givers);
     if givers.is_empty() {
         return Err(DelegationForbidden::Kind(kind));
-    }
-    if !givers.contains(&giver) {
-        return Err(DelegationForbidden::Giver { kind, giver });
     }
     match delegate {
         DelegateKind::HolderOf(kind) if kind != BalKind::Nominative => Err(DelegationForbidden::Delegate(kind)),
@@ -311,8 +292,8 @@ mod tests {
         words.parse().unwrap()
     }
 
-    fn by_administrator(kind: BalKind, delegate: DelegateKind, words: &str) -> Result<(), DelegationForbidden> {
-        may_delegate(kind, Giver::Administrator, delegate, rights(words))
+    fn given(kind: BalKind, delegate: DelegateKind, words: &str) -> Result<(), DelegationForbidden> {
+        may_delegate(kind, delegate, rights(words))
     }
 
     #[test]
@@ -323,55 +304,47 @@ mod tests {
     }
 
     #[test]
-    fn rule_deleg_per_is_given_by_the_holder_or_an_administrator() {
-        for giver in [Giver::Holder, Giver::Administrator] {
-            assert_eq!(may_delegate(BalKind::Nominative, giver, HOLDER, Rights::ALL), Ok(()), "{giver:?}");
-        }
+    fn rule_deleg_per_is_given_by_an_administrator() {
+        assert_eq!(may_delegate(BalKind::Nominative, HOLDER, Rights::ALL), Ok(()));
     }
 
     #[test]
-    fn rule_deleg_org_is_given_by_an_administrator() {
-        let holder = may_delegate(BalKind::Organisational, Giver::Holder, HOLDER, rights("read"));
-        assert!(matches!(holder, Err(DelegationForbidden::Giver { .. })));
-        assert_eq!(by_administrator(BalKind::Organisational, HOLDER, "read,write,send-as"), Ok(()));
-        assert_eq!(by_administrator(BalKind::Organisational, DelegateKind::Person, "read"), Ok(()));
+    fn rule_deleg_org_is_given_to_people() {
+        assert_eq!(given(BalKind::Organisational, HOLDER, "read,write,send-as"), Ok(()));
+        assert_eq!(given(BalKind::Organisational, DelegateKind::Person, "read"), Ok(()));
     }
 
     #[test]
     fn rule_deleg_app_is_never_given() {
-        for giver in [Giver::Holder, Giver::Administrator] {
-            let refused = may_delegate(BalKind::Applicative, giver, HOLDER, rights("read"));
-            assert!(matches!(refused, Err(DelegationForbidden::Kind(_))), "{giver:?}");
-        }
+        let refused = given(BalKind::Applicative, HOLDER, "read");
+        assert_eq!(refused, Err(DelegationForbidden::Kind(BalKind::Applicative)));
     }
 
     #[test]
-    fn rule_deleg_cab_is_given_by_an_administrator() {
-        assert_eq!(by_administrator(BalKind::Cabinet, HOLDER, "read,write,send-on-behalf"), Ok(()));
-        let holder = may_delegate(BalKind::Cabinet, Giver::Holder, HOLDER, rights("read"));
-        assert!(matches!(holder, Err(DelegationForbidden::Giver { .. })));
+    fn rule_deleg_cab_is_given_to_members() {
+        assert_eq!(given(BalKind::Cabinet, HOLDER, "read,write,send-on-behalf"), Ok(()));
     }
 
     #[test]
     fn rule_deleg_person_is_no_team_and_no_software() {
         for kind in [BalKind::Organisational, BalKind::Applicative, BalKind::Cabinet] {
-            let refused = by_administrator(BalKind::Organisational, DelegateKind::HolderOf(kind), "read");
+            let refused = given(BalKind::Organisational, DelegateKind::HolderOf(kind), "read");
             assert_eq!(refused, Err(DelegationForbidden::Delegate(kind)));
         }
     }
 
     #[test]
     fn rule_deleg_behalf_needs_an_address_to_show() {
-        let refused = by_administrator(BalKind::Nominative, DelegateKind::Person, "read,send-on-behalf");
+        let refused = given(BalKind::Nominative, DelegateKind::Person, "read,send-on-behalf");
         assert_eq!(refused, Err(DelegationForbidden::NoAddress));
-        assert_eq!(by_administrator(BalKind::Nominative, DelegateKind::Person, "read,send-as"), Ok(()));
+        assert_eq!(given(BalKind::Nominative, DelegateKind::Person, "read,send-as"), Ok(()));
     }
 
     #[test]
     fn a_delegation_gives_something_and_writing_goes_with_reading() {
-        let nothing = may_delegate(BalKind::Nominative, Giver::Holder, HOLDER, Rights::NONE);
+        let nothing = may_delegate(BalKind::Nominative, HOLDER, Rights::NONE);
         assert_eq!(nothing, Err(DelegationForbidden::Nothing));
-        let refused = by_administrator(BalKind::Nominative, HOLDER, "write,send-as");
+        let refused = given(BalKind::Nominative, HOLDER, "write,send-as");
         assert_eq!(refused, Err(DelegationForbidden::WriteWithoutRead));
     }
 

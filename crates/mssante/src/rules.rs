@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use crate::{Refusal, creation, life, opening, patients, quota, rights, sending};
+use crate::{Refusal, authors, creation, life, opening, patients, quota, rights, sending};
 
 /// The answer of a rule.
 pub type Verdict = Result<(), Refusal>;
@@ -22,8 +22,16 @@ pub struct Rule {
 }
 
 /// Each module brings its own.
-const TABLES: &[&[Rule]] =
-    &[opening::RULES, creation::RULES, life::RULES, quota::RULES, sending::RULES, rights::RULES, patients::RULES];
+const TABLES: &[&[Rule]] = &[
+    opening::RULES,
+    creation::RULES,
+    life::RULES,
+    quota::RULES,
+    sending::RULES,
+    authors::RULES,
+    rights::RULES,
+    patients::RULES,
+];
 
 /// All rules, in the order of their subjects.
 pub fn rule_table() -> impl Iterator<Item = &'static Rule> {
@@ -54,10 +62,31 @@ mod tests {
         for folder in ["crates", "tests"] {
             read_rust(&root.join(folder), &mut code);
         }
+        let tests: HashSet<&str> = tests_in(&code).collect();
         for rule in rule_table() {
-            let test = format!("fn rule_{}", rule.id.to_lowercase().replace('.', "_"));
-            assert!(code.contains(&test), "no test begins with `{test}`");
+            let name = format!("rule_{}", rule.id.to_lowercase().replace('.', "_"));
+            assert!(tests.iter().any(|test| test.starts_with(&name)), "no test begins with `{name}`");
         }
+    }
+
+    /// The names of functions that an attribute makes a test of, or a macro of properties.
+    fn tests_in(code: &str) -> impl Iterator<Item = &str> {
+        let lines = code.lines().map(str::trim);
+        lines
+            .clone()
+            .zip(lines.skip(1))
+            .filter(|(attribute, _)| attribute.starts_with("#[") && attribute.ends_with("test]"))
+            .filter_map(|(_, function)| {
+                let name = function.trim_start_matches("async ").strip_prefix("fn ")?;
+                name.split('(').next()
+            })
+    }
+
+    #[test]
+    fn a_comment_is_no_test() {
+        let code =
+            "// fn rule_one\n#[test]\nfn rule_two() {\n#[tokio::test]\nasync fn rule_three() {\nfn rule_four() {";
+        assert_eq!(tests_in(code).collect::<Vec<_>>(), ["rule_two", "rule_three"]);
     }
 
     fn read_rust(folder: &Path, into: &mut String) {

@@ -26,11 +26,18 @@ pub struct SendingRules {
     pub person_per_minute: u32,
     /// Whether `Reply-To` of an applicative BAL must name a BAL of ours.
     pub reply_to: Enforcement,
+    /// Whether other operators may hand over letters that name our BALs as authors.
+    pub own_from_on_hops: Enforcement,
 }
 
 impl Default for SendingRules {
     fn default() -> Self {
-        Self { software_per_minute: 30_000, person_per_minute: 300, reply_to: Enforcement::Warn }
+        Self {
+            software_per_minute: 30_000,
+            person_per_minute: 300,
+            reply_to: Enforcement::Warn,
+            own_from_on_hops: Enforcement::Warn,
+        }
     }
 }
 
@@ -105,7 +112,7 @@ mod tests {
 
     #[test]
     fn rule_app_rate_is_a_class_of_its_own() {
-        let rules = SendingRules { software_per_minute: 7, person_per_minute: 0, reply_to: Enforcement::Off };
+        let rules = SendingRules { software_per_minute: 7, person_per_minute: 0, ..SendingRules::default() };
         assert_eq!(rules.per_minute(BalKind::Applicative), Some(7));
         assert_eq!(rules.per_minute(BalKind::Nominative), None);
     }

@@ -123,6 +123,7 @@ impl Relay {
             source: Source::Internal,
             deliveries: vec![LocalDelivery { bal, recipient: sender.clone() }],
             relays: Vec::new(),
+            to_patients: None,
         })
     }
 }

@@ -243,6 +243,7 @@ impl Bench {
             source: Source::Submission { bal: self.bal.id, address: "127.0.0.1".to_owned(), right: None },
             deliveries: Vec::new(),
             relays: relays.collect(),
+            to_patients: None,
         };
         self.store.accept(acceptance).await.unwrap();
         id

@@ -30,7 +30,7 @@ async fn main() -> ExitCode {
         Err(error) => error.exit(),
     };
     let as_json = cli.json;
-    match cli.run().await {
+    match Box::pin(cli.run()).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => ended(&failure, as_json),
     }

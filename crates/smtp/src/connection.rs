@@ -301,6 +301,7 @@ impl Connection {
         let envelope = self.session.envelope();
         let reverse_path = envelope.map_or(ReversePath::Null, |envelope| envelope.reverse_path.clone());
         let additions = judge_header(header, &self.author)?;
+        let message_id = additions.message_id.then(|| self.new_message_id(id));
         let utf8 = envelope.is_some_and(|envelope| envelope.parameters.smtputf8);
         if additions.sender.as_ref().is_some_and(|sender| sender.needs_smtputf8() && !utf8) {
             return Err(Refusal::Utf8Needed);
@@ -316,11 +317,11 @@ impl Connection {
             by: hostname.clone(),
             id: id.to_string(),
             at: clock.now(),
-            message_id: additions.message_id.then(|| self.new_message_id(id)),
+            message_id: message_id.clone(),
             add_date: additions.date,
             sender: additions.sender,
         };
-        Ok(Judged { trace: fields.render(), right: additions.right })
+        Ok(Judged { trace: fields.render(), right: additions.right, message_id })
     }
 
     /// Another operator's name is told to the reader of the message; who among our own has submitted it is not.
@@ -361,26 +362,26 @@ impl Connection {
         let envelope = self.session.envelope().ok_or(Refusal::StoreUnavailable)?;
         if self.is_software() {
             let Service { resolver, store, sending, .. } = &*self.service;
-            policy::judge_replies_of_software(&complete.reply_to, sending.reply_to, resolver, store).await?;
+            policy::judge_replies_of_software(&complete.said.reply_to, sending.reply_to, resolver, store).await?;
         }
         let size = complete.summary.size;
         policy::judge_room(&self.service.rooms, &envelope.recipients, size).await?;
         self.service.xdm.judge(&mut complete, &self.patients(envelope), role).await?;
-        self.heed_patients(&source, envelope, &complete).await?;
+        let to_patients = self.heed_patients(&source, envelope, &mut complete).await?;
         let whole = complete.seal().await?;
         let id = whole.message.id();
         let recipients = envelope.recipients.len();
         let words = whole.facts.headers.words();
-        let acceptance = acceptance(whole, envelope, source);
+        let acceptance = Acceptance { to_patients, ..acceptance(whole, envelope, source) };
         let bals: Vec<BalId> = acceptance.deliveries.iter().map(|delivery| delivery.bal).collect();
         match self.store().accept(acceptance).await {
             Ok(()) => {}
             Err(StoreError::TakesNoMail) => {
                 // Whoever names the recipients again is answered by what they are now.
                 policy::learn_all(&bals, &self.service.resolver, &self.service.store).await?;
-                return Err(Refusal::RecipientChanged);
+                return Err(Refusal::RecipientChanged.into());
             }
-            Err(error) => return Err(unavailable(&error)),
+            Err(error) => return Err(unavailable(&error).into()),
         }
         self.service.rooms.taken(&bals, size);
         metrics::counter!("pli_smtp_accepted_total", "role" => role).increment(1);
@@ -451,5 +452,6 @@ fn acceptance(whole: Whole, envelope: &Envelope, source: Source) -> Acceptance {
         source,
         deliveries,
         relays,
+        to_patients: None,
     }
 }

@@ -2,7 +2,7 @@
 //! octet, so that its size never matters to memory.
 
 use bytes::Bytes;
-use message::{HeaderBlock, MessageFacts, MssHeaders, ReplyTo, Scanner, Summary};
+use message::{Authors, HeaderBlock, MessageFacts, MssHeaders, ReplyTo, Scanner, Summary, Thread, identifiers};
 use mssante::{Refusal, Right};
 use store::{Intake, MessageId, SealedMessage, Store, StoreError};
 use tokio::time::Instant;
@@ -15,6 +15,25 @@ pub(crate) struct Judged {
     pub(crate) trace: Vec<u8>,
     /// Under which right a delegate sends this.
     pub(crate) right: Right,
+    /// The Message-ID among those fields.
+    pub(crate) message_id: Option<String>,
+}
+
+/// What the rules that are asked at the end need of the header block, whatever its size.
+#[derive(Default)]
+pub(crate) struct Said {
+    /// Where replies go.
+    pub(crate) reply_to: ReplyTo,
+    /// Who has written.
+    pub(crate) authors: Authors,
+    /// Which letter this is, and what it answers.
+    pub(crate) thread: Thread,
+}
+
+impl Said {
+    fn read(header: &[u8]) -> Self {
+        Self { reply_to: HeaderBlock::reply_to(header), authors: Authors::read(header), thread: Thread::read(header) }
+    }
 }
 
 /// A message that is all in and sealed.
@@ -35,7 +54,7 @@ pub(crate) struct Incoming {
     header: Option<HeaderCollector>,
     facts: MessageFacts,
     right: Right,
-    reply_to: ReplyTo,
+    said: Said,
     begun: Instant,
 }
 
@@ -50,7 +69,7 @@ impl Incoming {
             header: Some(HeaderCollector::default()),
             facts,
             right: Right::SendAs,
-            reply_to: ReplyTo::default(),
+            said: Said::default(),
             begun,
         })
     }
@@ -70,13 +89,22 @@ impl Incoming {
         let Some(collector) = self.header.as_mut() else { return self.write(&content).await };
         let Collected::Whole { header, rest } = collector.push(&content)? else { return Ok(()) };
         self.header = None;
-        self.facts.headers = MssHeaders::read(&header);
-        self.reply_to = HeaderBlock::reply_to(&header);
-        let Judged { trace, right } = judge(&header, self.intake.id())?;
+        self.take_header(&header, judge).await?;
+        self.write(&rest).await
+    }
+
+    async fn take_header(
+        &mut self,
+        header: &[u8],
+        judge: impl FnOnce(&[u8], MessageId) -> Result<Judged, Refusal>,
+    ) -> Result<(), Refusal> {
+        self.facts.headers = MssHeaders::read(header);
+        self.said = Said::read(header);
+        let Judged { trace, right, message_id } = judge(header, self.intake.id())?;
+        self.said.thread.message_ids.extend(message_id.iter().flat_map(|id| identifiers(id)));
         self.right = right;
         self.write(&trace).await?;
-        self.write(&header).await?;
-        self.write(&rest).await
+        self.write(header).await
     }
 
     /// All octets are in.
@@ -86,15 +114,10 @@ impl Incoming {
     ) -> Result<Complete, Refusal> {
         if let Some(mut collector) = self.header.take() {
             let header = collector.finish();
-            self.facts.headers = MssHeaders::read(&header);
-            self.reply_to = HeaderBlock::reply_to(&header);
-            let Judged { trace, right } = judge(&header, self.intake.id())?;
-            self.right = right;
-            self.write(&trace).await?;
-            self.write(&header).await?;
+            self.take_header(&header, judge).await?;
         }
-        let Self { intake, scanner, facts, right, reply_to, .. } = self;
-        Ok(Complete { intake, summary: scanner.finish(), facts, right, reply_to })
+        let Self { intake, scanner, facts, right, said, .. } = self;
+        Ok(Complete { intake, summary: scanner.finish(), facts, right, said })
     }
 
     async fn write(&mut self, octets: &[u8]) -> Result<(), Refusal> {
@@ -109,7 +132,7 @@ pub(crate) struct Complete {
     pub(crate) summary: Summary,
     pub(crate) facts: MessageFacts,
     right: Right,
-    pub(crate) reply_to: ReplyTo,
+    pub(crate) said: Said,
 }
 
 impl Complete {

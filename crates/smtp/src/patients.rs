@@ -1,19 +1,19 @@
 //! Letters to patients and of patients: what the store knows of their conversations, asked and told.
 
-use annuaire::Resolver;
-use message::{Envelope, EnvelopeAddress, MssHeaders};
+use annuaire::{LocalBal, Resolver};
+use message::{EnvelopeAddress, MssHeaders, ReplyTo};
 use mssante::{
-    Address, Answers, BalId, BalKind, ConversationStep, Judged, PatientPolicy, Refusal, ReversePath, Verdict,
-    may_patient_write, may_redirect_answers,
+    Address, Answering, Answers, BalId, BalKind, Claim, Conversation, ConversationStep, Judged, PatientPolicy, Refusal,
+    ReversePath, Verdict, Writer, is_service, may_patient_write, may_redirect_answers, whose,
 };
-use store::{LetterToPatients, Store};
+use store::{BalRecord, LetterToPatients, Store};
 
-use crate::incoming::unavailable;
+use crate::incoming::{Complete, unavailable};
+use crate::policy;
+use crate::session::Declined;
 
 /// More BALs to answer than any letter names.
 const MOST_REPLY_TO: usize = 10;
-/// More letters than one answers at a time.
-const MOST_ANSWERED: usize = 20;
 
 /// Who asks and tells.
 #[derive(Clone, Copy)]
@@ -27,68 +27,149 @@ impl Conversations<'_> {
     /// Whether a recipient of ours takes what a patient writes; others than patients are not judged here.
     /// `[MSS1 PATIENT.CONVERSATION]`
     pub(crate) async fn judge_letter(self, sender: &ReversePath, recipient: &Address) -> Verdict {
-        let Some(patient) = self.patient(sender) else { return Ok(()) };
-        let Some(bal) = self.resolver.local(recipient) else { return Ok(()) };
-        let found = self.store.conversation(bal.id, patient).await.map_err(|error| unavailable(&error))?;
-        let Some((conversation, takes)) = found else { return Ok(()) };
-        self.apply(may_patient_write(conversation, takes))
+        match sender.address() {
+            Some(patient) if self.is_asked() && self.resolver.is_of_patients(patient.domain()) => {
+                self.judge_writer(patient, is_service(patient), recipient).await
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether a letter of another operator is a patient's, whoever its envelope names, and whether he may write it. What
+    /// one recipient would refuse is refused for all. `[MSS1 HOP.AUTHOR]`, `[MSS2 ECO.2.2.8]`
+    pub(crate) async fn judge_content(
+        self,
+        sender: &ReversePath,
+        recipients: &[&Address],
+        complete: &Complete,
+    ) -> Verdict {
+        let authors = &complete.said.authors;
+        let claim = Claim { sender, named: &authors.named, sole: authors.sole(), report: complete.summary.is_report() };
+        let writer = match whose(&claim, |domain| self.resolver.is_of_patients(domain)) {
+            Ok(Writer::Other) => return Ok(()),
+            _ if !self.is_asked() => return Ok(()),
+            Ok(writer) => writer,
+            Err(refusal) => return self.apply(Err(refusal)),
+        };
+        let (author, about) = match &writer {
+            Writer::Other => return Ok(()),
+            Writer::Patient(patient) => (patient, false),
+            Writer::About(author) => (author, true),
+        };
+        if *sender == ReversePath::Null {
+            // RCPT did not tell whose letter this would be.
+            for recipient in recipients {
+                self.judge_writer(author, about, recipient).await?;
+            }
+        }
+        if about { Ok(()) } else { self.judge_answer(author, recipients, complete).await }
+    }
+
+    /// A postmaster is written to by anybody. `[RFC5321 4.5.1]`
+    async fn judge_writer(self, author: &Address, about: bool, recipient: &Address) -> Verdict {
+        if is_service(recipient) {
+            return Ok(());
+        }
+        let bal = self.local(recipient).await?;
+        let verdict = if about {
+            self.judge_news(bal.id, author).await?
+        } else {
+            let (conversation, takes) = self.conversation(bal.id, author).await?;
+            may_patient_write(author, conversation, takes)
+        };
+        self.apply(verdict)
+    }
+
+    /// What tells of a letter goes to somebody who has written one: to this patient, if he is named.
+    async fn judge_news(self, bal: BalId, author: &Address) -> Result<Verdict, Refusal> {
+        let written = if is_service(author) {
+            self.store.has_written_to_patients(bal).await.map_err(|error| unavailable(&error))?
+        } else {
+            self.conversation(bal, author).await?.0 != Conversation::None
+        };
+        Ok(if written { Ok(()) } else { Err(Refusal::NoConversation) })
     }
 
     /// Whether a patient answers a letter that takes no answer. `[MSS2 ECO.2.2.8]`
-    pub(crate) async fn judge_answer(
-        self,
-        sender: &ReversePath,
-        recipients: impl Iterator<Item = &Address>,
-        said: &Envelope,
-    ) -> Verdict {
-        let Some(patient) = self.patient(sender) else { return Ok(()) };
-        let answered = message_ids(said.in_reply_to.as_deref().unwrap_or_default());
-        if answered.is_empty() {
+    async fn judge_answer(self, patient: &Address, recipients: &[&Address], complete: &Complete) -> Verdict {
+        let thread = &complete.said.thread;
+        if thread.answered.is_empty() {
             return Ok(());
         }
-        let bals: Vec<BalId> =
-            recipients.filter_map(|address| self.resolver.local(address)).map(|bal| bal.id).collect();
-        let blocked = self.store.takes_no_answer(&bals, patient, &answered).await;
+        let mut bals = Vec::with_capacity(recipients.len());
+        for recipient in recipients {
+            bals.push(self.local(recipient).await?.id);
+        }
+        let answered = (!thread.names_too_many).then_some(thread.answered.as_slice());
+        let blocked = self.store.takes_no_answer(&bals, patient, answered).await;
         let blocked = blocked.map_err(|error| unavailable(&error))?;
         self.apply(if blocked { Err(Refusal::AnswerBlocked) } else { Ok(()) })
     }
 
-    /// Tells the store of a letter of ours, if patients are among those whom it goes to.
-    pub(crate) async fn note(
+    async fn conversation(
         self,
-        (sender, kind): (BalId, Option<BalKind>),
-        recipients: impl Iterator<Item = &Address>,
-        headers: &MssHeaders,
-        said: &Envelope,
-    ) -> Result<(), Refusal> {
-        let patients: Vec<Address> =
-            recipients.filter(|address| self.resolver.is_of_patients(address.domain())).cloned().collect();
+        bal: BalId,
+        patient: &Address,
+    ) -> Result<(Conversation, mssante::PatientMail), Refusal> {
+        let found = self.store.conversation(bal, patient).await.map_err(|error| unavailable(&error))?;
+        found.ok_or(Refusal::StoreUnavailable)
+    }
+
+    /// The BAL of a recipient that was found to be ours. Doubt lets nobody through.
+    async fn local(self, recipient: &Address) -> Result<LocalBal, Refusal> {
+        policy::known(recipient, self.resolver, self.store).await?.ok_or(Refusal::StoreUnavailable)
+    }
+
+    /// What a letter of ours does to conversations, if patients are among those whom it goes to.
+    pub(crate) async fn letter(
+        self,
+        sender: &BalRecord,
+        recipients: &[&Address],
+        complete: &Complete,
+    ) -> Result<Option<LetterToPatients>, Declined> {
+        let of_patients = recipients.iter().filter(|address| self.resolver.is_of_patients(address.domain()));
+        let patients: Vec<Address> = of_patients.map(|address| (*address).clone()).collect();
         if patients.is_empty() {
-            return Ok(());
+            return Ok(None);
         }
-        let step = answers(headers).step();
+        let step = answers(&complete.facts.headers).step();
+        let message_ids = complete.said.thread.message_ids.clone();
+        if step == ConversationStep::Block && message_ids.is_empty() {
+            // Nobody could tell an answer to it from one to another letter.
+            let codes = vec!["X-MSS-MES: FIN needs a Message-ID <left@right>"];
+            return Err(Declined { refusal: Refusal::MalformedMessage, codes });
+        }
         if step == ConversationStep::End {
             metrics::counter!("pli_patient_conversations_ended_total").increment(1);
         }
-        let letter = LetterToPatients {
-            sender,
-            answered_by: self.answered_by(sender, kind, said),
-            patients,
-            step,
-            message_id: said.message_id.as_deref().and_then(|field| message_ids(field).pop()),
-        };
-        self.store.note_letter_to_patients(&letter).await.map_err(|error| unavailable(&error))
+        let answered_by = self.answered_by(sender, complete).await?;
+        Ok(Some(LetterToPatients { sender: sender.id, answered_by, patients, step, message_ids }))
     }
 
-    /// Software may name the people who read the answers, as long as they are ours. `[MSS2 ECO.2.2.5]`
-    fn answered_by(self, sender: BalId, kind: Option<BalKind>, said: &Envelope) -> Vec<BalId> {
-        let named = said.reply_to.iter().take(MOST_REPLY_TO).filter_map(address);
-        let named: Vec<BalId> = named.filter_map(|named| self.resolver.local(&named)).map(|bal| bal.id).collect();
-        if named.is_empty() || !kind.is_some_and(may_redirect_answers) { vec![sender] } else { named }
+    /// Software may name the people who read the answers, as long as they are ours and its own. `[MSS2 ECO.2.2.5]`
+    async fn answered_by(self, sender: &BalRecord, complete: &Complete) -> Result<Vec<BalId>, Refusal> {
+        let mut answered_by = Vec::new();
+        if sender.kind == BalKind::Applicative {
+            for address in reply_to(complete).iter().filter(|address| self.resolver.is_ours(address.domain())) {
+                let Some(named) = self.store.bal_behind(address).await.map_err(|error| unavailable(&error))? else {
+                    continue;
+                };
+                if may_redirect_answers(&answering(sender), &answering(&named)) {
+                    answered_by.push(named.id);
+                } else {
+                    metrics::counter!("pli_patient_answers_not_redirected_total").increment(1);
+                    tracing::warn!(
+                        named = address.masked(),
+                        "Reply-To of a piece of software opens this BAL to no patient"
+                    );
+                }
+            }
+        }
+        Ok(if answered_by.is_empty() { vec![sender.id] } else { answered_by })
     }
 
-    fn patient(self, sender: &ReversePath) -> Option<&Address> {
-        sender.address().filter(|address| self.resolver.is_of_patients(address.domain()))
+    fn is_asked(self) -> bool {
+        self.policy != PatientPolicy::Off
     }
 
     fn apply(self, verdict: Verdict) -> Verdict {
@@ -114,28 +195,27 @@ fn answers(headers: &MssHeaders) -> Answers {
     }
 }
 
+/// A field that can be read in two ways is read as it is shown.
+fn reply_to(complete: &Complete) -> Vec<Address> {
+    let named = match &complete.said.reply_to {
+        ReplyTo::Author => Vec::new(),
+        ReplyTo::Addresses(addresses) => addresses.clone(),
+        ReplyTo::Unreadable => complete.summary.envelope.reply_to.iter().filter_map(address).collect(),
+    };
+    named.into_iter().take(MOST_REPLY_TO).collect()
+}
+
 fn address(entry: &EnvelopeAddress) -> Option<Address> {
     Address::parse(&format!("{}@{}", entry.mailbox.as_deref()?, entry.host.as_deref()?)).ok()
 }
 
-/// What stands between angle brackets, with them. `[RFC5322 3.6.4]`
-fn message_ids(field: &str) -> Vec<String> {
-    let pieces = field.split('<').skip(1).filter_map(|piece| piece.split_once('>'));
-    pieces.map(|(id, _)| format!("<{}>", id.trim())).take(MOST_ANSWERED).collect()
+fn answering(bal: &BalRecord) -> Answering<'_> {
+    Answering { kind: bal.kind, state: bal.state, replies: bal.replies, structure: bal.structure.as_ref() }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn message_ids_are_found_whatever_stands_around_them() {
-        assert_eq!(message_ids("<a@b>"), ["<a@b>"]);
-        assert_eq!(message_ids("votre message <a@b> \r\n\t< c@d >"), ["<a@b>", "<c@d>"]);
-        for none in ["", "a@b", "<a@b", "a@b>"] {
-            assert!(message_ids(none).is_empty(), "{none}");
-        }
-    }
 
     #[test]
     fn the_subject_that_ends_all_counts_before_the_field() {

@@ -1,10 +1,13 @@
 //! Who may send what to whom: the questions of a session, answered from the trust list, the
 //! resolver and, in doubt, the store.
 
-use annuaire::{Learned, LocalTable, Resolver, Route, Standing};
+use annuaire::{Learned, LocalBal, LocalTable, Resolver, Route, Standing};
 use auth::{Identity, Principal, SendRight};
 use message::ReplyTo;
-use mssante::{Address, BalId, Enforcement, Permanence, Refusal, ReversePath, judge_replies, judge_reply_to, may_send};
+use mssante::{
+    Address, BalId, Enforcement, Permanence, Refusal, ReversePath, judge_authors as judge_names, judge_replies,
+    judge_reply_to, may_send,
+};
 use store::{Rooms, Store, StoreError};
 use trust::{DnMatch, TrustSpace, VerifiedPeer};
 
@@ -136,6 +139,32 @@ pub(crate) async fn judge_replies_of_software(
             Ok(())
         }
         (verdict, _) => verdict,
+    }
+}
+
+/// Whether another operator hands over a letter in the name of one of our BALs, if that is let through. A redirection
+/// does so in good faith, a forger as well. `[MSS1 HOP.AUTHOR]`
+pub(crate) fn judge_authors(named: &[Address], rule: Enforcement, resolver: &Resolver) -> Result<bool, Refusal> {
+    match (rule, judge_names(named, |domain| resolver.is_ours(domain))) {
+        (Enforcement::Off, _) | (_, Ok(())) => Ok(false),
+        (Enforcement::Enforce, Err(refusal)) => Err(refusal),
+        (Enforcement::Warn, Err(refusal)) => {
+            metrics::counter!("pli_hop_letters_in_our_name_total").increment(1);
+            tracing::warn!(
+                reason = refusal.word(),
+                "another operator hands over a letter in the name of one of our BALs"
+            );
+            Ok(true)
+        }
+    }
+}
+
+/// The BAL of ours behind an address, asked of the store if need be; nobody learns more of it than routing needs.
+pub(crate) async fn known(address: &Address, resolver: &Resolver, store: &Store) -> Result<Option<LocalBal>, Refusal> {
+    match resolver.local(address) {
+        Some(bal) => Ok(Some(bal)),
+        None if !resolver.is_ours(address.domain()) => Ok(None),
+        None => learn(address, resolver, store).await.map(|_| resolver.local(address)),
     }
 }
 

@@ -45,7 +45,6 @@ impl Rates {
 
 #[cfg(test)]
 mod tests {
-    use mssante::Enforcement;
     use time::Duration;
     use time::macros::datetime;
 
@@ -54,7 +53,7 @@ mod tests {
     #[test]
     fn rule_app_rate_begins_anew_each_minute_and_for_each_bal() {
         let rates = Rates::default();
-        let rules = SendingRules { software_per_minute: 2, person_per_minute: 1, reply_to: Enforcement::Off };
+        let rules = SendingRules { software_per_minute: 2, person_per_minute: 1, ..SendingRules::default() };
         let now = datetime!(2026-11-22 09:00:30 UTC);
         let app = |bal, at| rates.begin(&rules, BalId(bal), BalKind::Applicative, at);
         assert_eq!([app(1, now), app(1, now)], [Ok(()), Ok(())]);

@@ -81,6 +81,7 @@ fn acceptance(message: store::SealedMessage, bal: &store::BalRecord) -> Acceptan
         },
         deliveries: vec![LocalDelivery { bal: bal.id, recipient: bal.address.clone() }],
         relays: Vec::new(),
+        to_patients: None,
     }
 }
 

@@ -11,7 +11,9 @@ use tokio::sync::oneshot;
 use crate::committer::Job;
 use crate::landing::{Admission, Landing, Placed, Placement, Relayed};
 use crate::trace::{Event, Trace};
-use crate::{Actor, DsnParameters, Flags, FolderId, SealedMessage, Store, StoreError, Uid, UidValidity};
+use crate::{
+    Actor, DsnParameters, Flags, FolderId, LetterToPatients, SealedMessage, Store, StoreError, Uid, UidValidity,
+};
 
 /// Where a message came from, for its traces.
 #[derive(Debug, Clone)]
@@ -78,6 +80,8 @@ pub struct Acceptance {
     pub deliveries: Vec<LocalDelivery>,
     /// Remote recipients.
     pub relays: Vec<RelayRequest>,
+    /// What it does to conversations, if one of ours writes to patients.
+    pub to_patients: Option<LetterToPatients>,
 }
 
 /// Where APPEND put it. `[RFC4315 3]`
@@ -100,19 +104,23 @@ impl Store {
         Ok(())
     }
 
-    /// Puts a message into a folder (IMAP APPEND). `[RFC3501 6.3.11]`
+    /// Puts a message into a folder (IMAP APPEND); `filed` is the line about it, where a delegate does that.
+    /// `[RFC3501 6.3.11]`
     pub async fn append(
         &self,
         folder: FolderId,
         message: SealedMessage,
         flags: Flags,
         internal_date: Option<OffsetDateTime>,
+        filed: Option<Trace>,
     ) -> Result<Appended, StoreError> {
         let at = self.clock().now();
         let internal_date = internal_date.unwrap_or(at);
         let admission = Admission::Always;
         let placements = vec![Placement { folder, delivered_to: None, admission, flags, internal_date }];
-        let placed = self.commit(Landing { message, placements, relays: Vec::new(), trace: None, at }).await?;
+        let trace = filed.map(|line| line.of_message(message.id()));
+        let landing = Landing { message, placements, relays: Vec::new(), trace, conversing: None, at };
+        let placed = self.commit(landing).await?;
         let place =
             placed.first().ok_or_else(|| StoreError::inconsistent("folder_message", "an APPEND without UID"))?;
         Ok(Appended { uid_validity: place.uid_validity, uid: place.uid })
@@ -151,7 +159,8 @@ impl Store {
         });
         let placements = placements.collect();
         let relays = relayed(&acceptance);
-        Ok(Landing { message: acceptance.message, placements, relays, trace, at })
+        let conversing = acceptance.to_patients.as_ref().map(|letter| self.conversing(letter));
+        Ok(Landing { message: acceptance.message, placements, relays, trace, conversing, at })
     }
 }
 
@@ -182,6 +191,9 @@ fn accepted(acceptance: &Acceptance, at: OffsetDateTime, actor: &Actor) -> Trace
     });
     if !acceptance.facts.is_empty() {
         detail["facts"] = json!(acceptance.facts);
+    }
+    if let Some(letter) = &acceptance.to_patients {
+        detail["patients"] = json!({ "step": letter.step.word(), "answered_by": letter.answered_by });
     }
     let trace = Trace::new(at, Event::MessageAccepted).of_message(acceptance.message.id()).with(detail);
     match &acceptance.source {

@@ -11,8 +11,8 @@ use sqlx::{FromRow, PgConnection, PgTransaction};
 use time::OffsetDateTime;
 
 use crate::bal::{BalRow, parsed};
-use crate::trace::Event;
-use crate::{Actor, BalRecord, PersonNumber, Store, StoreError};
+use crate::trace::{Event, Trace};
+use crate::{Actor, BalRecord, PersonNumber, SpecialUse, Store, StoreError};
 
 /// The number of a delegation in the store. Never reused; other rights or dates are another delegation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -260,6 +260,17 @@ const RECORD: &str = "SELECT d.id, bal.address AS bal, person.login, holder.addr
     FROM delegation d JOIN bal ON bal.id = d.bal_id
     LEFT JOIN person ON person.id = d.person_id LEFT JOIN bal holder ON holder.id = d.holder_id";
 
+/// What a delegate does with messages.
+#[derive(Debug, Clone, Copy)]
+pub struct Filing {
+    /// The command of IMAP.
+    pub how: &'static str,
+    /// How many messages.
+    pub messages: usize,
+    /// What the folder is for, if it is a special one.
+    pub into: Option<SpecialUse>,
+}
+
 impl Store {
     /// Opens a BAL to somebody. What he had on it until now ends. Which BALs may be opened to whom is the caller's
     /// question (`mssante::may_delegate`).
@@ -318,6 +329,29 @@ impl Store {
         Ok(record)
     }
 
+    /// Ends up to 500 delegations whose last moment has passed, with a line in the audit trail for each; how many. They
+    /// have given nothing since that moment.
+    pub async fn end_lapsed_delegations(&self) -> Result<usize, StoreError> {
+        let mut transaction = self.pool().begin().await?;
+        let lapsed: Vec<(i64, i64)> = sqlx::query_as(
+            "UPDATE delegation SET ended_at = valid_until, ended_by = $2, end_reason = 'over'
+             WHERE id IN (SELECT id FROM delegation WHERE ended_at IS NULL AND valid_until <= $1
+                          ORDER BY id LIMIT 500 FOR UPDATE SKIP LOCKED)
+             RETURNING id, bal_id",
+        )
+        .bind(self.clock().now())
+        .bind(self.actor().to_string())
+        .fetch_all(&mut *transaction)
+        .await?;
+        for (id, bal) in &lapsed {
+            let record = record(&mut transaction, DelegationId(*id)).await?;
+            let detail = json!({ "delegation": record });
+            self.trace(Event::DelegationEnded).of_bal(BalId(*bal)).with(detail).insert(&mut transaction).await?;
+        }
+        transaction.commit().await?;
+        Ok(lapsed.len())
+    }
+
     /// Delegations that the filter lets through, by BAL, oldest first.
     pub async fn delegations(&self, filter: DelegationFilter) -> Result<Vec<DelegationRecord>, StoreError> {
         let (person, holder) = filter.delegate.map_or((None, None), Delegate::columns);
@@ -365,6 +399,15 @@ impl Store {
         let detail = json!({ "delegation": delegation, "rights": rights, "address": from });
         let trace = self.trace(Event::DelegationRead).under(Right::Read.word()).of_bal(bal).with(detail);
         self.record(&[trace]).await
+    }
+
+    /// The line about messages that whoever this handle acts for puts into a folder of a BAL that is not his own, under
+    /// this right. Folders have names of their holders' making, which are content; their use is told.
+    pub fn filing(&self, bal: BalId, delegation: DelegationId, right: Right, filing: Filing) -> Trace {
+        let Filing { how, messages, into } = filing;
+        let into = into.map(SpecialUse::word);
+        let detail = json!({ "delegation": delegation, "how": how, "messages": messages, "into": into });
+        self.trace(Event::DelegationFiled).under(right.word()).of_bal(bal).with(detail)
     }
 
     async fn delegation_changed(

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use mssante::{Address, BalId, ReversePath, state_table};
-use sqlx::PgConnection;
+use sqlx::{Connection, PgConnection};
 use time::OffsetDateTime;
 
+use crate::patients::{Conversing, converse};
 use crate::seal::CHUNK_SIZE;
 use crate::trace::Trace;
 use crate::{DsnParameters, Flags, FolderId, Modseq, SealedMessage, Uid, UidValidity};
@@ -16,6 +17,8 @@ pub(crate) struct Landing {
     pub(crate) placements: Vec<Placement>,
     pub(crate) relays: Vec<Relayed>,
     pub(crate) trace: Option<Trace>,
+    /// What it does to conversations with patients.
+    pub(crate) conversing: Option<Conversing>,
     pub(crate) at: OffsetDateTime,
 }
 
@@ -131,9 +134,25 @@ impl Patience {
     }
 }
 
-/// Writes the landings in one statement, which commits by itself when `connection` is in no transaction. Returns where
-/// the placements of each ended up, in order.
+/// Writes the landings all or not at all. Returns where the placements of each ended up, in order.
 pub(crate) async fn land(
+    connection: &mut PgConnection,
+    landings: &[&Landing],
+    patience: Patience,
+) -> Result<Vec<Vec<Placed>>, sqlx::Error> {
+    let conversing = || landings.iter().filter_map(|landing| landing.conversing.as_ref());
+    let (Some(first), true) = (landings.first(), conversing().next().is_some()) else {
+        return write(connection, landings, patience).await;
+    };
+    let mut transaction = connection.begin().await?;
+    let placed = write(&mut transaction, landings, patience).await?;
+    converse(conversing(), first.at, &mut transaction).await?;
+    transaction.commit().await?;
+    Ok(placed)
+}
+
+/// One statement, which commits by itself when `connection` is in no transaction.
+async fn write(
     connection: &mut PgConnection,
     landings: &[&Landing],
     patience: Patience,

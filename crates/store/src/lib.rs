@@ -44,7 +44,8 @@ pub use bal::{
 };
 pub use database::{DatabaseSettings, Store, StoreParts};
 pub use delegation::{
-    Delegate, DelegateName, Delegated, DelegationFilter, DelegationId, DelegationRecord, NewDelegation, SeenDelegation,
+    Delegate, DelegateName, Delegated, DelegationFilter, DelegationId, DelegationRecord, Filing, NewDelegation,
+    SeenDelegation,
 };
 pub use embedded::{Cluster, ClusterProfile, EmbeddedError};
 pub use error::StoreError;

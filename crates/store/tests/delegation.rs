@@ -4,6 +4,7 @@
 
 mod common;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use common::{address, bal};
@@ -11,8 +12,9 @@ use mssante::{BalKind, Login, PersonState};
 use sqlx::AssertSqlSafe;
 use store::{
     Actor, BalRecord, Delegate, DelegateName, DelegationFilter, NewBal, NewDelegation, NewPerson, PersonRecord, Store,
-    StoreError,
+    StoreError, TraceFilter,
 };
+use testkit::clock::FixedClock;
 use testkit::postgres::TestDatabase;
 use time::macros::datetime;
 
@@ -145,4 +147,30 @@ async fn another_process_hears_that_a_delegation_ends() {
     tokio::time::timeout(Duration::from_secs(30), changes.changed()).await.expect("it is heard").unwrap();
     there.close().await;
     here.close().await;
+}
+
+#[tokio::test]
+async fn a_delegation_that_is_over_is_ended_once_with_a_line_in_the_trail() {
+    let database = TestDatabase::new().await;
+    let clock = Arc::new(FixedClock::at(datetime!(2026-11-22 09:00 UTC)));
+    let store = database.store_at(clock.clone()).await;
+    let doctor = professional(&store, "dr").await;
+    let secretary = Delegate::Holder(professional(&store, "s").await.id);
+    let until = Some(datetime!(2026-11-23 09:00 UTC));
+    let rights = "read".parse().unwrap();
+    let reason = "absence".to_owned();
+    let new =
+        NewDelegation { bal: doctor.id, delegate: secretary, rights, valid_from: None, valid_until: until, reason };
+    store.delegate(new).await.unwrap();
+    assert_eq!(store.end_lapsed_delegations().await.unwrap(), 0);
+    clock.advance(time::Duration::days(1));
+    assert_eq!(store.end_lapsed_delegations().await.unwrap(), 1);
+    assert_eq!(store.end_lapsed_delegations().await.unwrap(), 0);
+    let all = DelegationFilter { with_ended: true, ..DelegationFilter::default() };
+    let ended = store.delegations(all).await.unwrap().remove(0);
+    assert_eq!((ended.ended_at, ended.end_reason.as_deref()), (until, Some("over")));
+    let events = Some(vec!["delegation.ended".to_owned()]);
+    let lines = store.traces(&TraceFilter { events, limit: 10, ..TraceFilter::default() }).await.unwrap();
+    assert_eq!(lines.len(), 1);
+    assert_eq!(lines[0].bal_id, Some(doctor.id.0));
 }

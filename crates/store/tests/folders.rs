@@ -293,7 +293,7 @@ async fn keywords_are_a_set_without_regard_to_case() {
     assert_eq!(change(FlagChange::Replace(flags("seen D d"))).await, flags("seen D"));
     let sent = folder(&store, &bal, "Sent").await.id;
     let message = seal(&store, &letter(1, false)).await;
-    store.append(sent, message, flags("X x"), None).await.unwrap();
+    store.append(sent, message, flags("X x"), None, None).await.unwrap();
     assert_eq!(entries(&store, &bal, "Sent").await[0].flags, flags("X"));
     let unordered = "folder_message WHERE keywords <> ARRAY(SELECT k FROM unnest(keywords) k ORDER BY k COLLATE \"C\")";
     assert_eq!(count(&database, unordered).await, 0);

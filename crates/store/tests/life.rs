@@ -142,7 +142,7 @@ async fn what_a_bal_holds_is_counted_by_every_change() {
     }
     check(3, "deliveries").await;
     let (inbox, trash) = (folder(&store, &a, "INBOX").await, folder(&store, &a, "Trash").await);
-    store.append(trash, seal(&store, &letter(77, false)).await, Flags::default(), None).await.unwrap();
+    store.append(trash, seal(&store, &letter(77, false)).await, Flags::default(), None, None).await.unwrap();
     check(4, "APPEND").await;
     store.copy(inbox, &[1, 2, 9], trash).await.unwrap();
     store.copy(trash, &[1], trash).await.unwrap();

@@ -308,15 +308,17 @@ async fn append_tells_the_uid_and_keeps_flags_and_date() {
     let flags =
         Flags { seen: true, draft: true, keywords: ["$Forwarded".into(), "x".into()].into(), ..Flags::default() };
     let date = datetime!(2020-02-03 04:05:06 +01:00);
-    let first = store.append(sent.id, seal(&store, b"a: b\r\n\r\n1").await, flags.clone(), Some(date)).await.unwrap();
-    let second = store.append(sent.id, seal(&store, b"a: b\r\n\r\n2").await, Flags::default(), None).await.unwrap();
+    let first =
+        store.append(sent.id, seal(&store, b"a: b\r\n\r\n1").await, flags.clone(), Some(date), None).await.unwrap();
+    let second =
+        store.append(sent.id, seal(&store, b"a: b\r\n\r\n2").await, Flags::default(), None, None).await.unwrap();
     assert_eq!((first.uid, second.uid), (1, 2));
     assert_eq!(first.uid_validity, sent.uid_validity);
     let opened = store.open_folder(bal.id, "Sent", false).await.unwrap();
     assert_eq!(opened.entries[0].flags, flags);
     assert_eq!(opened.entries[0].internal_date, date);
     assert_eq!(opened.entries[1].flags, Flags::default());
-    let nowhere = store.append(FolderId(999), seal(&store, b"\r\n").await, Flags::default(), None).await;
+    let nowhere = store.append(FolderId(999), seal(&store, b"\r\n").await, Flags::default(), None, None).await;
     assert!(matches!(nowhere, Err(StoreError::NoSuchFolder)), "{nowhere:?}");
     assert_eq!(count(&database, "message").await, 2);
 }

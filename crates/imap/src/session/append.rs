@@ -2,7 +2,7 @@
 
 use message::Scanner;
 use mssante::Right;
-use store::{Folder, FolderId, SealedMessage, SpecialUse, Store};
+use store::{Folder, SealedMessage, SpecialUse, Store, Trace};
 
 use super::Session;
 use super::change::{room, target, target_gone};
@@ -36,16 +36,31 @@ impl Session {
         let bal = self.state.account()?.bal();
         let taken = take(store, &mut self.wire, literal.length).await?;
         self.end_of_command().await?;
+        let filed = self.still_may_file(&folder).await?;
         let flags = fields::flags(&head.flags).map_err(super::limit)?;
         let date = head.date.as_ref().and_then(fields::moment);
-        let appended = self.service.store.append(folder, taken?, flags, date).await.map_err(target_gone)?;
+        let appended = self.service.store.append(folder.id, taken?, flags, date, filed).await.map_err(target_gone)?;
         self.service.rooms.taken(&[bal], literal.length);
         let code = format!("APPENDUID {} {}", appended.uid_validity, appended.uid);
         Ok(Done::coded(&code, "APPEND completed"))
     }
 
+    /// A message may take longer to come in than the right lasts by which it was let in: it is asked for again. What the
+    /// audit trail is told, if a delegate files the message.
+    async fn still_may_file(&mut self, folder: &Folder) -> Result<Option<Trace>, Failure> {
+        let holds = match self.state.standing() {
+            Some(standing) => standing.holds(&self.service.authenticator).await,
+            None => false,
+        };
+        let account = self.state.account()?;
+        if !holds || !may_file(account, folder) {
+            return Err(no_permission());
+        }
+        Ok(account.filing(&self.service.store, "append", 1, folder))
+    }
+
     /// Whether the message is wanted, before any of it is taken.
-    async fn may_append(&self, head: &AppendHead, literal: Literal) -> Result<FolderId, Failure> {
+    async fn may_append(&self, head: &AppendHead, literal: Literal) -> Result<Folder, Failure> {
         let account = self.state.account()?;
         if literal.length > self.service.limits.message_size {
             return Err(Failure::No("[TOOBIG] The message is too big".into()));
@@ -59,7 +74,7 @@ impl Session {
             return Err(no_permission());
         }
         room(&self.service.rooms, account.bal(), literal.length).await?;
-        Ok(folder.id)
+        Ok(folder)
     }
 
     /// Reads away what a client sends without waiting for leave; how the command ends.

@@ -98,13 +98,14 @@ pub(super) async fn copy(
     account.may_write()?;
     let numbers = numbers(&selected.view, set, uid)?;
     let uids = uids(selected, &numbers);
-    let to = target(store, account, to).await?.id;
+    let to = target(store, account, to).await?;
     if uids.is_empty() {
         return Ok(Done::text("COPY completed, of nothing"));
     }
     let size = size(selected, &numbers);
     room(rooms, account.bal(), size).await?;
-    let copied = store.copy(selected.folder(), &uids, to).await.map_err(target_gone)?;
+    note_filing(store, account, "copy", &uids, &to).await?;
+    let copied = store.copy(selected.folder(), &uids, to.id).await.map_err(target_gone)?;
     rooms.taken(&[account.bal()], size);
     Ok(match copy_uid(&copied) {
         Some(code) => Done::coded(&code, "COPY completed"),
@@ -124,15 +125,30 @@ pub(super) async fn move_messages(
 ) -> Result<Done, Failure> {
     writable(account, selected)?;
     let uids = uids(selected, &numbers(&selected.view, set, uid)?);
-    let to = target(store, account, to).await?.id;
+    let to = target(store, account, to).await?;
     if uids.is_empty() {
         return Ok(Done::text("MOVE completed, of nothing"));
     }
-    let moved = store.move_messages(selected.folder(), &uids, to).await.map_err(target_gone)?;
+    note_filing(store, account, "move", &uids, &to).await?;
+    let moved = store.move_messages(selected.folder(), &uids, to.id).await.map_err(target_gone)?;
     if let Some(code) = copy_uid(&moved) {
         text(&mut wire.out, &format!("* OK [{code}] Moved\r\n"));
     }
     Ok(Done::text("MOVE completed"))
+}
+
+/// No delegate puts messages into a folder without a line in the audit trail, so it is written before.
+async fn note_filing(
+    store: &Store,
+    account: &Account,
+    how: &'static str,
+    uids: &[Uid],
+    into: &Folder,
+) -> Result<(), Failure> {
+    match account.filing(store, how, uids.len(), into) {
+        Some(line) => Ok(store.record(&[line]).await?),
+        None => Ok(()),
+    }
 }
 
 /// A folder to put messages into.

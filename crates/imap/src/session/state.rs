@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
-use auth::Standing;
+use auth::{Ground, Standing};
 use mssante::{BalId, Right, Rights};
-use store::{FolderId, Modseq, Store};
+use store::{Filing, Folder, FolderId, Modseq, Store, Trace};
 use tokio::sync::watch;
 use tokio::time::sleep;
 
@@ -44,6 +44,16 @@ impl Account {
     /// What may be done on it.
     pub(super) fn rights(&self) -> Rights {
         self.0.identity().access().rights()
+    }
+
+    /// The line of the audit trail about a delegate who puts messages into a folder; none about a holder. Who may write
+    /// uses that right, who may not uses the one to send.
+    pub(super) fn filing(&self, store: &Store, how: &'static str, messages: usize, into: &Folder) -> Option<Trace> {
+        let identity = self.0.identity();
+        let Ground::Delegation { id, rights, .. } = identity.access().ground else { return None };
+        let right = [Right::Write, Right::SendAs].into_iter().find(|right| rights.has(*right));
+        let filing = Filing { how, messages, into: into.special_use };
+        Some(self.acting(store).filing(self.bal(), id, right.unwrap_or(Right::SendOnBehalf), filing))
     }
 
     /// NO to whoever may not change anything. `[RFC5530 3]`

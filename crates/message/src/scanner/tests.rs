@@ -462,3 +462,21 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_report_is_known_by_its_form_not_by_what_it_calls_itself() {
+    let report = |subtype: &str, part: &str| {
+        scan(crlf(&format!(
+            "Content-Type: multipart/{subtype}; boundary=b\n\n--b\n\nlu\n--b\nContent-Type: {part}\n\nx\n--b--\n"
+        )))
+        .is_report()
+    };
+    assert!(report("report", "message/delivery-status"));
+    assert!(report("report", "message/disposition-notification"));
+    assert!(!report("report", "text/plain"));
+    assert!(!report("mixed", "message/delivery-status"));
+    assert!(!scan(crlf("Content-Type: multipart/report; boundary=b\n\nlu\n")).is_report());
+    let first =
+        "Content-Type: multipart/report; boundary=b\n\n--b\nContent-Type: message/delivery-status\n\nx\n--b--\n";
+    assert!(!scan(crlf(first)).is_report(), "people read the first part");
+}

@@ -37,7 +37,12 @@ fn is_archive(part: &Part) -> bool {
     [(disposition, "filename"), (&part.parameters, "name")]
         .iter()
         .filter_map(|(parameters, name)| file_name(parameters, name))
-        .any(|name| name.trim().eq_ignore_ascii_case(NAME))
+        .any(|name| last_component(&name).eq_ignore_ascii_case(NAME))
+}
+
+/// Programs that save an attachment take the folders off its name. `[RFC2183 2.3]`
+fn last_component(name: &str) -> &str {
+    name.rsplit(['/', '\\']).next().unwrap_or(name).trim()
 }
 
 /// A file name as a parameter, an encoded word, or in the forms of `[RFC2231 4]`.
@@ -57,10 +62,19 @@ fn file_name(parameters: &[(String, String)], name: &str) -> Option<String> {
     (!joined.is_empty()).then_some(joined)
 }
 
-/// `charset'language'text`. The name that is looked for needs no escapes, so that none are undone but `%5F`.
+/// `charset'language'text`. The name that is looked for is ASCII, so that the charset does not matter.
 fn extended_value(value: &str) -> String {
     let text = value.splitn(3, '\'').nth(2).unwrap_or(value);
-    text.replace("%5F", "_").replace("%5f", "_").replace("%2E", ".").replace("%2e", ".")
+    let mut pieces = text.split('%');
+    let mut decoded = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        let octet = piece.get(..2).and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        match octet {
+            Some(octet) => decoded.extend([char::from(octet)].into_iter().chain(piece[2..].chars())),
+            None => decoded.extend(['%'].into_iter().chain(piece.chars())),
+        }
+    }
+    decoded
 }
 
 /// Undoes the transfer encoding of an attachment piece by piece.
@@ -165,6 +179,9 @@ mod tests {
             "Content-Disposition: attachment; filename*=UTF-8''IHE%5FXDM.ZIP",
             "Content-Disposition: attachment; filename*0=IHE_; filename*1=\"XDM.ZIP\"",
             "Content-Disposition: attachment; filename*0*=utf-8''IHE_; filename*1=XDM.zip",
+            "Content-Disposition: attachment; filename=\"C:\\\\x\\\\IHE_XDM.ZIP\"",
+            "Content-Disposition: attachment; filename=\"../x/ IHE_XDM.ZIP\"",
+            "Content-Disposition: attachment; filename*=UTF-8''a%5C%49HE_XDM.ZIP",
         ] {
             assert_eq!(found(&format!("{header}\n\nx\n")), 1, "{header}");
         }

@@ -1,6 +1,6 @@
 //! A BAL itself: create, find, list, change, move through its life, give it a password.
 
-use mssante::{Address, BalState, Credential, PatientMail, QuotaChoice, Size, may_log_in_with};
+use mssante::{Address, BalState, Credential, PatientMail, QuotaChoice, Size, may_log_in_with, may_take_prescriptions};
 use serde::Serialize;
 use store::{BalPage, BalRecord, BalSearch, Seen, Usage};
 use utoipa::ToSchema;
@@ -61,7 +61,7 @@ impl Administration {
         Ok(self.store.edit_seen_bal(bal.id, &edit, seen).await?)
     }
 
-    /// Says what a BAL takes of patients.
+    /// Says what a BAL takes of patients. `[MSS1 PATIENT.CONVERSATION]`
     pub(crate) async fn set_patient_mail(
         &self,
         address: &Address,
@@ -69,6 +69,9 @@ impl Administration {
         revision: Option<i64>,
     ) -> Result<BalRecord, AdminError> {
         let bal = self.find(address).await?;
+        if takes == PatientMail::Prescriptions && !may_take_prescriptions(bal.kind) {
+            return Err(AdminError::NoPharmacy(bal.kind));
+        }
         Ok(self.store.set_seen_patient_mail(bal.id, takes, revision).await?)
     }
 
@@ -93,9 +96,14 @@ impl Administration {
     }
 
     /// Says what a BAL may hold.
-    pub(crate) async fn set_quota(&self, address: &Address, choice: QuotaChoice) -> Result<BalRecord, AdminError> {
+    pub(crate) async fn set_quota(
+        &self,
+        address: &Address,
+        choice: QuotaChoice,
+        revision: Option<i64>,
+    ) -> Result<BalRecord, AdminError> {
         let bal = self.find(address).await?;
-        Ok(self.store.set_quota(bal.id, choice).await?)
+        Ok(self.store.set_seen_quota(bal.id, choice, revision).await?)
     }
 
     /// A BAL to which a password can be given.

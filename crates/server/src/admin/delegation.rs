@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use mssante::{Address, Clock as _, DelegateKind, Giver, Rights, may_delegate};
+use mssante::{Address, Clock as _, DelegateKind, Rights, may_delegate};
 use serde::Deserialize;
 use store::{Delegate, DelegateName, DelegationFilter, DelegationRecord, NewDelegation, SeenDelegation};
 use time::format_description::well_known::Rfc3339;
@@ -112,7 +112,7 @@ impl Administration {
         if delegate == Delegate::Holder(bal.id) {
             return Err(AdminError::OwnBal(bal.address));
         }
-        may_delegate(bal.kind, Giver::Administrator, kind, rights)?;
+        may_delegate(bal.kind, kind, rights)?;
         let (valid_from, valid_until) = (from.map(|from| from.0), until.map(|until| until.0));
         let begins = valid_from.unwrap_or(OffsetDateTime::UNIX_EPOCH).max(SystemClock.now());
         if valid_until.is_some_and(|until| until <= begins) {

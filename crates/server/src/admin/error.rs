@@ -46,6 +46,9 @@ pub(crate) enum AdminError {
     /// The kind opens otherwise.
     #[error("a BAL of kind {0} has no password; it opens by certificate")]
     NoPassword(BalKind),
+    /// The kind is never a pharmacy's.
+    #[error("a BAL of kind {0} is not a pharmacy's: prescriptions go to a BAL of kind ORG or APP")]
+    NoPharmacy(BalKind),
     /// Nothing is there under this address.
     #[error("there is no BAL {0}; `pli bal search` finds BALs by a part of their address or name")]
     NoSuchBal(Address),
@@ -165,6 +168,7 @@ impl AdminError {
             | Self::OwnBal(_)
             | Self::EndedAlready
             | Self::NoPassword(_)
+            | Self::NoPharmacy(_)
             | Self::Alias { .. }
             | Self::ForwardToItself(_)
             | Self::File(_) => Kind::Refused,

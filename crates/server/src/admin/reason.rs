@@ -18,6 +18,7 @@ impl AdminError {
             Self::EndedAlready => "period-over",
             Self::NoSuchPerson(_) => "no-such-person",
             Self::NoPassword(_) => "no-password",
+            Self::NoPharmacy(_) => "no-pharmacy",
             Self::NoSuchBal(_) => "no-such-bal",
             Self::List { .. } => "list-problems",
             Self::NotText(_) => "not-text",

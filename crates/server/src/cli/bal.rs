@@ -215,7 +215,6 @@ impl Command {
             Self::Import(import) => import.work(admin, json).await,
             Self::Export(export) => export.work(admin).await,
             Self::Show { address } => show_whole(admin, &address, json).await,
-            Self::Activate(to) => show(&to.work(admin, BalState::Active).await?, json),
             Self::Quota { address, choice } => quota(admin, &address, choice, json).await,
             Self::Alias(alias) => alias.work(admin, json).await,
             Self::Forward(forward) => forward.work(admin, json).await,
@@ -232,7 +231,7 @@ impl Command {
             }
             Self::Edit(edit) => show(&admin.change(&edit.address.clone(), edit.into(), None).await?, json),
             Self::Suspend(to) => show(&to.work(admin, BalState::Suspended).await?, json),
-            Self::Reopen(to) => show(&to.work(admin, BalState::Active).await?, json),
+            Self::Activate(to) | Self::Reopen(to) => show(&to.work(admin, BalState::Active).await?, json),
             Self::Close(to) => show(&to.work(admin, BalState::Closed).await?, json),
         }
     }
@@ -351,7 +350,7 @@ async fn quota(
     json: bool,
 ) -> Result<(), Failure> {
     let bal = match choice {
-        Some(choice) => admin.set_quota(address, choice).await?,
+        Some(choice) => admin.set_quota(address, choice, None).await?,
         None => admin.find(address).await?,
     };
     let mut object = value(&admin.occupancy(&bal).await?)?;

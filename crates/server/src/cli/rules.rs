@@ -175,7 +175,7 @@ fn attributes(language: Language) -> List {
     };
     let rows = attribute_table().iter().map(|row| {
         let [per, org, app, cab] = BalKind::ALL.map(|kind| presence(row, kind, language));
-        [row.attribute.word().to_owned(), per, org, app, cab, row.remark.to_owned()]
+        [row.attribute.word().to_owned(), per, org, app, cab, language.of(row.remark, row.french).to_owned()]
     });
     List::new(title, head, rows)
 }
@@ -215,7 +215,6 @@ fn delegations(language: Language) -> List {
     };
     let giver = |giver: &Giver| match (language, giver) {
         (Language::English, giver) => giver.word(),
-        (Language::French, Giver::Holder) => "titulaire",
         (Language::French, Giver::Administrator) => "administrateur",
     };
     let rows = delegation_table().iter().map(|row| {

@@ -23,6 +23,7 @@ pub(crate) struct Rules {
     app_messages_per_minute: u32,
     person_messages_per_minute: u32,
     app_reply_to: Enforcement,
+    own_from_on_hops: Enforcement,
 }
 
 impl Default for Rules {
@@ -36,6 +37,7 @@ impl Default for Rules {
             app_messages_per_minute: sending.software_per_minute,
             person_messages_per_minute: sending.person_per_minute,
             app_reply_to: sending.reply_to,
+            own_from_on_hops: sending.own_from_on_hops,
         }
     }
 }
@@ -47,6 +49,7 @@ impl Rules {
             software_per_minute: self.app_messages_per_minute,
             person_per_minute: self.person_messages_per_minute,
             reply_to: self.app_reply_to,
+            own_from_on_hops: self.own_from_on_hops,
         }
     }
 

@@ -45,6 +45,8 @@ const MEANINGS: &[(Kind, &str, &str)] = &[
     (Gauge, "pli_imap_sessions", "open IMAP sessions"),
     (Counter, "pli_log_ins_untraced_total", "log-ins that are not in the audit trail, because there were too many or the database failed"),
     (Counter, "pli_mss_fields_total", "fields of MSSanté that were read in accepted messages, by field and what was found"),
+    (Counter, "pli_hop_letters_in_our_name_total", "letters of other operators with an address of ours in From that were taken (rules.own_from_on_hops = \"warn\")"),
+    (Counter, "pli_patient_answers_not_redirected_total", "BALs in Reply-To of an applicative BAL that no patient may answer for it: of another structure, without replies, or software themselves"),
     (Counter, "pli_patient_conversations_ended_total", "letters with the subject [FIN] to patients"),
     (Counter, "pli_patient_letters_doubtful_total", "letters of patients that were taken although a rule would refuse them, by reason (rules.patients = \"warn\")"),
     (Counter, "pli_publication_outcomes_total", "how telling the national directory of a BAL ended"),

@@ -99,15 +99,15 @@ impl Observer {
                 self.blind += 1;
                 tracing::warn!(%error, "the end of the audit trail is not noted down; it is tried again");
                 if self.blind >= PATIENCE {
-                    self.raise(format!("the audit trail could not be followed for some minutes: {error}"));
+                    self.raise(&format!("the audit trail could not be followed for some minutes: {error}"));
                 }
             }
-            Err(Stuck::Alarming(why)) => self.raise(why),
+            Err(Stuck::Alarming(why)) => self.raise(&why),
         }
     }
 
-    fn raise(&self, why: String) {
-        if self.alarm.set(Some(why.clone())) {
+    fn raise(&self, why: &str) {
+        if self.alarm.set(Some(why.to_owned())) {
             tracing::error!(%why, "the audit trail cannot be relied on");
         }
     }

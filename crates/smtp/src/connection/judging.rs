@@ -1,15 +1,15 @@
 //! What the connection answers when its session asks whether a sender, a recipient or a letter is let through.
 
 use auth::{Principal, Standing};
-use mssante::{BalKind, Refusal, ReversePath, Right};
-use store::Source;
+use mssante::{Address, BalKind, Refusal, ReversePath, Right};
+use store::{LetterToPatients, Source};
 
 use super::Connection;
 use crate::command::RcptCommand;
 use crate::header::Author;
 use crate::incoming::{Complete, unavailable};
 use crate::patients::Conversations;
-use crate::session::{Destination, Envelope};
+use crate::session::{Declined, Destination, Envelope};
 use crate::{Role, Service, policy};
 
 /// Where a message comes from, and whose it has to be.
@@ -112,24 +112,30 @@ impl Connection {
         matches!(principal, Some(Principal::Software(_)))
     }
 
-    /// Patients answer only what takes an answer, and what is written to them opens and ends conversations.
+    /// In whose name a letter of another operator comes, and whether patients may write it; what one of ours to patients
+    /// does to conversations.
     pub(super) async fn heed_patients(
         &self,
         source: &Source,
         envelope: &Envelope,
-        complete: &Complete,
-    ) -> Result<(), Refusal> {
-        let (headers, said) = (&complete.facts.headers, &complete.summary.envelope);
-        let recipients = envelope.recipients.iter().map(|recipient| &recipient.address);
-        match (source, envelope.reverse_path.address()) {
-            (Source::Hop { .. }, _) => {
-                self.conversations().judge_answer(&envelope.reverse_path, recipients, said).await
+        complete: &mut Complete,
+    ) -> Result<Option<LetterToPatients>, Declined> {
+        let recipients: Vec<&Address> = envelope.recipients.iter().map(|recipient| &recipient.address).collect();
+        match source {
+            Source::Hop { .. } => {
+                let Service { sending, resolver, .. } = &*self.service;
+                let named = &complete.said.authors.named;
+                complete.facts.in_our_name = policy::judge_authors(named, sending.own_from_on_hops, resolver)?;
+                self.conversations().judge_content(&envelope.reverse_path, &recipients, complete).await?;
+                Ok(None)
             }
-            (Source::Submission { bal, .. }, Some(sender)) => {
-                let kind = self.service.resolver.local(sender).map(|known| known.kind);
-                self.conversations().note((*bal, kind), recipients, headers, said).await
+            Source::Submission { bal, .. } => {
+                let identity = self.standing.as_ref().map(Standing::identity);
+                let sender = identity.and_then(|identity| identity.accesses().iter().find(|open| open.bal.id == *bal));
+                let sender = &sender.ok_or(Refusal::SenderNotAllowed)?.bal;
+                self.conversations().letter(sender, &recipients, complete).await
             }
-            _ => Ok(()),
+            Source::Internal => Ok(None),
         }
     }
 }

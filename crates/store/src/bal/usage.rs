@@ -48,8 +48,22 @@ impl Store {
 
     /// Says what a BAL may hold.
     pub async fn set_quota(&self, id: BalId, choice: QuotaChoice) -> Result<BalRecord, StoreError> {
-        let change =
-            sqlx::query_as("UPDATE bal SET quota = $2 WHERE id = $1 RETURNING *").bind(id.0).bind(column(choice));
+        self.set_seen_quota(id, choice, None).await
+    }
+
+    /// The same, if it still is at the revision at which it was seen.
+    pub async fn set_seen_quota(
+        &self,
+        id: BalId,
+        choice: QuotaChoice,
+        revision: Option<i64>,
+    ) -> Result<BalRecord, StoreError> {
+        let change = sqlx::query_as(
+            "UPDATE bal SET quota = $2 WHERE id = $1 AND ($3::bigint IS NULL OR revision = $3) RETURNING *",
+        )
+        .bind(id.0)
+        .bind(column(choice))
+        .bind(revision);
         self.change(id, change, Event::BalQuota, json!({ "quota": choice })).await
     }
 }

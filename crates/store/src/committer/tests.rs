@@ -49,6 +49,7 @@ async fn accepted(store: &Store, size: usize, bals: &[&BalRecord], remote: &[&st
         source: Source::Internal,
         deliveries: bals.iter().map(|b| LocalDelivery { bal: b.id, recipient: b.address.clone() }).collect(),
         relays: remote.iter().map(relay).collect(),
+        to_patients: None,
     };
     store.landing(acceptance).await.unwrap()
 }
@@ -63,7 +64,7 @@ async fn appended(store: &Store, size: usize, bal: BalId) -> Landing {
         flags: Flags::default(),
         internal_date: at,
     }];
-    Landing { message: sealed(store, size).await, placements, relays: Vec::new(), trace: None, at }
+    Landing { message: sealed(store, size).await, placements, relays: Vec::new(), trace: None, conversing: None, at }
 }
 
 /// One of each kind: local, relayed, both, APPEND; short, and so long that chunks are staged; without any octet.

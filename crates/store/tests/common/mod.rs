@@ -84,6 +84,7 @@ pub(crate) fn acceptance(message: SealedMessage, local: &[&BalRecord], remote: &
             .iter()
             .map(|remote| RelayRequest { recipient: address(remote), dsn: DsnParameters::default() })
             .collect(),
+        to_patients: None,
     }
 }
 

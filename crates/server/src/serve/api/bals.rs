@@ -151,15 +151,18 @@ pub(super) struct NewQuota {
 }
 
 /// Says what a BAL may hold.
-#[utoipa::path(put, path = "/v1/bals/{address}/quota", tag = "bals", params(("address" = String, Path)),
-    request_body = NewQuota, responses((status = 200, body = BalView), (status = 404, body = Problem)))]
+#[utoipa::path(put, path = "/v1/bals/{address}/quota", tag = "bals", params(("address" = String, Path),
+    ("If-Match" = Option<String>, Header, description = "ETag as seen; 412 if somebody changed the BAL meanwhile")),
+    request_body = NewQuota, responses((status = 200, body = BalView), (status = 404, body = Problem), (status = 412, body = Problem)))]
 pub(super) async fn set_quota(
     State(shared): State<Shared>,
     Extension(caller): Extension<Caller>,
     Path(address): Path<String>,
+    headers: HeaderMap,
     Body(NewQuota { quota }): Body<NewQuota>,
 ) -> Result<impl IntoResponse, Problem> {
-    Ok(tagged(shared.admin(&caller).set_quota(&parsed("address", &address)?, quota).await?))
+    let (address, revision) = (parsed("address", &address)?, revision(&headers)?);
+    Ok(tagged(shared.admin(&caller).set_quota(&address, quota, revision).await?))
 }
 
 /// What a BAL holds, beside what it may hold.

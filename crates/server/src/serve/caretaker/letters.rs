@@ -139,6 +139,7 @@ impl Post {
             facts: MessageFacts::default(),
             deliveries,
             relays,
+            to_patients: None,
         })
     }
 }

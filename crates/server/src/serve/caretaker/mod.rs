@@ -1,5 +1,6 @@
 //! Looks after BALs: tells those that are nearly full and those that nobody opens, closes the latter some time after they
-//! were told, and empties closed ones when their retention is over. `[MSS1 BAL.LIFE]`, `[MSS1 BAL.QUOTA]`
+//! were told, and empties closed ones when their retention is over; notes what delegations are over. `[MSS1 BAL.LIFE]`,
+//! `[MSS1 BAL.QUOTA]`
 
 mod letters;
 
@@ -82,6 +83,7 @@ impl Caretaker {
         self.tell_unused().await?;
         self.close_unused().await?;
         self.empty_closed().await?;
+        while self.store.end_lapsed_delegations().await? > 0 {}
         self.count().await
     }
 
