@@ -107,7 +107,9 @@ impl Links {
         for (row, bal) in by_name.iter().zip(0_u32..) {
             bals[at(*row)] = bal;
         }
-        let rows = || by_name.iter().filter_map(|row| Some((tables.rows.get(at(*row))?, *row))).zip(0_u32..);
+        // They are gone through ten times: in their order, and not from one end of the table to the other.
+        let named: Vec<Row> = by_name.iter().filter_map(|row| tables.rows.get(at(*row)).copied()).collect();
+        let rows = || named.iter().zip(by_name.iter().copied()).zip(0_u32..);
         let others = Others::gather(tables);
         let with_others = |own: fn(&Row) -> u32, other: fn(&Other) -> u32, count: usize| {
             Lists::gather(count, || {
