@@ -92,18 +92,16 @@ async fn turn(ground: &Arc<Ground>, extra: Extra) -> Result<Flood> {
     while let Some(accepted) = acceptors.join_next().await {
         flood.accepted += accepted?? as f64;
     }
+    // Each by its own clock: who enters wakes up once a second, and ends late.
+    flood.accepted /= begun.elapsed().as_secs_f64();
     if let Some(events) = events {
-        flood.events = events.await?? as f64;
+        flood.events = events.await?? as f64 / begun.elapsed().as_secs_f64();
     }
     if let Some(entering) = entering {
-        flood.entered = entering.await?? as f64;
+        flood.entered = entering.await?? as f64 / begun.elapsed().as_secs_f64();
     }
-    let seconds = begun.elapsed().as_secs_f64();
     flood.left = ground.enter().await? as f64;
     ground.store.tidy_inbox().await?;
-    flood.accepted /= seconds;
-    flood.events /= seconds;
-    flood.entered /= seconds;
     Ok(flood)
 }
 
