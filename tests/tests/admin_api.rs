@@ -208,6 +208,14 @@ fn practice(world: &World, local: &str) -> Result<String> {
     Ok(format!("/v1/bals/{address}"))
 }
 
+/// A team, which may be a pharmacy's.
+fn team(world: &World, local: &str) -> Result<String> {
+    let address = format!("{local}@{DOMAIN}");
+    let new = json!({ "address": address, "kind": "ORG", "structure": "318751275100020", "responsible": "Durand" });
+    world.ask("POST /v1/bals", &[], new.to_string())?.is(201)?;
+    Ok(format!("/v1/bals/{address}"))
+}
+
 #[test]
 fn two_consoles_never_lose_each_others_change_of_people_and_delegations() -> Result<()> {
     let world = World::new()?;
@@ -250,7 +258,7 @@ fn two_consoles_never_lose_each_others_change_of_people_and_delegations() -> Res
 #[test]
 fn of_many_changes_at_once_of_what_all_saw_one_is_done() -> Result<()> {
     let world = World::new()?;
-    let path = practice(&world, "a")?;
+    let path = team(&world, "a")?;
     let seen = world.ask(&format!("GET {path}"), &[], "")?.is(200)?.etag()?;
     let change = |n: usize| {
         let body = json!({ "name": format!("Cabinet {n}") }).to_string();

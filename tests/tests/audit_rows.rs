@@ -92,8 +92,8 @@ fn every_act_of_an_administrator_is_a_row_that_names_him() -> Result<()> {
     let acts = [
         (format!("bal create {dr} --kind PER --rpps 10001234565"), "bal.created"),
         (format!("bal edit {one} --description Accueil"), "bal.edited"),
-        (format!("bal set-listing {one} unlisted"), "bal.listing"),
-        (format!("bal set-patient-mail {other} prescriptions"), "bal.patient-mail"),
+        (format!("bal set-listing {one} unlisted"), "bal.edited"),
+        (format!("bal set-patient-mail {other} answers"), "bal.patient-mail"),
         (format!("bal set-password {one}"), "bal.password"),
         (format!("bal alias add {one} secretariat@{DOMAIN}"), "bal.alias.added"),
         (format!("bal alias remove secretariat@{DOMAIN}"), "bal.alias.removed"),
@@ -138,7 +138,7 @@ fn who_sends_and_who_is_refused_is_named() -> Result<()> {
     ensure!(row["detail"]["local"] == json!([ground.other.address]), "the delivery is part of it: {row}");
     ensure!(row["detail"]["remote"] == json!([far]), "{row}");
     let handed = ground.row("relay.handed-over", |_| true)?;
-    ensure!(handed["message"] == row["message"] && handed["actor"] == "pli", "{handed}");
+    ensure!(handed["message_id"] == row["message_id"] && handed["actor"] == "pli", "{handed}");
 
     send(&mut wire, &own, &[&ground.other.address], &flawed(&own, &ground.other.address), "550 5.6.0")?;
     wire.command(&format!("MAIL FROM:<{}>", ground.other.address), "550 5.7.1")?;
@@ -237,7 +237,7 @@ fn a_node_killed_while_it_enters_loses_no_row_and_repeats_none() -> Result<()> {
     let entered = || ground.database.sql("SELECT count(*) FROM trace_inbox").is_ok_and(|count| count.trim() == "0");
     ensure!(wait_until(LIMIT, entered), "rows still wait");
     let rows = ground.rows("message.accepted")?;
-    let messages: std::collections::BTreeSet<_> = rows.iter().map(|row| row["message"].to_string()).collect();
+    let messages: std::collections::BTreeSet<_> = rows.iter().map(|row| row["message_id"].to_string()).collect();
     ensure!(rows.len() == accepted && messages.len() == accepted, "{accepted} messages, {} rows", rows.len());
     let verified: Value = serde_json::from_str(&ground.run("--json audit verify")?)?;
     ensure!(verified["faults"] == 0, "{verified}");

@@ -217,7 +217,9 @@ fn a_carrier_that_is_not_ours_to_change_keeps_nobody_else_waiting() -> Result<()
     let foreign = bench.bal("cardiologie", TEAM)?;
     let others = [bench.bal("urgences", TEAM)?, bench.bal("arthur.saucier", PERSONAL)?];
     bench.directory.fail_next(Fault::Status(403));
-    let run = bench.run()?;
+    let ended = bench.publication(&["run"])?;
+    ensure!(ended.code == Some(1) && ended.stderr.contains("1 BAL is refused"), "{ended}");
+    let run = json(&ended)?;
     ensure!(run["ended"]["refused"] == 1 && run["ended"]["published"] == 2, "{run}");
     let refused = bench.ensure_state(&foreign, "refused")?;
     ensure!(refused["report"].as_str().is_some_and(|report| report.contains("status 403")), "{refused}");
@@ -234,7 +236,10 @@ fn a_carrier_that_is_not_ours_to_change_keeps_nobody_else_waiting() -> Result<()
 fn a_key_that_may_change_nothing_is_told_from_a_carrier_that_is_not_ours() -> Result<()> {
     let bench = Bench::new()?;
     for number in ["930100037", "930100045", "930100052"] {
-        bench.bal(&format!("service{number}"), &["--kind", "ORG", "--structure", &format!("1{number}")])?;
+        bench.bal(
+            &format!("service{number}"),
+            &["--kind", "ORG", "--structure", &format!("1{number}"), "--responsible", "Durand"],
+        )?;
     }
     bench.directory.fail(Some(Fault::Status(403)));
     let run = bench.publication(&["run"])?;

@@ -149,8 +149,7 @@ async fn rule_deleg_file_keeps_what_was_sent_in_sent_and_drafts_only() {
 /// What the audit trail tells of filing: the right, and what was done with how many messages.
 async fn filed(world: &World) -> Vec<(String, String)> {
     let events = Some(vec!["delegation.filed".to_owned()]);
-    let mut lines = world.store.traces(&TraceFilter { events, limit: 10, ..TraceFilter::default() }).await.unwrap();
-    lines.reverse();
+    let lines = world.store.traces(&TraceFilter { events, limit: 10, ..TraceFilter::default() }).await.unwrap();
     let told = |detail: &serde_json::Value| format!("{} {} {}", detail["how"], detail["messages"], detail["into"]);
     assert!(lines.iter().all(|line| line.actor.as_deref() == Some("person:martin") && line.bal.is_some()));
     lines.into_iter().map(|line| (line.delegated.unwrap(), told(&line.detail.unwrap()).replace('"', ""))).collect()

@@ -374,21 +374,24 @@ impl Connection {
         let words = whole.facts.headers.words();
         let acceptance = Acceptance { to_patients, ..acceptance(whole, envelope, source) };
         let bals: Vec<BalId> = acceptance.deliveries.iter().map(|delivery| delivery.bal).collect();
-        match self.store().accept(acceptance).await {
-            Ok(()) => {}
-            Err(StoreError::TakesNoMail) => {
-                // Whoever names the recipients again is answered by what they are now.
-                policy::learn_all(&bals, &self.service.resolver, &self.service.store).await?;
-                return Err(Refusal::RecipientChanged.into());
-            }
-            Err(error) => return Err(unavailable(&error).into()),
-        }
+        self.land(acceptance, &bals).await?;
         self.service.rooms.taken(&bals, size);
         metrics::counter!("pli_smtp_accepted_total", "role" => role).increment(1);
         count(words, role);
         metrics::histogram!("pli_smtp_accept_seconds", "role" => role).record(begun.elapsed().as_secs_f64());
         tracing::info!(message = %id, recipients, "accepted");
         Ok(id)
+    }
+
+    /// Writes a message down. Whoever names its recipients again is answered by what they are then.
+    async fn land(&self, acceptance: Acceptance, bals: &[BalId]) -> Result<(), Refusal> {
+        match self.store().accept(acceptance).await {
+            Err(StoreError::TakesNoMail) => {
+                policy::learn_all(bals, &self.service.resolver, &self.service.store).await?;
+                Err(Refusal::RecipientChanged)
+            }
+            done => done.map_err(|error| unavailable(&error)),
+        }
     }
 
     /// The matricules of those recipients that are patients.

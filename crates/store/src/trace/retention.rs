@@ -43,8 +43,6 @@ const STEP: i64 = 10_000;
 const SKEW: Duration = Duration::DAY;
 /// For how long a retention holds that no node has asked for any more.
 const REMEMBERED: Duration = Duration::days(2);
-/// How often a node says again what it wants.
-const AGAIN: Duration = Duration::HOUR;
 
 /// The transaction of a step.
 type Work = Transaction<'static, Postgres>;
@@ -89,34 +87,36 @@ impl Store {
     /// shorter time in his configuration by mistake takes nothing away from the others. None if another node works.
     async fn agree(&self, class: EventClass, ours: Duration) -> Result<Option<Duration>, StoreError> {
         let Some((mut work, mut state)) = self.begin_step(class).await? else { return Ok(None) };
-        let now = self.clock().now();
-        let known = state.kept.map(Duration::seconds).zip(state.kept_at);
-        if let Some((kept, at)) = known.filter(|(kept, at)| *kept >= ours && (now - *at).abs() < REMEMBERED)
-            && (kept > ours || (now - at).abs() < AGAIN)
-        {
-            return Ok(Some(kept));
-        }
-        (state.kept, state.kept_at) = (Some(ours.whole_seconds()), Some(now));
-        state.write(class, &mut work).await?;
-        work.commit().await?;
-        Ok(Some(ours))
+        let kept = state.agree(ours, self.clock().now());
+        let written = state.write(class, &mut work).await;
+        finish(work, written.map(|()| Some(kept))).await
     }
 
     /// Contents of lines before `due` are over.
     async fn step(&self, class: EventClass, due: OffsetDateTime, announced: &Announced) -> Result<Step, StoreError> {
         let Some((mut work, mut state)) = self.begin_step(class).await? else { return Ok(Step::Done) };
+        let done = match self.advance(class, due, announced, &mut state, &mut work).await {
+            Ok(step) => state.write(class, &mut work).await.map(|()| step),
+            Err(error) => Err(error),
+        };
+        finish(work, done).await
+    }
+
+    async fn advance(
+        &self,
+        class: EventClass,
+        due: OffsetDateTime,
+        announced: &Announced,
+        state: &mut State,
+        work: &mut PgConnection,
+    ) -> Result<Step, StoreError> {
         // Whatever the table says: contents go only if the chain has an announcement of pli that they may.
         let removable = announced.before(class).map(|before| before.min(due));
-        let step = match removable.filter(|before| state.removed < Some(*before)) {
-            Some(before) => state.empty(class, before, &mut work).await?,
-            None if state.looked.max(state.announced) < Some(due) => {
-                self.look(class, due, &mut state, &mut work).await?
-            }
-            None => return Ok(Step::Done),
-        };
-        state.write(class, &mut work).await?;
-        work.commit().await?;
-        Ok(step)
+        match removable.filter(|before| state.removed < Some(*before)) {
+            Some(before) => state.empty(class, before, work).await,
+            None if state.looked.max(state.announced) < Some(due) => self.look(class, due, state, work).await,
+            None => Ok(Step::Done),
+        }
     }
 
     /// Looks for contents that are over, and announces that they go as soon as there is one.
@@ -149,11 +149,24 @@ impl Store {
             .fetch_one(&mut *work)
             .await?;
         if !ours {
-            return Ok(None);
+            return finish(work, Ok(None)).await;
         }
-        let state = State::read(class, &mut work).await?;
-        Ok(Some((work, state)))
+        match State::read(class, &mut work).await {
+            Ok(state) => Ok(Some((work, state))),
+            Err(error) => finish(work, Err(error)).await,
+        }
     }
+}
+
+/// Ends a step at once, also one that failed: a transaction that is only dropped keeps its lock for a moment, and the
+/// next class would take it for another node's.
+async fn finish<T>(work: Work, done: Result<T, StoreError>) -> Result<T, StoreError> {
+    if done.is_ok() {
+        work.commit().await?;
+    } else {
+        work.rollback().await?;
+    }
+    done
 }
 
 /// How far the retention of a class is.
@@ -200,6 +213,17 @@ impl State {
         .execute(connection)
         .await?;
         Ok(())
+    }
+
+    /// How long contents are kept, with what a node wants now.
+    fn agree(&mut self, ours: Duration, now: OffsetDateTime) -> Duration {
+        match self.kept.map(Duration::seconds).zip(self.kept_at) {
+            Some((kept, at)) if kept > ours && (now - at).abs() < REMEMBERED => kept,
+            _ => {
+                (self.kept, self.kept_at) = (Some(ours.whole_seconds()), Some(now));
+                ours
+            }
+        }
     }
 
     /// The last line of the next step on the way to what was entered before a time; none at the end of the way.

@@ -111,8 +111,8 @@ pub(super) async fn list(
 #[serde(deny_unknown_fields)]
 pub(super) struct Opening {
     /// With commas: read, write, send-as, send-on-behalf.
-    #[schema(value_type = String, example = "read,write")]
-    rights: Rights,
+    #[schema(example = "read,write")]
+    rights: String,
     /// From this day on (UTC), or from this moment; now without it.
     #[serde(default)]
     #[schema(value_type = Option<String>, example = "2026-12-01")]
@@ -141,6 +141,7 @@ pub(super) async fn give(
     Body(Opening { rights, from, until, reason }): Body<Opening>,
 ) -> Result<impl IntoResponse, Problem> {
     let (bal, to) = (parsed("address", &address)?, parsed("delegate", &delegate)?);
+    let rights: Rights = parsed("rights", &rights)?;
     let request = GiveDelegation { bal, to, rights, from, until, reason };
     Ok(tagged(shared.admin(&caller).delegate(request, seen::delegation(&headers)?).await?))
 }
