@@ -178,6 +178,11 @@ fn nobody_comes_in_without_a_token_or_a_certificate_that_is_named() -> Result<()
     for wrong in ["Bearer", "Bearer x", &format!("Bearer {}x", world.token), &format!("Basic {}", world.token)] {
         exchange(world.connect(1)?, "GET /v1/bals", &[("Authorization", wrong)], b"")?.is(401)?;
     }
+    for page in [("Origin", "https://example.org"), ("Sec-Fetch-Site", "cross-site")] {
+        let refused = world.ask("GET /v1/bals", &[page], "")?.is(403)?.json()?;
+        ensure!(refused["reason"] == "cross-site", "{refused}");
+    }
+    world.ask("GET /v1/bals", &[("Sec-Fetch-Site", "none")], "")?.is(200)?;
     world.ask_over_tls(Some(&world.site.software), "GET /v1/bals", "")?.is(200)?;
     ensure!(world.ask_over_tls(None, "GET /v1/bals", "").is_err(), "no certificate");
     ensure!(world.ask_over_tls(Some(&world.site.peer), "GET /v1/bals", "").is_err(), "a certificate that nobody named");

@@ -17,6 +17,11 @@ struct World {
 
 impl World {
     fn new(policy: &str) -> Result<Self> {
+        Self::of(policy, PEER)
+    }
+
+    /// With another domain of patients.
+    fn of(policy: &str, domain: &str) -> Result<Self> {
         let site = Site::new()?;
         let doctor = site.create_bal("dr.martin")?;
         let pharmacy = format!("pharmacie@{DOMAIN}");
@@ -24,7 +29,7 @@ impl World {
         site.pli()?.args(["bal", "create", &pharmacy, "--kind", "ORG"]).args(answering).succeed()?;
         site.create_applicative_bal("labo-noreply")?;
         site.pli()?.args(["bal", "set-patient-mail", &pharmacy, "prescriptions"]).succeed()?;
-        let server = site.serve(&[("PLI__ANNUAIRE__PATIENT_DOMAINS", PEER), ("PLI__RULES__PATIENTS", policy)])?;
+        let server = site.serve(&[("PLI__ANNUAIRE__PATIENT_DOMAINS", domain), ("PLI__RULES__PATIENTS", policy)])?;
         Ok(Self { site, server, doctor, pharmacy })
     }
 
@@ -162,7 +167,7 @@ fn no_letter_without_a_sender_passes_the_rules_of_patients_but_reports() -> Resu
     ensure!(refused.starts_with("550 5.7.1") && refused.contains("ended"), "{refused}");
     let pretended = world.hand_over("", &doctor, &format!("{from}Content-Type: multipart/report\r\n"))?;
     ensure!(pretended.starts_with("550 5.7.1"), "{pretended}");
-    for of in [INS, "postmaster"] {
+    for of in [INS, "postmaster", "ne-pas-repondre"] {
         let taken = world.hand_over("", &doctor, &receipt(of))?;
         ensure!(taken.starts_with("250"), "{of}: {taken}");
     }
@@ -171,6 +176,20 @@ fn no_letter_without_a_sender_passes_the_rules_of_patients_but_reports() -> Resu
     world.write_to(INS, "Subject: Encore\r\n")?;
     let taken = world.hand_over("", &doctor, &from)?;
     ensure!(taken.starts_with("250"), "what he may write, he may write without a sender: {taken}");
+    Ok(())
+}
+
+#[test]
+fn without_a_sender_only_the_operator_of_patients_speaks_for_them() -> Result<()> {
+    let world = World::of("enforce", "patients.elsewhere.fr")?;
+    let letter = format!("From: <{INS}@patients.elsewhere.fr>\r\n");
+    let refused = world.hand_over("", &world.pharmacy, &letter)?;
+    ensure!(refused.starts_with("550 5.7"), "a pharmacy takes prescriptions of every patient: {refused}");
+    let report = "From: <postmaster@patients.elsewhere.fr>\r\nContent-Type: multipart/report\r\n";
+    let refused = world.hand_over("", &world.doctor.address, report)?;
+    ensure!(refused.starts_with("550 5.7") && !refused.contains("answer"), "{refused}");
+    let metrics = http_get(world.site.operator.http_port, "/metrics")?.1;
+    ensure!(metrics.contains("sender-domain-not-listed"), "{metrics}");
     Ok(())
 }
 

@@ -3,8 +3,8 @@
 use annuaire::{LocalBal, Resolver};
 use message::{EnvelopeAddress, MssHeaders, ReplyTo};
 use mssante::{
-    Address, Answering, Answers, BalId, BalKind, Claim, Conversation, ConversationStep, Judged, PatientPolicy, Refusal,
-    ReversePath, Verdict, Writer, is_service, may_patient_write, may_redirect_answers, whose,
+    Address, Answering, Answers, BalId, BalKind, Claim, Conversation, ConversationStep, Ins, Judged, PatientPolicy,
+    Refusal, ReversePath, Verdict, Writer, is_service, may_patient_write, may_redirect_answers, whose,
 };
 use store::{BalRecord, LetterToPatients, Store};
 
@@ -80,9 +80,10 @@ impl Conversations<'_> {
         self.apply(verdict)
     }
 
-    /// What tells of a letter goes to somebody who has written one: to this patient, if he is named.
+    /// What tells of a letter goes to somebody who has written one: to this patient, if he is named. Whoever has no
+    /// matricule is no patient, but speaks for their operator.
     async fn judge_news(self, bal: BalId, author: &Address) -> Result<Verdict, Refusal> {
-        let written = if is_service(author) {
+        let written = if author.local().as_str().parse::<Ins>().is_err() {
             self.store.has_written_to_patients(bal).await.map_err(|error| unavailable(&error))?
         } else {
             self.conversation(bal, author).await?.0 != Conversation::None
@@ -168,7 +169,7 @@ impl Conversations<'_> {
         Ok(if answered_by.is_empty() { vec![sender.id] } else { answered_by })
     }
 
-    fn is_asked(self) -> bool {
+    pub(crate) fn is_asked(self) -> bool {
         self.policy != PatientPolicy::Off
     }
 

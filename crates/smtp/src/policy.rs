@@ -31,6 +31,20 @@ pub(crate) fn judge_peer_sender(
     trust.judge_sender(sender, peer)
 }
 
+/// Whether a peer operator may hand over a letter of these authors, as far as they are patients. A sender binds them to
+/// the peer already; of a letter without one nothing else does. `[MSS1 HOP.AUTHOR]`
+pub(crate) fn judge_patients_operator(
+    named: &[Address],
+    peer: Result<&VerifiedPeer, Refusal>,
+    resolver: &Resolver,
+    trust: &TrustSpace,
+) -> Result<(), Refusal> {
+    for author in named.iter().filter(|author| resolver.is_of_patients(author.domain())) {
+        judge_peer_sender(&ReversePath::Address(author.clone()), peer, resolver, trust)?;
+    }
+    Ok(())
+}
+
 /// How a principal may send as this sender, if at all. `<>` is for servers. Software is there by its
 /// certificate (`peer`), which must still be good. `[RFC6409 6.1]`
 pub(crate) fn judge_own_sender(

@@ -110,7 +110,7 @@ impl Rooms {
         let mut fresh = Vec::with_capacity(rows.len());
         for (id, kind, quota, octets) in rows {
             let limit = self.quotas.limit(parsed(&kind)?, choice(quota));
-            fresh.push((BalId(id), Known::new(limit, octets.unsigned_abs(), now)));
+            fresh.push((BalId(id), Known::new(limit, octets.max(0).unsigned_abs(), now)));
         }
         let mut known = self.lock();
         for (bal, mut fresh) in fresh {

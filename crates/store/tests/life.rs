@@ -7,9 +7,11 @@ mod common;
 use std::sync::Arc;
 
 use common::{acceptance, bal, count, deliver, direct, letter, seal};
-use mssante::{BalState, MoveError, Quotas, Refusal, Size};
+use mssante::{BalState, ForwardCopy, MoveError, Quotas, Refusal, Size};
 use sqlx::AssertSqlSafe;
-use store::{BalRecord, BalSearch, FlagChange, Flags, FolderId, InactiveCounts, Rooms, Store, StoreError, Usage};
+use store::{
+    BalRecord, BalSearch, FlagChange, Flags, FolderId, ForwardRecord, InactiveCounts, Rooms, Store, StoreError, Usage,
+};
 use testkit::clock::FixedClock;
 use testkit::postgres::TestDatabase;
 use time::macros::datetime;
@@ -170,6 +172,25 @@ async fn own_letter(store: &Store, bal: &BalRecord) -> store::Acceptance {
         source: store::Source::Internal,
         ..acceptance(seal(store, &letter(50, false)).await, &[bal], &[])
     }
+}
+
+#[tokio::test]
+async fn what_is_handed_on_and_what_is_for_the_postmaster_is_not_unused() {
+    let (_database, clock, store) = world().await;
+    let (source, target) = (bal(&store, "source").await, bal(&store, "target").await);
+    bal(&store, "postmaster").await;
+    let forward = |from, to| store.set_forward(ForwardRecord { from, to, copy: ForwardCopy::Move });
+    forward(source.id, target.id).await.unwrap();
+    clock.advance(Duration::days(400));
+    let warning = NOW + Duration::days(100);
+    let told = store.inactive_to_warn(warning).await.unwrap();
+    assert_eq!(told.iter().map(|bal| bal.id).collect::<Vec<_>>(), [target.id]);
+    assert!(store.warn_inactive(target.id, warning, vec![own_letter(&store, &target).await]).await.unwrap());
+    let third = bal(&store, "third").await;
+    forward(target.id, third.id).await.unwrap();
+    clock.advance(Duration::days(66));
+    let now = NOW + Duration::days(466);
+    assert_eq!(store.close_inactive(now - Duration::days(365), now - Duration::days(65)).await.unwrap(), []);
 }
 
 #[tokio::test]

@@ -123,8 +123,11 @@ impl Connection {
         let recipients: Vec<&Address> = envelope.recipients.iter().map(|recipient| &recipient.address).collect();
         match source {
             Source::Hop { .. } => {
-                let Service { sending, resolver, .. } = &*self.service;
+                let Service { sending, resolver, trust, .. } = &*self.service;
                 let named = &complete.said.authors.named;
+                if envelope.reverse_path == ReversePath::Null && self.conversations().is_asked() {
+                    policy::judge_patients_operator(named, self.transport.judged(), resolver, trust)?;
+                }
                 complete.facts.in_our_name = policy::judge_authors(named, sending.own_from_on_hops, resolver)?;
                 self.conversations().judge_content(&envelope.reverse_path, &recipients, complete).await?;
                 Ok(None)

@@ -16,6 +16,10 @@ use crate::{Acceptance, Store, StoreError, publication};
 
 /// Since when nobody has used a BAL. An index has the same expression.
 const LAST_USE: &str = "greatest(coalesce(last_login_at, created_at), state_since)";
+/// BALs that are used although nobody opens them: their mail is handed on, or everybody may write to the postmaster.
+/// `[RFC5321 4.5.1]`
+const OPENED: &str =
+    "NOT EXISTS (SELECT FROM bal_forward f WHERE f.bal_id = bal.id) AND address_key NOT LIKE 'postmaster@%'";
 /// BALs of one step.
 const BATCH: i64 = 500;
 /// Why pli closes a BAL.
@@ -110,6 +114,7 @@ impl Store {
     pub async fn inactive_to_warn(&self, before: OffsetDateTime) -> Result<Vec<BalRecord>, StoreError> {
         let sql = format!(
             "SELECT * FROM bal WHERE state IN ('created', 'active') AND {LAST_USE} < $1 AND inactivity_warned_at IS NULL
+               AND {OPENED}
              ORDER BY {LAST_USE} LIMIT $2"
         );
         let rows: Vec<BalRow> =
@@ -182,6 +187,7 @@ impl Store {
         let mut transaction = self.pool().begin().await?;
         let sql = format!(
             "SELECT * FROM bal WHERE state IN ('created', 'active') AND {LAST_USE} < $1 AND inactivity_warned_at <= $2
+               AND {OPENED}
              ORDER BY {LAST_USE} LIMIT $3 FOR NO KEY UPDATE SKIP LOCKED"
         );
         let rows: Vec<BalRow> = sqlx::query_as(sqlx::AssertSqlSafe(sql))
@@ -288,7 +294,7 @@ async fn empty(connection: &mut PgConnection, bal: i64, now: OffsetDateTime) -> 
     let (messages, octets): (i64, i64) = sqlx::query_as(
         "WITH changed AS (
              UPDATE folder SET highest_modseq = highest_modseq + 1, messages = 0, octets = 0
-             WHERE bal_id = $1 AND messages > 0 RETURNING id, highest_modseq),
+             WHERE bal_id = $1 RETURNING id, highest_modseq),
          gone AS (
              DELETE FROM folder_message m USING changed c WHERE m.folder_id = c.id
              RETURNING m.folder_id, c.highest_modseq, m.uid, m.message_id, m.size),

@@ -43,7 +43,7 @@ impl Store {
         .bind(bal.0)
         .fetch_one(self.pool())
         .await?;
-        Ok(Usage { messages: messages.unsigned_abs(), octets: octets.unsigned_abs() })
+        Ok(Usage { messages: messages.max(0).unsigned_abs(), octets: octets.max(0).unsigned_abs() })
     }
 
     /// Says what a BAL may hold.

@@ -161,12 +161,14 @@ fn push_number(to: &mut String, number: Option<i64>) {
     }
 }
 
-/// The one form of a JSON text: members in alphabetical order, no spaces. What is no JSON becomes a JSON text.
+/// The one form of a JSON text: members in alphabetical order, no spaces. What is no JSON becomes a JSON text. PostgreSQL
+/// reads no NUL: a line that had one would hold up all that come after it.
 pub(crate) fn canonical_json(text: &str) -> String {
-    match serde_json::from_str::<Value>(text) {
+    let one_form = match serde_json::from_str::<Value>(text) {
         Ok(value) => value.to_string(),
         Err(_) => Value::from(text).to_string(),
-    }
+    };
+    one_form.replace("\\u0000", "\u{fffd}")
 }
 
 #[cfg(test)]
@@ -233,5 +235,6 @@ pub(crate) mod tests {
     fn what_is_no_json_becomes_a_text() {
         assert_eq!(canonical_json("{ \"b\": 1, \"a\": [ ] }"), "{\"a\":[],\"b\":1}");
         assert_eq!(canonical_json("{ broken"), "\"{ broken\"");
+        assert_eq!(canonical_json("[\"a\\u0000b\"]"), "[\"a\u{fffd}b\"]");
     }
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Json;
 use axum::extract::{Request, State};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use mssante::Clock as _;
@@ -103,6 +103,12 @@ pub(super) async fn admit(State(shared): State<Shared>, mut request: Request, ne
         let detail = "too many requests in this second (admin.requests_per_second); ask again later";
         return Problem::new(StatusCode::TOO_MANY_REQUESTS, "unavailable", detail).because("too-many").into_response();
     }
+    if comes_from_a_page(request.headers()) {
+        metrics::counter!("pli_admin_refused_total").increment(1);
+        tracing::warn!("a web page of elsewhere asked the administrators' API by somebody's browser; it was refused");
+        let detail = "pages of other sites may not ask here; consoles ask from their server";
+        return Problem::new(StatusCode::FORBIDDEN, "refused", detail).because("cross-site").into_response();
+    }
     let by_certificate = request.extensions().get::<Caller>().and_then(|caller| caller.0.clone());
     let caller = match by_certificate {
         Some(name) => Ok(name),
@@ -119,9 +125,16 @@ pub(super) async fn admit(State(shared): State<Shared>, mut request: Request, ne
         }
         Err(why) => {
             metrics::counter!("pli_admin_refused_total").increment(1);
+            tracing::warn!(why, "somebody was not let in to the administrators' API");
             Problem::new(StatusCode::UNAUTHORIZED, "refused", why).because("not-admitted").into_response()
         }
     }
+}
+
+/// Whether a browser sends this for a page: its certificate would speak for a page that its owner knows nothing of.
+fn comes_from_a_page(headers: &HeaderMap) -> bool {
+    let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
+    headers.contains_key(header::ORIGIN) || site.is_some_and(|site| site != b"none" && site != b"same-origin")
 }
 
 /// How the server is; what `/readyz` says.
